@@ -1,0 +1,39 @@
+# Trajmill: every habit of the house. `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check docs test test-slow test-engines test-trainers bench
+
+help:  ## this list
+	@echo "make ... (PYTHON=python3.12 makes the environment with another interpreter)"
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' Makefile | expand -t 18
+
+setup:  ## the environment in .venv, as uv.lock has it: 1.1 GB, once
+	@sh deployments/setup.sh "$(PYTHON)" "$(VENV)" "$(origin PYTHON)"
+
+demo: setup  ## the whole figure, offline, into ./data: about a minute
+	@"$(BIN)/trajmill" build
+
+check: setup  ## format, lint, types, layers, generated docs: under a minute
+	@sh deployments/check.sh "$(BIN)"
+
+docs: setup  ## write anew what is generated: docs/tables.md, docs/task-spec.schema.json
+	@"$(BIN)/python" -m schemas.tables --write docs/tables.md
+	@"$(BIN)/python" -m formats.task_jsonl --write docs/task-spec.schema.json
+
+test: setup  ## the tests: under ten minutes on two cores, no network but loopback
+	@"$(BIN)/python" -m pytest -m "not slow and not engines and not trainers"
+
+test-slow: setup  ## kill moments, three interpreters, cron, planted faults: about half an hour
+	@"$(BIN)/python" -m pytest -m slow
+
+test-engines: setup  ## against MariaDB and PostgreSQL, where they run
+	@"$(BIN)/python" -m pytest -m engines || [ $$? -eq 5 ]
+
+test-trainers: setup  ## against the trainers' own loaders
+	@"$(BIN)/python" -m pytest -m trainers || [ $$? -eq 5 ]
+
+bench: setup  ## the measurements in docs/
+	@"$(BIN)/python" benchmarks/build.py

@@ -1,0 +1,56 @@
+"""What a SQLite database holds: tables, schema text, and every object in a form that can be compared.
+
+Standard library only: the jailed worker imports this module.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+
+def schema_text(connection: sqlite3.Connection) -> str:
+    """Return the CREATE statements of tables and views, tables first, in the order they were made."""
+    listed = connection.execute(
+        "SELECT sql FROM main.sqlite_schema WHERE type IN ('table', 'view') AND sql IS NOT NULL"
+        " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, rowid"
+    )
+    return "\n".join(f"{sql};" for (sql,) in listed)
+
+
+def table_names(connection: sqlite3.Connection) -> list[str]:
+    """Return the tables that hold data, in name order; a virtual table's data is in its shadow tables."""
+    listed = connection.execute(
+        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        " AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
+    )
+    return [name for (name,) in listed]
+
+
+def schema_objects(connection: sqlite3.Connection) -> dict[str, str]:
+    """Describe tables by their columns and keys, indexes by what they cover, views and triggers by their text."""
+    objects = {}
+    for name in table_names(connection):
+        shape = [
+            sorted(_pragma(connection, "table_xinfo", name, 1, 6)),
+            sorted(_pragma(connection, "foreign_key_list", name, 2, 7)),
+        ]
+        objects[f"table {name}"] = json.dumps(shape)
+        for index in _pragma(connection, "index_list", name, 1, 5):
+            covered = [name, *index[1:], _pragma(connection, "index_info", index[0], 2, 3)]
+            objects[f"index {index[0]}"] = json.dumps(covered)
+    for kind, name, sql in connection.execute(
+        "SELECT type, name, sql FROM main.sqlite_schema WHERE type IN ('view', 'trigger')"
+    ):
+        objects[f"{kind} {name}"] = " ".join(sql.split())
+    return objects
+
+
+def _pragma(connection: sqlite3.Connection, pragma: str, name: str, first: int, last: int) -> list[list[str]]:
+    rows = connection.execute(f"PRAGMA main.{pragma}({quoted(name)})")
+    return [["" if v is None else str(v) for v in row[first:last]] for row in rows]
+
+
+def quoted(name: str) -> str:
+    """Quote an identifier."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,281 @@
+"""The command line. Exit codes: 0 done, 1 ran but something failed, 2 the call or its input is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.last_words import end_unforeseen, leave, tell
+from schemas.errors import ConfigError, InputError, TrajmillError
+from tasks.prefect_environment import settle_prefect
+
+SOLVERS = ("teacher", "reference")
+
+app = typer.Typer(
+    name="trajmill",
+    help="A data mill for teams that fine-tune agents: made-up tasks, proven solutions, published mixtures.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+STOPPED = 130
+"""Exit code of a run that was stopped: 128 and the number of SIGINT, as shells count."""
+
+
+def _settle_home(home: Path | None) -> Path | None:
+    """Let Settings and Prefect find the home before anything of either is imported."""
+    if home is not None:
+        os.environ["TRAJMILL_HOME"] = str(home)
+        settle_prefect()
+    return home
+
+
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", envvar="TRAJMILL_HOME", callback=_settle_home, is_eager=True, help="Tables, ledger, releases."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
+Config = Annotated[str, typer.Option("--config", help="A name in deployments/configs/ or a path.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override, such as mixture.eta=0.3.")]
+
+
+@app.command()
+def build(
+    home: Home = None,
+    config: Config = "demo",
+    set_: Set = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Leave an unfinished build behind.")] = False,
+    json: Json = False,
+) -> None:
+    """Run the whole figure: make tasks, collect, curate, ingest general chat, publish a mixture."""
+    overrides = _overrides(config, set_)
+    from flows.build import build as flow
+    from flows.commands import run_build
+
+    run_build(flow, config, overrides, fresh, json)
+
+
+@app.command()
+def generate(home: Home = None, config: Config = "demo", set_: Set = None, json: Json = False) -> None:
+    """Make up and derive tasks; only what proves itself comes in."""
+    overrides = _overrides(config, set_)
+    from flows.commands import run_stage
+    from flows.generate_tasks import generate_tasks
+
+    run_stage(generate_tasks, config, overrides, json)
+
+
+@app.command()
+def collect(
+    home: Home = None,
+    config: Config = "demo",
+    set_: Set = None,
+    solver: Annotated[
+        str, typer.Option(help="teacher, or reference: runs each task's reference as the episode.")
+    ] = "teacher",
+    origin: Annotated[
+        list[str] | None, typer.Option(help="Origins of tasks; default: the config's, or all for references.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Let the solver work on tasks in sandboxes and prove what it did."""
+    overrides = _overrides(config, set_)
+    if solver not in SOLVERS:
+        raise ConfigError(f"--solver is {' or '.join(SOLVERS)}, not {solver!r}")
+    from flows.commands import run_collect
+
+    run_collect(config, overrides, solver, origin, json)
+
+
+@app.command()
+def curate(home: Home = None, config: Config = "demo", set_: Set = None, json: Json = False) -> None:
+    """Filter, deduplicate, backfill thoughts, render to messages."""
+    overrides = _overrides(config, set_)
+    from flows.commands import run_stage
+    from flows.curate_trajectories import curate_trajectories
+
+    run_stage(curate_trajectories, config, overrides, json)
+
+
+@app.command()
+def publish(home: Home = None, config: Config = "demo", set_: Set = None, json: Json = False) -> None:
+    """Blend agent and general data at eta and publish a release."""
+    overrides = _overrides(config, set_)
+    from flows.commands import run_publish
+
+    run_publish(config, overrides, json)
+
+
+@app.command("import")
+def import_(
+    format_: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="sharegpt, tasks, agentbench-os, agentbench-db, bird.")
+    ],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")],
+    home: Home = None,
+    source_model: Annotated[
+        str | None, typer.Option(help="sharegpt: who wrote the replies, where rows do not say.")
+    ] = None,
+    license_: Annotated[str, typer.Option("--license", help="SPDX name of the rows' licence.")] = "unknown",
+    scripts: Annotated[
+        Path | None, typer.Option(help="agentbench-os: folder that script files are relative to.")
+    ] = None,
+    lint: Annotated[bool, typer.Option("--lint", help="Only report, import nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Bring in data from outside; every row that is turned away says why."""
+    from flows.imports import run_import
+
+    run_import(format_, paths, source_model, license_, scripts, lint, json)
+
+
+@app.command()
+def export(
+    format_: Annotated[str, typer.Argument(metavar="FORMAT", help="hub: push a release to the Hugging Face hub.")],
+    release: Annotated[
+        str, typer.Option(help="Release id; a unique beginning is enough, `latest` the newest.")
+    ] = "latest",
+    repo: Annotated[str | None, typer.Option(help="hub: owner/name of the dataset.")] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Hand a release on."""
+    from flows.look import run_export
+
+    run_export(format_, release, repo, json)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="SQL over the tables.")], home: Home = None, json: Json = False
+) -> None:
+    """Ask the tables; `SHOW TABLES` lists them, docs/tables.md explains every column."""
+    from flows.look import run_sql
+
+    run_sql(query, json)
+
+
+@app.command()
+def status(home: Home = None, json: Json = False) -> None:
+    """Show the funnel of the last build, reasons, costs and releases."""
+    from flows.look import run_status
+
+    run_status(json)
+
+
+@app.command()
+def show(
+    id_: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="Episode, trajectory, task or conversation; a unique beginning is enough."),
+    ],
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show one row whole, an episode turn by turn."""
+    from flows.look import run_show
+
+    run_show(id_, json)
+
+
+@app.command()
+def reject(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Trajectories, episodes, tasks or conversations.")],
+    reason: Annotated[str, typer.Option(help="Why, in your words.")],
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Turn rows away as a person: every later release leaves them out."""
+    from flows.look import run_reject
+
+    run_reject(ids, reason, json)
+
+
+@app.command()
+def gc(home: Home = None, json: Json = False) -> None:
+    """Compact tables and drop what no kept release needs."""
+    from flows.look import run_gc
+
+    run_gc(json)
+
+
+@app.command()
+def doctor(home: Home = None, json: Json = False) -> None:
+    """Try what Trajmill needs on this machine and say how to fix what does not work."""
+    from flows.doctor import run_doctor
+
+    run_doctor(json)
+
+
+@app.command()
+def up(
+    home: Home = None,
+    port: Annotated[int, typer.Option(help="Port of Prefect's server.")] = 4200,
+    host: Annotated[
+        str, typer.Option(help="Where it listens; 0.0.0.0 inside a container. The dashboard has no password.")
+    ] = "127.0.0.1",
+    deployments: Annotated[
+        list[str] | None, typer.Option("--deployment", help="Deployments to serve; default: nightly.")
+    ] = None,
+) -> None:
+    """Start a local Prefect server with dashboard and schedules; Ctrl-C stops it."""
+    from flows.up import run_up
+
+    run_up(port, deployments, host)
+
+
+config_app = typer.Typer(help="The configuration.")
+app.add_typer(config_app, name="config")
+
+
+@config_app.command("show")
+def config_show(home: Home = None, config: Config = "demo", set_: Set = None, json: Json = False) -> None:
+    """Print every value and where it comes from."""
+    from flows.look import run_config_show
+
+    run_config_show(config, _overrides(config, set_), json)
+
+
+def _overrides(config: str, pairs: list[str] | None) -> dict[str, Any]:
+    """Read `--set`, and the config with it: what is wrong there is told before anything heavy is imported."""
+    from flows.configuration import load_config, parse_overrides
+
+    overrides = parse_overrides(pairs or [])
+    load_config(config, overrides)
+    return overrides
+
+
+def main() -> None:
+    """Run the command line and end the process; a SIGTERM stops it as tidily as Ctrl-C."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        code = run(sys.argv[1:])
+    finally:
+        sys.excepthook = end_unforeseen  # typer has put its own there
+    leave(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command, turn errors into messages, and return the exit code."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # its log goes to its server alone
+    try:
+        code = app(arguments or ["--help"], standalone_mode=False, prog_name="trajmill") or 0
+        if code == STOPPED:  # typer answers Ctrl-C so, and says nothing
+            tell("stopped; run the same command again to go on where it stood", code)
+    except SystemExit as ended:
+        code = ended.code
+    except typer.TyperException as error:
+        code = tell(f"{error.format_message()} See trajmill --help", 2)
+    except (ConfigError, InputError) as error:
+        code = tell(str(error), 2)
+    except TrajmillError as error:
+        code = tell(f"{type(error).__name__}: {error}", 1)
+    return code if isinstance(code, int) else 1

@@ -1,0 +1,98 @@
+"""doctor: tries what Trajmill needs on this machine, and says how to fix what does not work."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from flows.open_workshop import MIN_FREE_BYTES
+from flows.report import TableOf
+from flows.terminal import say_json, say_table
+from sandboxes.bubblewrap import Bubblewrap
+from sandboxes.images import host_image
+from schemas.errors import ConfigError, TrajmillError
+from schemas.settings import Settings
+from teachers.open import check_endpoint
+
+
+class Finding(NamedTuple):
+    what: str
+    works: bool
+    found: str
+    fix: str = ""
+
+
+def run_doctor(json: bool) -> None:
+    """Print every finding; the exit code is 1 where something does not work."""
+    findings = asyncio.run(examine(Settings()))
+    if json:
+        say_json({"findings": [finding._asdict() for finding in findings]})
+    else:
+        rows = [("✓" if f.works else "✗", f.what, f.found, f.fix) for f in findings]
+        say_table("What works here", TableOf(("", "what", "found", "to do"), rows))
+    if not all(finding.works for finding in findings):
+        sys.exit(1)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Try each part for real."""
+    return [_python(), _disk(settings), await _sandbox(settings), await _database(settings), await _teacher(settings)]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    works = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Finding("Python", works, version, "" if works else "use Python 3.11, 3.12 or 3.13")
+
+
+def _disk(settings: Settings) -> Finding:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.home).free
+    works = free >= MIN_FREE_BYTES
+    return Finding(
+        "disk", works, f"{free >> 20:,} MB free under {settings.home.absolute()}", "" if works else "make room"
+    )
+
+
+async def _sandbox(settings: Settings) -> Finding:
+    async def probe() -> tuple[bool, str, str]:
+        image = host_image(settings.cache)
+        found = await Bubblewrap(image).probe()
+        return (
+            found.usable,
+            found.reason or f"{found.backend}, limits by {found.limits}, image {image.digest[:12]}",
+            found.fix,
+        )
+
+    return await _tried("sandbox", probe, "see docs/sandbox.md")
+
+
+async def _database(settings: Settings) -> Finding:
+    from environments.db.world import DbHome
+
+    async def probe() -> tuple[bool, str, str]:
+        async with DbHome.on_sqlite(settings.home / "databases") as home:
+            return True, home.engine.version, ""
+
+    return await _tried("database engine", probe, "see docs/sandbox.md")
+
+
+async def _teacher(settings: Settings) -> Finding:
+    if settings.openai_api_key is None and settings.openai_base_url is None:
+        return Finding("teacher", True, "offline (set OPENAI_API_KEY or OPENAI_BASE_URL for a model of your own)")
+
+    async def probe() -> tuple[bool, str, str]:
+        await check_endpoint(settings)
+        return True, settings.openai_base_url or "api.openai.com", ""
+
+    return await _tried("teacher", probe, "check OPENAI_API_KEY and OPENAI_BASE_URL")
+
+
+async def _tried(what: str, probe: Callable[[], Awaitable[tuple[bool, str, str]]], fix: str) -> Finding:
+    try:
+        return Finding(what, *await probe())
+    except (TrajmillError, OSError) as error:
+        return Finding(what, False, str(error), "" if isinstance(error, ConfigError) else fix)

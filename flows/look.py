@@ -1,0 +1,145 @@
+"""What the commands do that only look at a home or tidy it; no Prefect is started for them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from flows import report
+from flows.configuration import config_origins
+from flows.terminal import say, say_json, say_table, spell
+from schemas.errors import ConfigError
+from schemas.settings import Settings
+from warehouse.state import State
+from warehouse.warehouse import Warehouse
+
+
+def run_sql(query: str, json: bool) -> None:
+    """Answer a query."""
+    columns, rows = _warehouse().sql(query)
+    if json:
+        say_json({"columns": columns, "rows": rows})
+    else:
+        say_table(f"{len(rows):,} rows", report.TableOf(tuple(columns), rows))
+
+
+def run_status(json: bool) -> None:
+    """Show where the home stands."""
+    warehouse = _warehouse()
+    builds = [row[0] for row in warehouse.query("SELECT DISTINCT build FROM episodes ORDER BY 1")]
+    unfinished = State(warehouse.home).has_unfinished()
+    tables = {
+        "costs": report.costs(warehouse),
+        "reasons": report.reasons(warehouse),
+        "outages": report.outages(warehouse),
+        "releases": report.releases(warehouse),
+    }
+    if builds:
+        tables = {"funnel": report.funnel(warehouse, builds[-1]), **tables}
+    if json:
+        say_json(
+            {"builds": builds, "unfinished": unfinished, **{name: table.records() for name, table in tables.items()}}
+        )
+        return
+    say(f"Home {escape(str(warehouse.home))}, builds: {', '.join(map(str, builds)) or 'none yet'}")
+    if unfinished:
+        say("One is unfinished: the command that began it goes on where it stood.")
+    titles = {
+        "funnel": f"What became of the tasks of build {builds[-1] if builds else ''}",
+        "reasons": "What was turned away, and why, over all builds",
+        "costs": "What was paid",
+        "outages": "What an outage or an interruption cost, and what has been settled since",
+        "releases": "Releases",
+    }
+    for name, table in tables.items():
+        say_table(titles[name], table)
+
+
+def run_show(id_: str, json: bool) -> None:
+    """Show one row, found by the beginning of its id."""
+    from flows.show import find_row, say_row
+
+    table, row = find_row(_warehouse(), id_)
+    if json:
+        say_json({"table": table, "row": row})
+    else:
+        say_row(_warehouse(), table, row)
+
+
+def run_reject(ids: list[str], reason: str, json: bool) -> None:
+    """Land a person's verdict on rows."""
+    from flows.show import find_row, key_of
+    from schemas.rejection import Rejection
+
+    warehouse = _warehouse()
+    found = [find_row(warehouse, id_) for id_ in ids]
+    rejections = [
+        Rejection.make(stage="review", reason="rejected_by_person", detail=reason, source=row[key_of(table)], raw=row)
+        for table, row in found
+    ]
+    for rejection in rejections:
+        warehouse.land("rejections", [rejection], key=f"review/{rejection.rejection_id}")
+    rejected = [rejection.source for rejection in rejections]
+    if json:
+        say_json({"rejected": rejected})
+    else:
+        say(f"Rejected {len(rejected)}: {', '.join(rejected)}. The next release leaves them out.")
+
+
+def run_export(format_: str, release: str, repo: str | None, json: bool) -> None:
+    """Hand a release on."""
+    if format_ != "hub":
+        raise ConfigError(f"unknown format {format_!r}; a release can be exported to: hub")
+    if not repo:
+        raise ConfigError("export hub needs --repo OWNER/NAME")
+    from formats.huggingface import push_to_hub
+
+    token = Settings().hf_token
+    address = push_to_hub(_release_folder(release), repo, token.get_secret_value() if token else None)
+    if json:
+        say_json({"release": release, "address": address})
+    else:
+        say(f"Pushed: {address}")
+
+
+def _release_folder(release: str) -> Path:
+    warehouse = _warehouse()
+    known = [row[0] for row in warehouse.query("SELECT release_id FROM releases ORDER BY created_at DESC")]
+    matching = known[:1] if release == "latest" else [id_ for id_ in known if id_.startswith(release)]
+    if len(matching) != 1:
+        raise ConfigError(f"no single release {release!r}; there are: {', '.join(known) or 'none yet'}")
+    return Path(warehouse.home, "releases", matching[0])
+
+
+def run_gc(json: bool) -> None:
+    """Tidy the home."""
+    from tasks.tidy_home import tidy_home
+
+    tidied = tidy_home(_warehouse().home)
+    tables = tidied.tables
+    if json:
+        say_json({**asdict(tables), "retired_requests": tidied.requests, "dropped_chat_files": tidied.chat_files})
+        return
+    freed = f"{tables.freed_files:,} files ({tables.freed_bytes / 1e6:.1f} MB)"
+    say(f"Tidied: {freed} less; the tables are {tables.files:,} files ({tables.bytes / 1e6:.1f} MB) now.")
+    say(f"Retired: the words of {tidied.requests:,} requests, {tidied.chat_files:,} files of ingested chat.")
+
+
+def run_config_show(config: str, overrides: dict[str, Any], json: bool) -> None:
+    """Print every value and its origin."""
+    values = list(config_origins(config, overrides))
+    if json:
+        say_json({key: {"value": value, "from": origin} for key, value, origin in values})
+        return
+    rows = [(key, spell(value), origin) for key, value, origin in values]
+    say_table(f"Configuration {config}", report.TableOf(("key", "value", "from"), rows))
+
+
+def _warehouse() -> Warehouse:
+    home = Settings().home
+    if not (home / "tables").is_dir():
+        raise ConfigError(f"{home.absolute()} is no home of Trajmill yet; run `trajmill build` or name one with --home")
+    return Warehouse(home)

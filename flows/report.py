@@ -1,0 +1,98 @@
+"""What a run leaves behind, in words and tables, read from the warehouse: funnel, reasons, cost, one sample."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from schemas.episode import NOT_FINAL
+from warehouse.warehouse import Warehouse
+
+
+class TableOf(NamedTuple):
+    """A small table for people: terminal, artifact or JSON."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as mappings."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def funnel(warehouse: Warehouse, build: int) -> TableOf:
+    """Per world: tasks proposed, admitted, attempted, passed, kept."""
+    query = """
+        WITH worlds AS (SELECT DISTINCT environment FROM task_specs),
+        turned AS (SELECT environment, count(*) AS n FROM rejections
+                   WHERE build = $1 AND stage IN ('generate', 'admit') GROUP BY ALL),
+        made AS (SELECT environment, count(*) AS n FROM task_specs WHERE build = $1 GROUP BY ALL),
+        tried AS (SELECT environment, count(*) AS n, count(*) FILTER (verdict = 'passed') AS passed
+                  FROM latest_episodes WHERE build = $1 GROUP BY ALL),
+        kept AS (SELECT e.environment, count(DISTINCT e.episode_id) AS n FROM latest_episodes e
+                 JOIN trajectories t USING (episode_id) WHERE e.build = $1 GROUP BY ALL)
+        SELECT w.environment, coalesce(made.n, 0) + coalesce(turned.n, 0), coalesce(made.n, 0),
+               coalesce(tried.n, 0), coalesce(tried.passed, 0), coalesce(kept.n, 0)
+        FROM worlds w LEFT JOIN turned USING (environment) LEFT JOIN made USING (environment)
+        LEFT JOIN tried USING (environment) LEFT JOIN kept USING (environment) ORDER BY 1"""
+    columns = ("world", "proposed", "admitted", "attempted", "passed", "kept")
+    return TableOf(columns, warehouse.query(query, (build,)))
+
+
+def reasons(warehouse: Warehouse, build: int | None = None) -> TableOf:
+    """Rejections by stage and reason."""
+    query = """SELECT stage, reason, coalesce(environment, '') AS world, count(*) AS n FROM rejections
+               WHERE $1::BIGINT IS NULL OR build = $1 GROUP BY ALL ORDER BY n DESC, stage, reason, world"""
+    return TableOf(("stage", "reason", "world", "rows"), warehouse.query(query, (build,)))
+
+
+def outcomes(warehouse: Warehouse, build: int) -> TableOf:
+    """Episodes by world, outcome and verdict."""
+    query = """SELECT environment, outcome, verdict, count(*), round(avg(n_turns), 2) FROM latest_episodes
+               WHERE build = $1 GROUP BY ALL ORDER BY 1, 4 DESC, 2, 3"""
+    return TableOf(("world", "outcome", "verdict", "episodes", "mean turns"), warehouse.query(query, (build,)))
+
+
+def costs(warehouse: Warehouse) -> TableOf:
+    """What everything in the home was paid, by stage and model."""
+    query = """SELECT purpose, model, count(*), sum(prompt_tokens)::BIGINT, sum(completion_tokens)::BIGINT,
+               round(sum(cost_usd), 6) FROM completions GROUP BY ALL ORDER BY 1, 2"""
+    columns = ("stage", "model", "requests", "prompt tokens", "completion tokens", "usd")
+    return TableOf(columns, warehouse.query(query))
+
+
+def acceptance(warehouse: Warehouse) -> TableOf:
+    """Final episodes and kept trajectories of the whole home, by world, family, origin and difficulty."""
+    query = """
+        SELECT e.environment, coalesce(s.family, ''), e.origin, coalesce(s.difficulty::VARCHAR, ''), count(*),
+               count(t.episode_id), round(count(t.episode_id) / count(*), 3)
+        FROM latest_episodes e JOIN task_specs s USING (task_id)
+        LEFT JOIN (SELECT DISTINCT episode_id FROM trajectories) t USING (episode_id)
+        WHERE e.verdict <> 'unknown' AND e.origin <> 'benchmark' GROUP BY ALL ORDER BY ALL"""
+    columns = ("world", "family", "origin", "difficulty", "episodes", "kept", "acceptance")
+    return TableOf(columns, warehouse.query(query))
+
+
+def sample(warehouse: Warehouse, build: int) -> list[dict[str, Any]]:
+    """Return the messages of one kept trajectory of a build, its example turns left out."""
+    query = """SELECT t.messages FROM trajectories t JOIN latest_episodes e USING (episode_id)
+               WHERE e.build = ? ORDER BY t.n_trained DESC, t.trajectory_id LIMIT 1"""
+    rows = warehouse.query(query, (build,))
+    messages: list[dict[str, Any]] = rows[0][0] if rows else []
+    trained = [index for index, message in enumerate(messages) if message["train"]]
+    return messages[trained[0] - 1 :] if trained else messages
+
+
+def outages(warehouse: Warehouse) -> TableOf:
+    """Tries that ended in nobody's failure, by world and cause, and how many of them a later try has settled."""
+    query = f"""
+        SELECT e.environment, e.outcome, if(e.outcome = 'environment_error', e.outcome_reason, '') AS cause, count(*),
+               count(*) FILTER (l.outcome NOT IN {NOT_FINAL!r} AND l.verdict <> 'unknown')
+        FROM episodes e JOIN latest_episodes l USING (episode_id)
+        WHERE e.outcome IN {NOT_FINAL!r} OR e.verdict = 'unknown' GROUP BY ALL ORDER BY 4 DESC, 1, 2, 3"""
+    return TableOf(("world", "outcome", "cause", "tries", "settled since"), warehouse.query(query))
+
+
+def releases(warehouse: Warehouse) -> TableOf:
+    """Releases, newest first."""
+    query = "SELECT release_id, build, rows, created_at, path FROM releases ORDER BY created_at DESC"
+    return TableOf(("release", "build", "rows", "created", "path"), warehouse.query(query))

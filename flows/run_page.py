@@ -1,0 +1,51 @@
+"""The page of a run on the dashboard: its name with the build's number, its tags, a log line and a table a stage.
+
+Outside of Prefect (a stage called as a plain function) there is no page, and nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from prefect import get_run_logger, tags
+from prefect.artifacts import acreate_table_artifact
+from prefect.client.orchestration import PrefectClient
+from prefect.context import FlowRunContext
+
+from flows.display import stage_table, summarise
+from tasks.workshop import Workshop
+
+_loggers: ContextVar[tuple[Any, ...]] = ContextVar("loggers", default=())
+"""Of the runs under way, the outermost first."""
+
+
+@asynccontextmanager
+async def run_page(workshop: Workshop, *more_tags: str) -> AsyncIterator[None]:
+    """Name and tag the run that is under way, and tag what it starts; stages inside are told in its log as well."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or not isinstance(context.client, PrefectClient):
+        yield
+        return
+    marks = {"trajmill", f"config:{workshop.config.name}", *more_tags}
+    name = f"build {workshop.build} · {workshop.config.name}"
+    all_tags = sorted(marks | set(context.flow_run.tags))
+    await context.client.update_flow_run(context.flow_run.id, name=name, tags=all_tags)
+    token = _loggers.set((*_loggers.get(), get_run_logger()))
+    try:
+        with tags(*marks):
+            yield
+    finally:
+        _loggers.reset(token)
+
+
+async def tell_stage(workshop: Workshop, name: str) -> None:
+    """Log what a stage did, here and in the build around it, and show how far the build is."""
+    if FlowRunContext.get() is None:
+        return
+    for logger in _loggers.get():
+        logger.info(f"{name}: {summarise(workshop, name)}")
+    table = stage_table(workshop).records()
+    await acreate_table_artifact(key="build-progress", table=table, description=f"How far the build is, after {name}")

@@ -1,0 +1,24 @@
+"""What every stage does at its ends: the clock, the ledger's landing, the page on the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from flows.run_page import run_page, tell_stage
+from tasks.land_completions import land_completions
+from tasks.workshop import Workshop
+
+
+@asynccontextmanager
+async def stage(workshop: Workshop, name: str) -> AsyncIterator[None]:
+    """Run a stage's clock; what was paid for lands when it ends, however it ends."""
+    workshop.progress.begin(name)
+    workshop.ledger.begin(str(workshop.build))
+    async with run_page(workshop, f"stage:{name}"):
+        try:
+            yield
+        finally:
+            land_completions(workshop)
+            workshop.progress.end(name)
+        await tell_stage(workshop, name)

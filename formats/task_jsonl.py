@@ -1,0 +1,94 @@
+"""A user's own tasks: one TaskSpec a line as JSON. The schema stands in docs/task-spec.schema.json.
+
+`environment`, `instruction` and `check` are required; ids are computed, whatever the file says.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import orjson
+from pydantic import ValidationError
+
+from formats.json_values import cut_values
+from schemas.rejection import Rejection
+from schemas.run_config import EnvironmentName
+from schemas.task_spec import TaskSpec
+
+WORLDS = get_args(EnvironmentName)
+
+
+def read_tasks(path: Path, *, license: str = "unknown") -> Iterator[TaskSpec | Rejection]:
+    """Yield every row as a task or as a rejection of stage `import`.
+
+    Raises:
+        InputError: the file cannot be read at all.
+    """
+    for line, raw, fault in cut_values(path):
+        source = f"{path.name}:{line}"
+        try:
+            yield _read(orjson.loads(raw), source, license)
+        except orjson.JSONDecodeError as error:
+            yield _reject("not_json", fault or str(error), source, raw)
+        except ValidationError as error:
+            yield _reject("not_a_task", _explain(error), source, raw)
+        except TypeError as error:
+            yield _reject("not_a_task", str(error), source, raw)
+
+
+def _read(value: Any, source: str, license: str) -> TaskSpec:
+    if not isinstance(value, dict):
+        raise TypeError(f"a task is a JSON object, this is {type(value).__name__}")
+    given = {key: field for key, field in value.items() if key not in ("task_id", "probes", "build", "provenance")}
+    if value.get("environment") not in WORLDS:
+        raise TypeError(f"environment: there is no world {value.get('environment')!r}; there are {', '.join(WORLDS)}")
+    defaults = {"origin": "own", "license": license, "setup": {}, "provenance": {"source": source}}
+    return TaskSpec.make(**{**defaults, **given})
+
+
+def task_schema() -> dict[str, Any]:
+    """Return the JSON schema of a row: what may stand in it, and what must."""
+    schema = TaskSpec.model_json_schema()
+    for computed in ("task_id", "probes", "build", "provenance"):
+        schema["properties"].pop(computed, None)
+    schema["required"] = ["environment", "instruction", "check"]
+    return schema
+
+
+def _explain(error: ValidationError) -> str:
+    problems = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()[:5]]
+    return "; ".join(problems)
+
+
+def _reject(reason: str, detail: str, source: str, raw: bytes) -> Rejection:
+    return Rejection.make(stage="import", reason=reason, detail=detail, source=source, raw=raw)
+
+
+def render_schema() -> str:
+    """Return docs/task-spec.schema.json as it must stand."""
+    published = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **task_schema(),
+        "title": "One line of a file for `trajmill import tasks`",
+    }
+    return json.dumps(published, indent=2, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the schema; the exit code says whether it stands."""
+    action, path = arguments[0], Path(arguments[1])
+    if action == "--write":
+        path.write_text(render_schema(), encoding="utf-8")
+        return 0
+    if path.is_file() and path.read_text(encoding="utf-8") == render_schema():
+        return 0
+    sys.stderr.write(f"{path} is not what schemas/ says. Run: make docs\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

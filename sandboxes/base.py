@@ -1,0 +1,143 @@
+"""The seam: what a sandbox is, whichever backend builds the walls.
+
+A `Sandbox` starts sessions; a `Session` is one episode's files with one persistent shell on them. Layers make the
+rest cheap: `snapshot` freezes the files, `fork` opens a throw-away view of a snapshot (the reference, the
+evaluator), `run` starts a fresh process that shares nothing with the agent's shell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sandboxes.terminal import plain_text
+from schemas.task_spec import Script
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one sandbox may use."""
+
+    processes: int = 64
+    data_mb: int = 256
+    """Data segment of one process (RLIMIT_DATA)."""
+    memory_mb: int = 512
+    """Resident memory of all its processes together."""
+    disk_mb: int = 64
+    file_mb: int = 64
+    cpu_seconds: int = 60
+    """CPU of one process."""
+    output_bytes: int = 16384
+    """Output kept of one command; the rest is drained and counted."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What `probe` found."""
+
+    usable: bool
+    backend: str
+    limits: str
+    """Which kind of limits holds: cgroup2, rlimit."""
+    overlay: bool
+    reason: str = ""
+    """Why it is not usable."""
+    fix: str = ""
+    """What to do about it."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A base file system, unpacked once and never written again."""
+
+    digest: str
+    path: str
+    kind: str
+    """host (this machine's tools), directory or tarball."""
+
+
+@dataclass(frozen=True)
+class ExecResult:
+    """One command's end."""
+
+    output: bytes
+    """stdout and stderr as they came, at most `output_bytes`."""
+    exit_code: int | None
+    """None = it did not end by itself."""
+    truncated: bool = False
+    total_bytes: int = 0
+    timed_out: bool = False
+    shell_restarted: bool = False
+    """The shell died or was killed; a new one stands on the same files."""
+    cwd: str | None = None
+    seconds: float = 0.0
+    reason: str = ""
+    """Why it was killed: time, memory; empty = it was not."""
+
+    @property
+    def text(self) -> str:
+        """Output as text: invalid UTF-8 replaced, terminal escapes and control characters stripped."""
+        return plain_text(self.output)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Frozen layers above the image, oldest first; readable until its session closes."""
+
+    layers: tuple[str, ...] = field(default=())
+
+
+class Session(Protocol):
+    """One episode's files. Owned by one coroutine; `close` is idempotent and kills everything."""
+
+    async def exec(self, command: str, *, timeout: float = 10.0) -> ExecResult:
+        """Run a command in the persistent shell; cwd, variables and functions carry over."""
+
+    async def run(
+        self,
+        script: Script,
+        *,
+        arguments: tuple[str, ...] = (),
+        start: Script | None = None,
+        on: Snapshot | None = None,
+        trusted_tools: bool = False,
+        timeout: float = 10.0,
+    ) -> ExecResult:
+        """Run a program in a fresh process, not in the agent's shell.
+
+        `on` = None writes to the session's own files (initialisation). With a snapshot it works on a throw-away view
+        of it. `start` runs first in the same process tree (bash). `trusted_tools` binds the image's own programs over
+        whatever the layers hold: what a check must always use.
+        """
+
+    async def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Write a file."""
+
+    async def get(self, path: str, max_bytes: int = 1 << 20) -> bytes:
+        """Read a regular file, never through a link to the outside.
+
+        Raises:
+            SandboxError: not a regular file, or too large.
+        """
+
+    async def snapshot(self) -> Snapshot:
+        """Freeze the files as they are; ends the shell (the next `exec` starts one on a fresh layer)."""
+
+    async def close(self) -> None:
+        """End every process and release every file; never raises."""
+
+
+class Sandbox(Protocol):
+    """A backend."""
+
+    limits: Limits
+
+    async def probe(self) -> Capabilities:
+        """Try the real thing and say what to do where it is refused; nothing falls back to something weaker."""
+
+    async def start(self, *, start: Script | None = None) -> Session:
+        """Open a session on the image; `start` runs in every shell that it opens.
+
+        Raises:
+            SandboxError: it could not be started.
+        """

@@ -1,0 +1,214 @@
+"""The default backend: bubblewrap. No daemon, no setuid program, no root; a session stands in 10 ms.
+
+One pod (`pod.py`) per session; the shell and every script are a bwrap of their own on overlay layers: the image, frozen
+layers, one that takes the writes. Two never write to one layer: the shell ends before a script writes to its files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+import weakref
+from dataclasses import replace
+from pathlib import Path
+
+from sandboxes.arguments import View
+from sandboxes.base import Capabilities, ExecResult, Image, Limits, Snapshot
+from sandboxes.binary import reachable_bwrap
+from sandboxes.diagnosis import diagnose
+from sandboxes.pod import Pod
+from sandboxes.program import Program, run_program
+from sandboxes.shell import Place, Shell
+from sandboxes.warden_process import WardenProcess
+from schemas.errors import SandboxError
+from schemas.task_spec import Script
+
+START_SECONDS = 10.0
+"""For a task's `start`: it leaves processes behind, it does not wait for them."""
+TRANSFER_SECONDS = 10.0
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Bubblewrap:
+    """Starts sessions on one image."""
+
+    def __init__(self, image: Image, limits: Limits = DEFAULT_LIMITS, *, cache: Path | None = None) -> None:
+        """`cache` is where root keeps a bwrap that its unprivileged id can run; default: beside the image."""
+        self.image = image
+        self.limits = limits
+        self._cache = cache or Path(image.path).parent
+        self._warden: WardenProcess | None = None
+
+    async def probe(self) -> Capabilities:
+        """Start a session and run a script in it, with the real flags."""
+        if sys.platform != "linux":
+            return diagnose(f"bubblewrap is Linux only, this is {sys.platform}")
+        try:
+            session = await self.start()
+            try:
+                result = await session.run(Script(code="true"))
+            finally:
+                await session.close()
+        except SandboxError as problem:
+            return diagnose(str(problem))
+        if result.exit_code != 0:
+            return diagnose(f"`true` ended with {result.exit_code}: {result.text.strip()}")
+        return Capabilities(usable=True, backend="bubblewrap", limits="rlimit", overlay=True)
+
+    async def start(self, *, start: Script | None = None) -> BubblewrapSession:
+        """Open a session; its shell starts with the first `exec`.
+
+        Raises:
+            SandboxError: the machine refuses; `probe` says what to do.
+        """
+        pod = await Pod.open(self._open_warden())
+        return BubblewrapSession(pod, self.image, self.limits, start)
+
+    def _open_warden(self) -> WardenProcess:
+        if self._warden is None:
+            self._warden = WardenProcess(reachable_bwrap(self._cache), Path(self.image.path), self.limits)
+            weakref.finalize(self, self._warden.close)
+        return self._warden
+
+
+class BubblewrapSession:
+    """One episode's files, with one persistent shell on them."""
+
+    def __init__(self, pod: Pod, image: Image, limits: Limits, start: Script | None) -> None:
+        self._pod, self._image, self._limits = pod, image, limits
+        self._start = _as_bash(start)
+        self._frozen: tuple[str, ...] = ()
+        self._top = pod.add_layer(limits.disk_mb)
+        self._shell: Shell | None = None
+        self._place = Place()
+        self._stood = False
+
+    async def exec(self, command: str, *, timeout: float = 10.0) -> ExecResult:
+        """Run a command in the persistent shell, which is started where there is none.
+
+        Raises:
+            SandboxError: the first shell, or the task's `start` in it, did not come up.
+        """
+        left = self._shell is not None and self._shell.left
+        try:
+            shell = await self._standing_shell()
+        except SandboxError as problem:
+            if not self._stood or self._pod.gone:
+                raise
+            words = f"{problem}\n".encode()  # the agent broke its own system, and may know so
+            return ExecResult(output=words, exit_code=127, total_bytes=len(words), shell_restarted=True)
+        result = await shell.exec(command.encode("utf-8", "replace"), timeout)
+        self._place = shell.place
+        return replace(result, shell_restarted=True) if left else result
+
+    async def _standing_shell(self) -> Shell:
+        if self._shell is None or not self._shell.alive:
+            await self._end_shell()
+            self._shell = Shell(self._pod, self._limits)
+            await self._shell.open(View(self._image.path, self._frozen, self._top))
+            await self._settle(self._shell)
+            self._stood = True
+        return self._shell
+
+    async def _settle(self, shell: Shell) -> None:
+        """Bring a new shell to where the last one stood."""
+        if self._start:
+            result = await shell.exec(self._start.encode("utf-8", "replace"), START_SECONDS)
+            if not shell.alive:
+                raise SandboxError(f"the task's start script ended the shell: {result.text.strip()}", transient=False)
+        if self._place.cwd:
+            await shell.exec(self._place.resume(), START_SECONDS)
+
+    async def run(
+        self,
+        script: Script,
+        *,
+        arguments: tuple[str, ...] = (),
+        start: Script | None = None,
+        on: Snapshot | None = None,
+        trusted_tools: bool = False,
+        timeout: float = 10.0,
+    ) -> ExecResult:
+        """Run a program in a fresh process.
+
+        Without `on` it writes to the session's files; a live shell ends first, and the next one stands where it stood.
+
+        Raises:
+            SandboxError: it did not come to run at all.
+        """
+        program = Program(script, arguments, _as_bash(start))
+        if on is None:
+            return await self._run_here(program, trusted_tools, timeout)
+        layer = self._pod.add_layer(self._limits.disk_mb)
+        try:
+            view = View(self._image.path, on.layers, layer, trusted_tools)
+            return await run_program(self._pod, view, self._limits, program, timeout)
+        finally:
+            with contextlib.suppress(SandboxError):  # a pod that is gone has no layers
+                self._pod.drop_layer(layer)
+
+    async def _run_here(
+        self, program: Program, trusted_tools: bool, timeout: float, keep_bytes: int | None = None
+    ) -> ExecResult:
+        await self._end_shell()
+        view = View(self._image.path, self._frozen, self._top, trusted_tools)
+        return await run_program(self._pod, view, self._limits, program, timeout, keep_bytes)
+
+    async def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Write a file, and the folders above it; a live shell ends first.
+
+        Raises:
+            SandboxError: there is no room, or the path is not writable.
+        """
+        program = Program(PUT, (path, f"{mode:o}"), payload=data)
+        result = await self._run_here(program, True, TRANSFER_SECONDS)
+        if result.exit_code != 0:
+            raise SandboxError(f"cannot write {path}: {result.text.strip()}", transient=False)
+
+    async def get(self, path: str, max_bytes: int = 1 << 20) -> bytes:
+        """Read a regular file from inside the walls, where no link leads out; a live shell ends first.
+
+        Raises:
+            SandboxError: not a regular file, or larger than `max_bytes`.
+        """
+        result = await self._run_here(Program(GET, (path, str(max_bytes))), True, TRANSFER_SECONDS, max_bytes + 4096)
+        if result.exit_code != 0:
+            raise SandboxError(f"cannot read {path}: {result.text.strip()}", transient=False)
+        return result.output
+
+    async def snapshot(self) -> Snapshot:
+        """Freeze the files; costs one mount, whatever their size."""
+        await self._end_shell()
+        self._frozen = (*self._frozen, self._top)
+        self._top = self._pod.add_layer(self._limits.disk_mb)
+        return Snapshot(self._frozen)
+
+    async def _end_shell(self) -> None:
+        if self._shell is not None and not self._shell.ended:
+            await self._shell.end("close")
+
+    async def close(self) -> None:
+        """Kill everything; the files go with their pod."""
+        if self._shell is not None:
+            self._shell.release()
+        await self._pod.close()
+
+
+GET = Script(
+    code="""
+[ -f "$1" ] || { echo "not a regular file"; exit 1; }
+[ "$(stat -Lc %s -- "$1")" -le "$2" ] || { echo "larger than $2 bytes"; exit 1; }
+cat -- "$1"
+"""
+)
+PUT = Script(code='mkdir -p -- "$(dirname -- "$1")" && cat <&8 >"$1" && chmod "$2" -- "$1"')
+
+
+def _as_bash(script: Script | None) -> str:
+    """Return a script as a line of the shell that it runs in."""
+    if script is None:
+        return ""
+    return script.code if script.language == "bash" else f"python3 -c {shlex.quote(script.code)}"

@@ -1,0 +1,223 @@
+"""The persistent shell: a bash loop that reads NUL-framed commands on one private descriptor and reports on another.
+
+No prompt, no terminal, no sentinel in the output: an open quote or heredoc ends with its command, `read` finds
+/dev/null, and whatever bytes come out are output. Every report carries the working directory and the exported
+variables, so that a shell that had to be killed is followed by one that stands where it stood.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import time
+from dataclasses import dataclass
+
+from sandboxes.arguments import View, bash_command, shell_prologue
+from sandboxes.base import ExecResult, Limits
+from sandboxes.output import Output
+from sandboxes.pod import Ended, Job, Pod, wait_for_end
+from schemas.errors import SandboxError
+
+READY_SECONDS = 20.0
+"""A shell takes 8 ms; one that needs this long will not come."""
+REPORT_BYTES = 1 << 20
+"""A report longer than this is not one: the shell is taken for broken."""
+
+# A shell that lost its orders (the agent closed what it did not open) leaves before it reports: nothing is lost then.
+# One line, so that bash counts the lines of a command from 1. A trace that the agent switched on is not shown.
+LOOP = (
+    r"shopt -s expand_aliases; builtin printf 'ready\0' >&9; "
+    r"while { IFS= builtin read -r -d '' -u 8 __number && IFS= builtin read -r -d '' -u 8 __command; } 2>/dev/null; do "
+    r"""builtin eval "$__command" </dev/null 8<&- 9>&-; """
+    r"{ __code=$?; [[ -e /dev/fd/8 ]] || builtin exit; builtin export -p; "
+    r"""builtin printf '\0%s %d %s\0' "$__number" "$__code" "$PWD"; } >&9 2>/dev/null; """
+    r"done"
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a shell stands."""
+
+    cwd: bytes = b""
+    exports: bytes = b""
+    """`export -p` of it."""
+
+    def resume(self) -> bytes:
+        """Return the command that brings a new shell there."""
+        go = b"cd -- " + os.fsencode(shlex.quote(os.fsdecode(self.cwd))) + b" 2>/dev/null\n" if self.cwd else b""
+        return go + self.exports
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the loop tells after a command."""
+
+    exit_code: int
+    place: Place
+
+
+class Shell:
+    """One bash on one view; not alive any more once a command was killed or the agent left it."""
+
+    def __init__(self, pod: Pod, limits: Limits) -> None:
+        self._pod, self._limits = pod, limits
+        self._loop = asyncio.get_running_loop()
+        self._output = Output(limits.output_bytes)
+        self._orders = self._status = -1
+        self._buffer = self._previous = b""
+        self._expected = b"ready"
+        self._number = 0
+        self._heard: asyncio.Future[bytes] = self._loop.create_future()
+        self._job: Job | None = None
+        self.place = Place()
+        self.alive = False
+        """Takes commands."""
+        self.ended = False
+        """Nothing of it is left."""
+
+    @property
+    def left(self) -> bool:
+        """Whether it ended by itself between two commands."""
+        return not self.alive and not self.ended
+
+    async def open(self, view: View) -> None:
+        """Start bash and wait for its ready record.
+
+        Raises:
+            SandboxError: it did not come up; the text is what was said.
+        """
+        orders, self._orders = os.pipe()
+        self._status, status = os.pipe()
+        for descriptor in (self._orders, self._status):
+            os.set_blocking(descriptor, False)
+        try:
+            self._job = self._pod.spawn(view.arguments(), bash_command(False), self._output.write_end, orders, status)
+        except SandboxError:
+            self.release()
+            raise
+        finally:
+            os.close(orders)
+            os.close(status)
+            self._output.release_write_end()
+        self._loop.add_reader(self._status, self._hear)
+        loop = f"{shell_prologue(self._limits)}; {LOOP}\0"
+        if not await self._listen(READY_SECONDS, loop.encode()):
+            await self.end("start")
+            said = bytes(self._output.kept).decode("utf-8", "replace").strip()
+            raise SandboxError(f"the shell did not start: {said or 'it said nothing'}")
+        self.alive = True
+
+    async def exec(self, command: bytes, timeout: float) -> ExecResult:
+        """Run one command; the output is what came until it was over."""
+        started = time.perf_counter()
+        self._number += 1
+        self._expected = b"%d " % self._number
+        self._heard = self._loop.create_future()
+        frame = b"%d\0%s\0" % (self._number, command.replace(b"\0", b""))
+        record = await self._listen(timeout, frame)
+        if record:
+            self._output.drain()
+            return self._result(_read_report(record, self._previous), None, started)
+        ended = await self.end("time" if record is None else "")
+        return self._result(None, ended, started)
+
+    async def _listen(self, timeout: float, frame: bytes = b"") -> bytes | None:
+        """Send a frame, drain the output and wait; None = no record in time, empty = the shell has ended."""
+        self._output.begin()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._send(frame)
+                return await self._heard
+        except TimeoutError:
+            return None
+        finally:
+            self._output.rest()
+
+    def _result(self, report: Report | None, ended: Ended | None, started: float) -> ExecResult:
+        if report is not None:
+            self.place = report.place
+        own_end = ended.exit_code if ended is not None and not ended.reason else None
+        return ExecResult(
+            output=bytes(self._output.kept),
+            exit_code=report.exit_code if report is not None else own_end,
+            truncated=self._output.truncated,
+            total_bytes=self._output.total,
+            timed_out=ended is not None and ended.reason == "time",
+            shell_restarted=ended is not None,
+            cwd=self.place.cwd.decode("utf-8", "replace") or None,
+            seconds=time.perf_counter() - started,
+            reason=ended.reason if ended is not None else "",
+        )
+
+    async def _send(self, frame: bytes) -> None:
+        view = memoryview(frame)
+        while view:
+            try:
+                view = view[os.write(self._orders, view) :]
+            except BlockingIOError:
+                await self._until_writable()
+            except BrokenPipeError:
+                return  # the shell has ended, and the status pipe says so
+
+    async def _until_writable(self) -> None:
+        writable: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_writer(self._orders, _settle, writable)
+        try:
+            await writable
+        finally:
+            self._loop.remove_writer(self._orders)
+
+    def _hear(self) -> None:
+        """Take records; one that is not expected is the exports before a report, forged, or late, and harmless."""
+        try:
+            data = os.read(self._status, 1 << 16)
+        except BlockingIOError:
+            return
+        *records, self._buffer = (self._buffer + data).split(b"\0")
+        for record in records:
+            if record.startswith(self._expected):
+                return self._answer(record)
+            self._previous = record
+        if not data or len(self._buffer) > REPORT_BYTES:
+            self._loop.remove_reader(self._status)
+            self.alive = False
+            self._answer(b"")
+
+    def _answer(self, record: bytes) -> None:
+        if not self._heard.done():
+            self._heard.set_result(record)
+
+    async def end(self, reason: str) -> Ended:
+        """Kill what is left of it, wait until all of it is gone, and keep the last output. Idempotent."""
+        self.alive = False
+        assert self._job is not None, "end before open"
+        if reason:
+            self._pod.kill(self._job, reason)
+        try:
+            ended = await wait_for_end(self._pod, self._job)
+            self._output.drain(at_most=None)
+        finally:
+            self.release()
+        return ended
+
+    def release(self) -> None:
+        """Close our ends of the pipes."""
+        self.alive, self.ended = False, True
+        self._output.close()
+        if self._status >= 0:
+            self._loop.remove_reader(self._status)
+            os.close(self._status)
+            os.close(self._orders)
+            self._status = self._orders = -1
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _read_report(record: bytes, previous: bytes) -> Report:
+    _, code, cwd = record.split(b" ", 2)
+    return Report(int(code), Place(cwd, previous))

@@ -1,0 +1,307 @@
+"""The warden: a small program of its own, `python -I -S warden.py ...`, that forks pods and the walls inside them.
+
+A pod is a user, mount and PID namespace whose first process (also this file) waits for orders on a socket; every shell
+and script is a bwrap that it forks. When the socket closes the pod ends and the kernel takes everything in it along,
+so a killed parent leaves nothing. Forking from a process this small costs a third of exec'ing unshare, mount and
+nsenter, it is single-threaded (bwrap's --die-with-parent follows the thread that forked it, bubblewrap#692), and it
+imports nothing of ours. Messages are NUL-separated fields; see `pod.py` for the other end.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import ctypes
+import gc
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from fcntl import F_DUPFD_CLOEXEC, fcntl
+from pathlib import Path
+
+NEW_NAMESPACES = 0x00020000 | 0x10000000 | 0x20000000  # CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID
+NOSUID_NODEV, NOEXEC, RECURSIVE_PRIVATE, DETACH = 2 | 4, 8, 0x4000 | (1 << 18), 2
+SET_DUMPABLE, SET_SUBREAPER = 4, 36  # prctl
+POLL_MS = 250
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+TARGETS = (0, 1, 8, 9, 10, 11)  # where a job finds nothing, output, orders, status, bwrap's arguments, the filter
+OUT_OF_MEMORY_SCORE = "900"
+MESSAGE_BYTES = 65536
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> None:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def _mount(kind: str, target: str, flags: int, options: str = "") -> None:
+    done = libc.mount(kind.encode(), target.encode(), kind.encode(), flags, options.encode())
+    _checked(done, f"mount {kind} on {target}")
+
+
+def _receive(channel: socket.socket) -> tuple[list[str], list[int]]:
+    """Return a message's fields and descriptors; no fields = the other end is gone."""
+    descriptors = array.array("i")
+    room = socket.CMSG_SPACE(8 * descriptors.itemsize)
+    data, ancillary, _, _ = channel.recvmsg(MESSAGE_BYTES, room, socket.MSG_CMSG_CLOEXEC)
+    for _, _, payload in ancillary:
+        descriptors.frombytes(payload)
+    return (data.decode().split("\0") if data else []), list(descriptors)
+
+
+class Job:
+    """One bwrap."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.reason = ""
+        """Why it was killed by the pod."""
+
+
+class Pod:
+    """The first process of a pod: mounts layers, forks jobs, watches their memory."""
+
+    def __init__(self, channel: socket.socket, bwrap: str, point: str, memory_bytes: int) -> None:
+        self.channel, self.bwrap, self.point, self.memory_bytes = channel, bwrap, point, memory_bytes
+        self.jobs: dict[str, Job] = {}
+        self.null = -1
+        self.over: list[tuple[str, str, str]] = []
+        """Jobs whose bwrap has ended while processes of theirs may still be going."""
+
+    def open(self) -> None:
+        """Make the mounts private, show this PID namespace in /proc and tell the parent that it may go on."""
+        _checked(libc.mount(None, b"/", None, RECURSIVE_PRIVATE, None), "make mounts private")
+        myself = os.pidfd_open(os.getpid())
+        _mount("proc", "/proc", NOSUID_NODEV | NOEXEC)
+        _mount("tmpfs", self.point, NOSUID_NODEV, "size=1m,nr_inodes=4096,mode=700")
+        socket.send_fds(self.channel, [b"ready"], [myself])
+        os.close(myself)
+        self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+
+    def serve(self) -> None:
+        """Follow orders until the other end closes."""
+        wake, waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        poll = select.poll()
+        poll.register(self.channel, select.POLLIN)
+        poll.register(wake, select.POLLIN)
+        while True:
+            ready = dict(poll.poll(POLL_MS if self.jobs else None))
+            if wake in ready:
+                os.read(wake, 4096)
+                self.reap()
+            if self.channel.fileno() in ready and not self.obey():
+                return
+            if not ready:
+                self.watch_memory()
+
+    def obey(self) -> bool:
+        """Carry out one order; False = there will be no more."""
+        fields, descriptors = _receive(self.channel)
+        if not fields:
+            return False
+        order, name, *rest = fields
+        try:
+            getattr(self, f"order_{order}")(name, rest, descriptors)
+        except OSError as problem:
+            self.tell("failed", name, f"{order}: {problem}")
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return True
+
+    def tell(self, *fields: str) -> None:
+        with contextlib.suppress(OSError):
+            self.channel.send("\0".join(fields).encode())
+
+    def order_layer(self, name: str, rest: list[str], _: list[int]) -> None:
+        """Mount an empty layer of bounded size: `u` takes the writes, `w` is overlayfs's own."""
+        home = f"{self.point}/{name}"
+        Path(home).mkdir()
+        _mount("tmpfs", home, NOSUID_NODEV, rest[0])
+        for part in ("u", "w"):
+            Path(home, part).mkdir()
+
+    def order_drop(self, name: str, _: list[str], __: list[int]) -> None:
+        home = f"{self.point}/{name}"
+        _checked(libc.umount2(home.encode(), DETACH), f"umount {home}")
+        Path(home).rmdir()
+
+    def order_spawn(self, name: str, command: list[str], descriptors: list[int]) -> None:
+        """Start bwrap with its descriptors where it and the shell expect them; all others are closed on exec."""
+        high = [fcntl(descriptor, F_DUPFD_CLOEXEC, 64) for descriptor in (self.null, *descriptors)]
+        actions = [(os.POSIX_SPAWN_DUP2, source, target) for source, target in zip(high, TARGETS, strict=True)]
+        argv = ["bwrap", "--args", "10", "--", *command]
+        try:
+            pid = os.posix_spawn(
+                self.bwrap,
+                argv,
+                {},
+                file_actions=[*actions, (os.POSIX_SPAWN_DUP2, 1, 2)],
+                setsigmask=(),
+                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores them, its children should not
+            )
+        finally:
+            for descriptor in high:
+                os.close(descriptor)
+        self.jobs[name] = Job(pid)
+
+    def order_kill(self, name: str, rest: list[str], _: list[int]) -> None:
+        if name in self.jobs:
+            self.kill(self.jobs[name], rest[0])
+
+    def kill(self, job: Job, reason: str) -> None:
+        """Kill the init of the job's own PID namespace; everything in it dies first, then bwrap reports."""
+        job.reason = job.reason or reason
+        for pid in _children(job.pid) or [job.pid]:
+            _kill(pid)
+
+    def reap(self) -> None:
+        """Wait for the dead; a job is over when nothing of it is left, since its files may be mounted again then.
+
+        bwrap may leave before its sandbox has: a straggler is killed, and so is the child of a bwrap that was killed
+        before it could tie that child to itself (bubblewrap#633).
+        """
+        names = {job.pid: name for name, job in self.jobs.items()}
+        for pid, status in _dead():
+            if pid in names:
+                job = self.jobs.pop(names[pid])
+                self.over.append((names[pid], str(os.waitstatus_to_exitcode(status)), job.reason))
+        stragglers = set(_children(os.getpid())) - {job.pid for job in self.jobs.values()}
+        for pid in stragglers:
+            _kill(pid)
+        if not stragglers:
+            for ended in self.over:
+                self.tell("ended", *ended)
+            self.over.clear()
+
+    def watch_memory(self) -> None:
+        """Kill the largest job when all of them together hold too much; counted cheaply first, then exactly."""
+        if sum(map(_resident, _processes())) <= self.memory_bytes:
+            return
+        sizes = {name: sum(map(_proportional, _tree(job.pid))) for name, job in self.jobs.items()}
+        if sizes and sum(sizes.values()) > self.memory_bytes:
+            self.kill(self.jobs[max(sizes, key=sizes.__getitem__)], "memory")
+
+
+def _limit(limits: str) -> None:
+    """Set hard limits given as `NAME=value,...` of the resource module; jobs inherit them, none can raise them."""
+    for item in limits.split(","):
+        name, value = item.split("=")
+        kind = getattr(resource, f"RLIMIT_{name}")
+        ceiling = resource.getrlimit(kind)[1]
+        bound = int(value) if ceiling == resource.RLIM_INFINITY else min(int(value), ceiling)
+        resource.setrlimit(kind, (bound, bound))
+
+
+def _dead() -> Iterator[tuple[int, int]]:
+    """Yield each child that has ended, with its status."""
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            yield found
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _processes() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path) as file:  # noqa: PTH123 (four times a second: pathlib is slower)
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
+
+
+def _tree(pid: int) -> Iterator[int]:
+    yield pid
+    for child in _children(pid):
+        yield from _tree(child)
+
+
+def _resident(pid: int) -> int:
+    fields = _read(f"/proc/{pid}/statm").split()
+    return int(fields[1]) * PAGE_BYTES if fields else 0
+
+
+def _proportional(pid: int) -> int:
+    for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _drop_root(identity: int) -> None:
+    os.setgroups([])
+    os.setresgid(identity, identity, identity)
+    os.setresuid(identity, identity, identity)
+
+
+def _found(pod: Pod, limits: str) -> None:
+    """Open the namespaces and become the pod's first process; this process leaves as soon as it stands."""
+    user, group = os.geteuid(), os.getegid()
+    libc.prctl(SET_DUMPABLE, 1, 0, 0, 0)  # else /proc/self belongs to root after a drop and the maps cannot be written
+    _checked(libc.unshare(NEW_NAMESPACES), "unshare user, mount and PID namespaces")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        Path(f"/proc/self/{name}").write_text(text)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if os.fork():
+        os._exit(0)
+    Path("/proc/self/oom_score_adj").write_text(OUT_OF_MEMORY_SCORE)
+    pod.open()
+    _limit(limits)
+    pod.serve()
+
+
+def _fork_pod(door: socket.socket, pod: Pod, limits: str) -> None:
+    if os.fork():
+        return
+    try:
+        door.close()
+        _found(pod, limits)
+    except OSError as problem:
+        pod.tell("failed", "pod", str(problem))
+    finally:
+        os._exit(0)
+
+
+def main(door_descriptor: str, identity: str, bwrap: str, point: str, memory_bytes: str, limits: str) -> None:
+    """Fork a pod for every channel that comes through the door."""
+    door = socket.socket(fileno=int(door_descriptor))
+    os.chdir("/")
+    os.umask(0o022)
+    if os.geteuid() == 0:
+        _drop_root(int(identity))
+    libc.prctl(SET_SUBREAPER, 1, 0, 0, 0)  # pods end here, not with a host's init that may not reap
+    signal.signal(signal.SIGCHLD, lambda *_: [*_dead()])  # waited for, so that their CPU counts as ours
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    gc.collect()
+    gc.freeze()
+    while True:
+        fields, descriptors = _receive(door)
+        if not fields:
+            return
+        for descriptor in descriptors:
+            with socket.socket(fileno=descriptor) as channel:
+                _fork_pod(door, Pod(channel, bwrap, point, int(memory_bytes)), limits)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

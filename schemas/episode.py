@@ -1,0 +1,139 @@
+"""Episode and Turn: one attempt at a TaskSpec, as it happened. Failures are kept for ever."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from schemas.record import VOLATILE, Record, digest
+from schemas.task_spec import Origin
+
+Outcome = Literal[
+    "finished",
+    "turn_limit",
+    "token_limit",
+    "repeated",
+    "invalid_action",
+    "refused",
+    "environment_error",
+    "teacher_error",
+    "budget",
+]
+"""How an attempt ended. The last three are not final: landed, and planned again by the next run."""
+
+NOT_FINAL: tuple[Outcome, ...] = ("environment_error", "teacher_error", "budget")
+
+VerdictName = Literal["passed", "failed", "unknown"]
+ThoughtSource = Literal["teacher", "backfilled", "recorded"]
+
+
+class RewardPart(Record):
+    name: str
+    value: float
+
+
+class Usage(Record):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    requests: int = 0
+
+
+class Verdict(Record):
+    """What the check found."""
+
+    name: VerdictName
+    """unknown = the check or its sandbox broke; not final."""
+    reward: float = 0.0
+    """In [0, 1]; 0 where unknown, and then not to be used."""
+    parts: tuple[RewardPart, ...] = ()
+    """Named parts of the reward."""
+    detail: str = ""
+    """Why, in words: the comparison that failed, the exit code, the missing write."""
+
+
+class Solver(Record):
+    """A policy under collection: teacher, prompt and loop."""
+
+    kind: Literal["teacher", "reference", "recorded"]
+    model: str | None = None
+    solver_id: str
+    """h(kind, teacher, model, sampling, prompt sha, loop contract)."""
+
+
+class Turn(Record):
+    """One (observation, thought, action)."""
+
+    episode_id: str
+    landing: Annotated[str, VOLATILE]
+    """The landing that wrote it; a turn counts only where its landing stands in `episodes`."""
+    index: int
+    """From 0."""
+    observation: str
+    """What the agent saw before this turn's action (index 0: the instruction), truncated as it was shown."""
+    thought: str | None
+    """None = the action came without one."""
+    thought_source: ThoughtSource | None
+    action: str
+    """The action's text: the command, the statement, the answer."""
+    action_kind: str
+    """bash, sql, answer, finish, or what the world offers."""
+    action_raw: str | None = None
+    """The text before it was snapped to an admissible action; None = not snapped."""
+    reply: str | None = None
+    """The solver's reply as it came, thought included; None = no model wrote it."""
+    valid: bool = True
+    """Whether the world understood the action."""
+    completion_id: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Episode(Record):
+    """One attempt."""
+
+    episode_id: str
+    """h(task_id, solver_id, world_id, attempt)."""
+    task_id: str
+    environment: str
+    origin: Origin
+    solver: Solver
+    world_id: str
+    """h(world, contract, limits, image digest)."""
+    build: int
+    """Number of the build that planned it."""
+    attempt: int
+    """The solver's chances, from 1."""
+    try_number: int = 1
+    """Ours, from 1: an outage is tried again without costing the solver a chance."""
+    outcome: Outcome
+    outcome_reason: str = ""
+    """Stable code or text beside the outcome: not_reproducible, stopped_by, ..."""
+    verdict: VerdictName
+    verdict_detail: str = ""
+    reward: float
+    rewards: tuple[RewardPart, ...] = ()
+    answer: str | None = None
+    """The final answer; None = none was given."""
+    n_turns: int
+    usage: Usage = Usage()
+    cost_usd: Annotated[float, VOLATILE] = 0.0
+    """Price of its completions at the configured prices."""
+    started_at: Annotated[datetime | None, VOLATILE] = None
+    seconds: Annotated[float, VOLATILE] = 0.0
+    """Wall time, set-up and verification included."""
+    landing: Annotated[str, VOLATILE]
+    image: str | None = None
+    """Digest of the base image or the database."""
+    sandbox: str | None = None
+    """Backend and kind of limits that held."""
+    software: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no later run plans it again."""
+        return self.outcome not in NOT_FINAL and self.verdict != "unknown"
+
+
+def make_episode_id(task_id: str, solver_id: str, world_id: str, attempt: int) -> str:
+    """Return the id of one attempt; `try_number` is ours and does not count."""
+    return digest("episode", task_id, solver_id, world_id, attempt)

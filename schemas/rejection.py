@@ -1,0 +1,59 @@
+"""Rejection: anything turned away, at any stage. Nothing is dropped silently."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from schemas.record import Record, canonical_json, digest
+
+MAX_RAW_BYTES = 64 * 1024
+
+
+class Rejection(Record):
+    rejection_id: str
+    """h(stage, reason, source, sha256 of the raw row)."""
+    stage: str
+    """generate, admit, collect, curate, ingest, publish, import, review, or the name of a stage's expectation."""
+    reason: str
+    """A stable code: not_novel, reference_fails, thought_leak, ..."""
+    detail: str
+    """What happened, with the value."""
+    source: str
+    """File and line, or the id of the row."""
+    environment: str | None = None
+    """World that the row belonged to, where it had one."""
+    build: int | None = None
+    """Build that turned it away; None = an import or a person."""
+    raw: str
+    """The row, at most 64 KiB."""
+    raw_sha256: str
+    """Of the whole row."""
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        stage: str,
+        reason: str,
+        detail: str,
+        source: str,
+        raw: Any,
+        environment: str | None = None,
+        build: int | None = None,
+    ) -> Rejection:
+        """Turn a row away; `raw` is text, bytes or anything with a canonical JSON form."""
+        data = raw.encode("utf-8", "replace") if isinstance(raw, str) else raw
+        data = data if isinstance(data, bytes) else canonical_json(data)
+        sha = hashlib.sha256(data).hexdigest()
+        return cls(
+            rejection_id=digest("rejection", stage, reason, source, sha, build),
+            stage=stage,
+            reason=reason,
+            detail=detail[:4000],
+            source=source,
+            environment=environment,
+            build=build,
+            raw=data[:MAX_RAW_BYTES].decode("utf-8", "replace"),
+            raw_sha256=sha,
+        )

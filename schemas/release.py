@@ -1,0 +1,58 @@
+"""Release: a mixture's immutable published form."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from schemas.record import VOLATILE, Record
+
+
+class SourceDigest(Record):
+    table: str
+    digest: str
+    version: Annotated[int, VOLATILE]
+    """Delta version that was read; pinned by `gc` while the release is kept."""
+
+
+class Share(Record):
+    """One stratum of the mixture: what was asked and what was had."""
+
+    stratum: str
+    """agent, or the name of a general stratum."""
+    asked: float
+    """Share of rows that the recipe asks for."""
+    achieved_rows: float
+    achieved_turns: float
+    achieved_tokens: float
+    rows: int
+    available: int
+    """Rows that the sources held."""
+
+
+class FileHash(Record):
+    path: str
+    sha256: str
+    bytes: int
+    rows: int | None = None
+    """Rows, where the file is a table."""
+
+
+class Release(Record):
+    release_id: str
+    """h(source digests, recipe, seed, lock file)."""
+    recipe: str
+    """The `[mixture]` section, as JSON."""
+    curation_id: str
+    sources: tuple[SourceDigest, ...]
+    shares: tuple[Share, ...]
+    rows: int
+    files: tuple[FileHash, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader must know: strata that ran short, ..."""
+    build: int
+    created_at: Annotated[datetime, VOLATILE]
+    path: Annotated[str, VOLATILE]
+    seconds: Annotated[float, VOLATILE]
+    cost_usd: Annotated[float, VOLATILE]
+    """What everything in the home had cost when it was published."""

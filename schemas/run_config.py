@@ -1,0 +1,161 @@
+"""RunConfig: what a build is. One TOML file, saved with every release; it holds no secret and no address."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.record import Record
+from schemas.task_spec import Origin
+
+EnvironmentName = Literal["os", "db"]
+
+
+class Price(Record):
+    """US dollars for a million tokens."""
+
+    prompt: float = Field(ge=0)
+    completion: float = Field(ge=0)
+
+
+class TeacherConfig(Record):
+    """Which models are asked, and how fast."""
+
+    kind: Literal["offline", "openai"] = "offline"
+    """offline: the built-in stand-in, no key and no network. openai: any OpenAI-compatible endpoint (OPENAI_API_KEY,
+    OPENAI_BASE_URL)."""
+    name: str = "offline"
+    """Name of the teacher in ids; change it when the endpoint's answers are not to be mixed."""
+    generator: str = "offline-a"
+    """Model that makes up tasks."""
+    solver: str = "offline-a"
+    """Model that solves them."""
+    backfiller: str = "offline-a"
+    """Model that fills in thoughts."""
+    generator_temperature: float = Field(default=1.0, ge=0, le=2)
+    solver_temperature: float = Field(default=0.0, ge=0, le=2)
+    max_output_tokens: int = Field(default=1024, ge=16)
+    concurrency: int = Field(default=16, ge=1, le=1024)
+    """Requests in flight."""
+    timeout_seconds: float = Field(default=120, gt=0)
+    """Per request."""
+    max_retries: int = Field(default=5, ge=0)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    prices: dict[str, Price] = {}
+    """Per model; an unpriced model of the `openai` kind costs 0 and the funnel says so."""
+
+
+class FaultsConfig(Record):
+    """Faults that the offline teacher plants, as shares of its episodes or tasks; nothing else reads them."""
+
+    solver: float = Field(default=0.2, ge=0, le=1)
+    """Share of episodes with a planted fault, drawn over all classes."""
+    task: float = Field(default=0.12, ge=0, le=1)
+    """Share of made-up tasks with a planted fault."""
+    leak: float = Field(default=0.05, ge=0, le=1)
+    """Share of backfilled thoughts that leak what was not visible."""
+    seed: int = 7
+
+
+class OsGenerateConfig(Record):
+    requests: int = Field(default=96, ge=0)
+    """Self-instruct requests a build; each asks for one task."""
+    seeds: str = "built-in"
+    """Folder or JSONL file of seed examples, or `built-in`."""
+
+
+class DbGenerateConfig(Record):
+    requests: int = Field(default=72, ge=0)
+    """Self-instruct requests a build for INSERT, UPDATE and DELETE."""
+    bird: str = "built-in"
+    """BIRD-format folder (questions with gold SQL, SQLite databases), or `built-in`."""
+    questions: int = Field(default=60, ge=0)
+    """Questions a build at most; each is tried both ways."""
+
+
+class GenerateConfig(Record):
+    rounds: int = Field(default=4, ge=1)
+    """Requests are cut into rounds; the tasks of one are examples for the next."""
+    seed_examples: int = Field(default=6, ge=0)
+    """Hand-written examples in a prompt (Self-Instruct: 6)."""
+    machine_examples: int = Field(default=2, ge=0)
+    """Admitted machine-made examples in a prompt (Self-Instruct: 2)."""
+    novelty: float = Field(default=0.7, gt=0, le=1)
+    """ROUGE-L F1 from which on a task is no news (Self-Instruct: 0.7)."""
+    os: OsGenerateConfig = OsGenerateConfig()
+    db: DbGenerateConfig = DbGenerateConfig()
+
+
+class CollectConfig(Record):
+    attempts: int = Field(default=1, ge=1)
+    """The solver's chances a task."""
+    max_tries: int = Field(default=3, ge=1)
+    """Ours, where an attempt ended in an outage."""
+    goal: int | None = Field(default=None, ge=1)
+    """Accepted episodes per world that end the collection; None = all attempts are made."""
+    origins: tuple[Origin, ...] = ("self_instruct", "derived", "own", "recorded")
+    """Origins that are attempted; `benchmark` is left out, since nobody trains on what measures them."""
+    tasks: int | None = Field(default=None, ge=1)
+    """Tasks attempted per world and build at most; None = all that are open."""
+    concurrency: int = Field(default=4, ge=1)
+    """Episodes at a time."""
+    shard_size: int = Field(default=64, ge=1)
+    """Episodes a Prefect task."""
+    max_turns: dict[EnvironmentName, int] = {"os": 8, "db": 15}
+    """AgentBench: os round_limit 8, db max_round 15."""
+    max_tokens: int = Field(default=8192, ge=256)
+    """Approximate tokens of a conversation from which on it ends as token_limit."""
+    command_timeout_seconds: float = Field(default=10, gt=0)
+    statement_timeout_seconds: float = Field(default=2, gt=0)
+
+
+class CurateConfig(Record):
+    thresholds: dict[str, float] = {"os": 1.0, "db": 1.0, "mind2web": 2 / 3}
+    """Reward from which on an episode is kept (AgentTuning: 1, Mind2Web 2/3); a world that is not named: 1."""
+    per_task: int = Field(default=2, ge=1)
+    """Kept trajectories a task."""
+    backfill_retries: int = Field(default=2, ge=0)
+
+
+class GeneralConfig(Record):
+    source: str = "built-in"
+    """`built-in`: a generator of general chats; `imported`: what `trajmill import sharegpt` brought."""
+    conversations: int = Field(default=1200, ge=0)
+    """Chats that the built-in generator makes."""
+
+
+class MixtureConfig(Record):
+    """The recipe."""
+
+    eta: float = Field(default=0.2, gt=0, le=1)
+    """Share of agent data (AgentTuning: 0.2)."""
+    strata: dict[str, float] = {"gpt-4": 0.2, "gpt-3.5": 0.8}
+    """Shares within the general data (AgentTuning: GPT-4 : GPT-3.5 = 1 : 4)."""
+    source_models: dict[str, str] = {"gpt-4": "gpt-4", "gpt-3.5": "gpt-3.5", "gpt-3.5-turbo": "gpt-3.5"}
+    """Source model -> stratum; chats of other models stay out and are counted."""
+    seed: int = 0
+    curation_id: str | None = None
+    """None = the newest curation."""
+    rows_per_shard: int = Field(default=2000, ge=1)
+
+
+class BudgetConfig(Record):
+    usd: float | None = Field(default=None, gt=0)
+    tokens: int | None = Field(default=None, gt=0)
+
+
+class RunConfig(Record):
+    """What a build is."""
+
+    name: str = "demo"
+    seed: int = 0
+    environments: tuple[EnvironmentName, ...] = ("os", "db")
+    teacher: TeacherConfig = TeacherConfig()
+    faults: FaultsConfig = FaultsConfig()
+    generate: GenerateConfig = GenerateConfig()
+    collect: CollectConfig = CollectConfig()
+    curate: CurateConfig = CurateConfig()
+    general: GeneralConfig = GeneralConfig()
+    mixture: MixtureConfig = MixtureConfig()
+    budget: BudgetConfig = BudgetConfig()

@@ -1,0 +1,28 @@
+"""Settings: where Trajmill runs, with which keys. From the environment; built in `flows/`, never a flow parameter."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_cache() -> Path:
+    """Return the cache folder: sandboxes drop root, so root's must lie where an unprivileged user can read it."""
+    if os.geteuid() == 0:
+        return Path("/var/cache/trajmill")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trajmill"
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="TRAJMILL_", extra="ignore", frozen=True)
+
+    home: Path = Path("data")
+    """Tables, ledger, releases (TRAJMILL_HOME)."""
+    cache: Path = Field(default_factory=default_cache)
+    """Base images (TRAJMILL_CACHE)."""
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
+    hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")

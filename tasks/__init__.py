@@ -1,0 +1,5 @@
+"""VERBS: one module per stage, a pure function for one item and a thin Prefect task for one shard."""
+
+from tasks.prefect_environment import settle_prefect
+
+settle_prefect()

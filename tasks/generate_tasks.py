@@ -1,0 +1,186 @@
+"""Task generation: made up in rounds by a teacher, or derived from questions; only what proves itself comes in.
+
+A round asks its requests at once, reads the replies, and lets candidates through two gates in a fixed order: novelty
+and admission. The tasks of one round are examples for the next, so a round lands before the next one begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from prefect import task
+
+from schemas.completion import Completion
+from schemas.errors import EnvironmentFault, EpisodeError, SandboxError, TeacherError
+from schemas.rejection import Rejection
+from schemas.task_spec import TaskSpec
+from tasks.authors import AUTHORS, Draft, Unusable, round_slice
+from tasks.derive_tasks import derive_questions
+from tasks.novelty import NoveltyGate
+from tasks.together import finish_all
+from tasks.workshop import Workshop, begin_task
+
+STAGE = "generate_tasks"
+TRIES = 2
+"""Trials of a candidate when the sandbox, not the task, breaks."""
+
+
+class Candidate(NamedTuple):
+    """A task that asks to be let in."""
+
+    spec: TaskSpec
+    source: str
+    """What names it in a rejection."""
+
+
+class Refused(NamedTuple):
+    source: str
+    environment: str
+    stage: str
+    reason: str
+    detail: str
+    raw: object
+
+
+@task(name="generate round", task_run_name="generate round {index}", tags=["stage:generate_tasks"])
+async def generate_round(build: int, index: int) -> dict[str, int]:
+    """Make up one round of tasks in every world and land them; a round that landed before is done."""
+    workshop = begin_task()
+    key = f"{STAGE}/{build}/{index}"
+    if workshop.warehouse.has_landed("task_specs", key):
+        return {}
+    drafts = [draft for name in workshop.worlds for draft in await AUTHORS[name](workshop, index)]
+    candidates, refused = await _ask(workshop, drafts)
+    gate = NoveltyGate(workshop.warehouse.column("task_specs", "instruction"), workshop.config.generate.novelty)
+    fresh, stale = _split_by_novelty(gate, candidates, admit=False)
+    tried, failed = await try_all(workshop, fresh)
+    admitted, crowded = _split_by_novelty(gate, tried, admit=True)
+    return _land(workshop, key, admitted, [*refused, *stale, *failed, *crowded])
+
+
+def expect_rounds(workshop: Workshop) -> None:
+    """Say how many tasks will be asked for in the rounds that have not landed."""
+    config, build = workshop.config.generate, workshop.build
+    for index in range(config.rounds):
+        if not workshop.warehouse.has_landed("task_specs", f"{STAGE}/{build}/{index}"):
+            asked = (getattr(config, name).requests for name in workshop.worlds)
+            workshop.progress.expect(STAGE, sum(len(round_slice(n, config.rounds, index)) for n in asked))
+
+
+@task(name="derive tasks", task_run_name="derive tasks", tags=["stage:generate_tasks"])
+async def derive_tasks(build: int) -> dict[str, int]:
+    """Derive tasks from questions with gold SQL and land them; what landed before is done."""
+    workshop = begin_task()
+    key = f"{STAGE}/{build}/derived"
+    if "db" not in workshop.worlds or workshop.warehouse.has_landed("task_specs", key):
+        return {}
+    specs, unusable = await derive_questions(workshop)
+    workshop.progress.expect(STAGE, len(specs) + len(unusable))
+    refused = [Refused(r.source, "db", r.stage, r.reason, r.detail, r.raw) for r in unusable]
+    tried, failed = await try_all(workshop, [Candidate(spec, spec.provenance.source) for spec in specs])
+    return _land(workshop, key, tried, [*refused, *failed])
+
+
+async def _ask(workshop: Workshop, drafts: Sequence[Draft]) -> tuple[list[Candidate], list[Refused]]:
+    replies = await finish_all(_complete(workshop, draft) for draft in drafts)
+    failures = [reply for reply in replies if isinstance(reply, TeacherError)]
+    if drafts and len(failures) == len(drafts):
+        raise failures[0]
+    candidates: list[Candidate] = []
+    refused: list[Refused] = []
+    for draft, reply in zip(drafts, replies, strict=True):
+        read = Unusable("teacher_error", str(reply)) if isinstance(reply, TeacherError) else draft.read(reply)
+        if isinstance(read, TaskSpec):
+            candidates.append(Candidate(read, draft.source))
+        else:
+            raw = reply.reply if isinstance(reply, Completion) else ""
+            refused.append(Refused(draft.source, draft.environment, "generate", read.reason, read.detail, raw))
+    return candidates, refused
+
+
+async def _complete(workshop: Workshop, draft: Draft) -> Completion | TeacherError:
+    try:
+        return await workshop.teacher.complete(draft.request)
+    except TeacherError as error:
+        return error
+
+
+def _split_by_novelty(
+    gate: NoveltyGate, candidates: Iterable[Candidate], *, admit: bool
+) -> tuple[list[Candidate], list[Refused]]:
+    fresh: list[Candidate] = []
+    stale: list[Refused] = []
+    for candidate in candidates:
+        near = gate.too_close(candidate.spec.instruction)
+        if near is None:
+            fresh.append(candidate)
+            if admit:
+                gate.admit(candidate.spec.instruction)
+        else:
+            detail = f"ROUGE-L F1 {near.score:.3f} with {near.text!r}"
+            stale.append(_refuse(candidate, "generate", "not_novel", detail))
+    return fresh, stale
+
+
+async def try_all(workshop: Workshop, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Refused]]:
+    """Try candidates in fresh environments, some at a time; keep their order."""
+    gate = asyncio.Semaphore(workshop.config.collect.concurrency)
+
+    async def one(candidate: Candidate) -> Candidate | Refused:
+        async with gate:
+            return await _try(workshop, candidate)
+
+    results = await finish_all(one(candidate) for candidate in candidates)
+    return [r for r in results if isinstance(r, Candidate)], [r for r in results if isinstance(r, Refused)]
+
+
+async def _try(workshop: Workshop, candidate: Candidate) -> Candidate | Refused:
+    home, broke = workshop.world(candidate.spec.environment), ""
+    for _ in range(TRIES):
+        try:
+            probes = await home.admit(candidate.spec)
+        except EnvironmentFault as error:
+            return _refuse(candidate, "admit", "setup_fails", str(error))
+        except SandboxError as error:
+            broke = str(error)
+            continue
+        except EpisodeError as error:
+            return _refuse(candidate, "admit", "check_broken", str(error))
+        failed = next((probe for probe in probes if not probe.passed), None)
+        if failed:
+            return _refuse(candidate, "admit", failed.name, failed.detail)
+        described = home.describe()
+        provenance = candidate.spec.provenance.model_copy(
+            update={"image": described.get("image"), "sandbox": described.get("sandbox")}
+        )
+        update = {"probes": probes, "build": workshop.build, "provenance": provenance}
+        return Candidate(candidate.spec.model_copy(update=update), candidate.source)
+    return _refuse(candidate, "admit", "sandbox_error", broke)
+
+
+def _refuse(candidate: Candidate, stage: str, reason: str, detail: str) -> Refused:
+    return Refused(candidate.source, candidate.spec.environment, stage, reason, detail, candidate.spec)
+
+
+def _land(workshop: Workshop, key: str, admitted: Sequence[Candidate], refused: Sequence[Refused]) -> dict[str, int]:
+    rejections = [
+        Rejection.make(
+            stage=r.stage,
+            reason=r.reason,
+            detail=r.detail,
+            source=r.source,
+            raw=r.raw,
+            environment=r.environment,
+            build=workshop.build,
+        )
+        for r in refused
+    ]
+    specs = list({candidate.spec.task_id: candidate.spec for candidate in admitted}.values())
+    workshop.warehouse.land("rejections", rejections, key=key)
+    workshop.warehouse.land("task_specs", specs, key=key)
+    workshop.progress.keep(STAGE, len(specs))
+    for rejection in rejections:
+        workshop.progress.reject(STAGE, rejection.reason)
+    return {"admitted": len(specs), "rejected": len(rejections)}

@@ -1,0 +1,102 @@
+"""What goes wrong at an endpoint, each with its name, whether it passes, and what to do about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import openai
+
+from schemas.errors import TeacherError
+
+_PASSING = {408, 409, 425, 429}
+_LONGEST_WAIT_SECONDS = 600.0
+"""A Retry-After beyond this is taken for this."""
+
+
+class EndpointError(TeacherError):
+    """A TeacherError that knows how long the endpoint asked to wait."""
+
+    def __init__(self, message: str, *, transient: bool, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message, transient=transient)
+        self.retry_after_seconds = retry_after_seconds
+
+
+def explain(error: openai.OpenAIError | aiohttp.ClientError, url: str, what: str) -> EndpointError:
+    """Name what the openai client raised, or its transport where the client lets that through."""
+    if isinstance(error, openai.APIStatusError):
+        return _explain_status(error, url, what)
+    cause = _first_cause(error)
+    if isinstance(cause, TimeoutError):
+        return timed_out(url, what)
+    return EndpointError(
+        f"{url} cannot be reached or broke off ({type(cause).__name__}: {_head(str(cause))}). Check OPENAI_BASE_URL, "
+        "the network, and that the server runs",
+        transient=True,
+    )
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Return what started it: the transport reports a connection that was dropped as a time-out."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def timed_out(url: str, what: str) -> EndpointError:
+    """Name an answer that did not come in time."""
+    return EndpointError(
+        f"{url} did not answer for {what} in time; raise teacher.timeout_seconds or lower teacher.concurrency",
+        transient=True,
+    )
+
+
+def no_json(url: str, text: str) -> EndpointError:
+    """Name an answer that is not JSON: a web page means a wrong address, anything else a broken reply."""
+    page = text.lstrip()[:1] == "<"
+    advice = "Check OPENAI_BASE_URL (it usually ends in /v1)" if page else "It is asked again"
+    return EndpointError(f"{url} answered with {_head(text)!r} instead of JSON. {advice}", transient=not page)
+
+
+def _explain_status(error: openai.APIStatusError, url: str, model: str) -> EndpointError:
+    status, said = error.status_code, _head(error.message)
+    code = str(getattr(error, "code", None) or "")
+    if status in (401, 403):
+        return _lasting(f"{url} refused the key ({status}: {said}). Set OPENAI_API_KEY to one that may use {model}")
+    if status == 404:
+        return _lasting(
+            f"{url} knows no model {model!r}, or is not the right address ({status}: {said}). Set generator, solver "
+            "and backfiller in [teacher] to models that it serves; OPENAI_BASE_URL usually ends in /v1"
+        )
+    if code == "insufficient_quota":
+        return _lasting(f"{url}: the account has no credit left ({status}: {said}). Top it up and run again to go on")
+    if status in _PASSING or status >= 500:
+        wait = retry_after_seconds(error.response.headers)
+        return EndpointError(f"{url} answered {status}: {said}", transient=True, retry_after_seconds=wait)
+    return _lasting(f"{url} refused the request for {model} ({status}: {said}). Change [teacher] so that it is allowed")
+
+
+def _lasting(message: str) -> EndpointError:
+    return EndpointError(message, transient=False)
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Read `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None = the endpoint did not say."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            wait = float(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        return min(max(wait, 0.0), _LONGEST_WAIT_SECONDS)
+    try:
+        until = parsedate_to_datetime(headers.get("retry-after", "")).timestamp()
+    except (TypeError, ValueError):
+        return None
+    return min(max(until - time.time(), 0.0), _LONGEST_WAIT_SECONDS)
+
+
+def _head(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 200 else line[:200] + "..."

@@ -1,0 +1,56 @@
+"""Ledgered: a teacher whose answers are never paid twice. Replays come from the ledger and cost nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+from schemas.completion import Completion, CompletionRequest
+from schemas.errors import TrajmillError
+from teachers.base import Teacher
+from teachers.ledger import Ledger
+
+
+class Ledgered:
+    """Wraps a teacher; composed outermost, so that a replay neither waits for a limit nor touches a budget."""
+
+    def __init__(self, teacher: Teacher, ledger: Ledger) -> None:
+        self.teacher = teacher
+        self.ledger = ledger
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """Answer from the ledger, from an equal request in flight, or by asking; what is returned is durable.
+
+        Raises:
+            TeacherError, BudgetError: the teacher's own.
+            WarehouseError: the answer could not be stored.
+        """
+        key = request.request_hash
+        while True:
+            answer, ours = self.ledger.join(key)
+            if ours:
+                await self._ask(key, request)
+            completion = await asyncio.wrap_future(answer)
+            if completion is not None:
+                return completion
+
+    async def _ask(self, key: str, request: CompletionRequest) -> None:
+        """Bring about the outcome of a request that is ours."""
+        outcome: Completion | TrajmillError | None = None
+        recorded = False
+        try:
+            outcome = self.ledger.find(key)
+            if outcome is None:
+                self.ledger.counts.add(sent=1)
+                self.ledger.record(request, await self.teacher.complete(request))
+                recorded = True
+            else:
+                self.ledger.counts.add(hits=1)
+        except TrajmillError as error:
+            outcome = error
+        finally:
+            if not recorded:
+                self.ledger.settle(key, outcome)
+
+    async def close(self) -> None:
+        """Close the teacher; the ledger stays open, it is its owner's."""
+        await self.teacher.close()

@@ -1,0 +1,173 @@
+"""The offline teacher's endpoint: the OpenAI protocol on loopback, in a daemon thread that dies with the process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from schemas.run_config import FaultsConfig
+from schemas.trajectory import approximate_tokens
+from teachers.base import Rehearsal
+from teachers.offline.plan import MODELS
+from teachers.offline.replies import respond, text_of
+
+_ROLES = {"system", "user", "assistant"}
+
+
+class BadRequest(Exception):
+    """A body that OpenAI would refuse as well."""
+
+    def __init__(self, message: str, status: int = 400, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+
+
+class OfflineServer:
+    """Serves `/v1/chat/completions` and `/v1/models`; holds no state but its counter."""
+
+    def __init__(self, rehearsals: Sequence[Rehearsal], faults: FaultsConfig | None = None) -> None:
+        self.answered = 0
+        """Chat completions given."""
+        self._rehearsals = tuple(rehearsals)
+        self._faults = faults or FaultsConfig()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+
+    def start(self) -> str:
+        """Listen on a free port of 127.0.0.1 and return the base URL (some milliseconds)."""
+        ready: Future[str] = Future()
+        self._thread = threading.Thread(target=self._run, args=(ready,), name="offline-teacher", daemon=True)
+        self._thread.start()
+        return ready.result()
+
+    def stop(self) -> None:
+        """Stop listening; idempotent."""
+        thread, self._thread = self._thread, None
+        if thread is not None and self._loop is not None and self._stopping is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            thread.join()
+
+    def _run(self, ready: Future[str]) -> None:
+        try:
+            asyncio.run(self._serve(ready))
+        except OSError as error:
+            ready.set_exception(error)
+
+    async def _serve(self, ready: Future[str]) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        ready.set_result(f"http://127.0.0.1:{runner.addresses[0][1]}/v1")
+        await self._stopping.wait()
+        await runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        try:
+            answer, status = self._answer(request.method, request.path, await request.read()), 200
+        except BadRequest as refusal:
+            answer, status = {"error": refusal.error}, refusal.status
+        return web.Response(body=orjson.dumps(answer), status=status, content_type="application/json")
+
+    def _answer(self, method: str, path: str, raw: bytes) -> dict[str, Any]:
+        if (method, path) == ("GET", "/v1/models"):
+            models = [{"id": name, "object": "model", "created": 0, "owned_by": "trajmill"} for name in MODELS]
+            return {"object": "list", "data": models}
+        if (method, path) != ("POST", "/v1/chat/completions"):
+            raise BadRequest(f"Invalid URL ({method} {path})", status=404)
+        body = read_body(raw)
+        completion = complete(body, respond(body, self._rehearsals, self._faults))
+        self.answered += 1
+        return completion
+
+
+def read_body(raw: bytes) -> dict[str, Any]:
+    """Parse and check a request body as OpenAI does.
+
+    Raises:
+        BadRequest: with OpenAI's words.
+    """
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise BadRequest("We could not parse the JSON body of your request.") from None
+    if not isinstance(body, dict) or not isinstance(body.get("model"), str):
+        raise BadRequest("you must provide a model parameter", param="model")
+    if body["model"] not in MODELS:
+        message = f"The model `{body['model']}` does not exist or you do not have access to it."
+        raise BadRequest(message, status=404, param="model", code="model_not_found")
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise BadRequest("Missing required parameter: 'messages'.", param="messages", code="missing_required_parameter")
+    for index, message in enumerate(messages):
+        _check_message(message, index)
+    _check_options(body)
+    return body
+
+
+def complete(body: dict[str, Any], reply: str) -> dict[str, Any]:
+    """Word a reply as a chat completion, cut where the request says."""
+    for stop in _stops(body):
+        reply = reply.partition(stop)[0]
+    text = reply
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    if limit is not None and approximate_tokens(reply) > limit:
+        text = reply.encode()[: 4 * limit].decode("utf-8", "ignore")
+    prompt = sum(approximate_tokens(text_of(message["content"])) for message in body["messages"])
+    used = approximate_tokens(text)
+    return {
+        "id": "chatcmpl-offline",
+        "object": "chat.completion",
+        "created": 0,
+        "model": body["model"],
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text},
+                "finish_reason": "stop" if text == reply else "length",
+            }
+        ],
+        "usage": {"prompt_tokens": prompt, "completion_tokens": used, "total_tokens": prompt + used},
+    }
+
+
+def _stops(body: dict[str, Any]) -> list[str]:
+    stop = body.get("stop") or []
+    return [stop] if isinstance(stop, str) else stop
+
+
+def _check_message(message: Any, index: int) -> None:
+    at = f"messages[{index}]"
+    if not isinstance(message, dict) or message.get("role") not in _ROLES:
+        role = message.get("role") if isinstance(message, dict) else message
+        raise BadRequest(f"Invalid value: {role!r}. Supported values are: {sorted(_ROLES)}.", param=f"{at}.role")
+    content = message.get("content")
+    parts = isinstance(content, list) and all(isinstance(part, dict) for part in content)
+    if not isinstance(content, str) and not parts:
+        raise BadRequest(f"Invalid type for '{at}.content': expected a string or parts.", param=f"{at}.content")
+
+
+def _check_options(body: dict[str, Any]) -> None:
+    for name, kind, low, high in (
+        ("temperature", (int, float), 0, 2),
+        ("top_p", (int, float), 0, 1),
+        ("max_tokens", int, 1, 1 << 31),
+        ("max_completion_tokens", int, 1, 1 << 31),
+        ("seed", int, -(1 << 63), (1 << 63) - 1),
+        ("n", int, 1, 1),
+    ):
+        value = body.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high):
+            raise BadRequest(f"Invalid '{name}': expected a value from {low} to {high}, but got {value!r}.", param=name)
+    if not isinstance(body.get("stop"), (str, list, type(None))):
+        raise BadRequest("Invalid type for 'stop': expected a string or a list of strings.", param="stop")
+    if body.get("stream"):
+        raise BadRequest("This endpoint does not stream; leave out 'stream'.", param="stream")

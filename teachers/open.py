@@ -1,0 +1,98 @@
+"""The teacher of a build, composed: the ledger outside, then the budget, then the endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from schemas.errors import ConfigError
+from schemas.run_config import RunConfig, TeacherConfig
+from schemas.settings import Settings
+from teachers.base import Rehearsal, Teacher
+from teachers.budget import Budgeted, purse_of, require_prices
+from teachers.ledger import Ledger
+from teachers.ledgered import Ledgered
+from teachers.offline.plan import MODELS
+from teachers.offline.server import OfflineServer
+from teachers.openai_chat import OpenAIChat
+
+
+@asynccontextmanager
+async def open_teacher(
+    config: RunConfig,
+    settings: Settings,
+    ledger: Ledger,
+    rehearsals: Sequence[Rehearsal] = (),
+    *,
+    build: str = "",
+) -> AsyncIterator[Ledgered]:
+    """Open the configured teacher; for the offline one its server is started, and stopped on the way out.
+
+    What earlier runs of the same `build` spent counts against the budget. Opened in several threads or event loops
+    of a process with one ledger, they share its budget and the requests in flight.
+
+    Raises:
+        ConfigError: no key, a model that the offline teacher does not have, or a budget in dollars for a model
+            without a price.
+    """
+    _require_sense(config)
+    server = OfflineServer(rehearsals, config.faults) if config.teacher.kind == "offline" else None
+    endpoint = OpenAIChat(config.teacher, "offline", server.start()) if server else _configured(config, settings)
+    teacher: Teacher = endpoint
+    if config.budget.usd is not None or config.budget.tokens is not None:
+        teacher = Budgeted(endpoint, purse_of(ledger, build, config.budget), config.teacher.prices)
+    try:
+        yield Ledgered(teacher, ledger)
+    finally:
+        await teacher.close()
+        if server:
+            server.stop()
+
+
+async def check_teacher(config: RunConfig, settings: Settings) -> None:
+    """Make sure before a build that its teacher can be reached and serves its models; the offline one always does.
+
+    Raises:
+        ConfigError: unreachable, no key or a wrong one, a model that is not served or has no price.
+    """
+    _require_sense(config)
+    if config.teacher.kind == "openai":
+        endpoint = _configured(config, settings)
+        try:
+            await endpoint.check(models_of(config.teacher))
+        finally:
+            await endpoint.close()
+
+
+async def check_endpoint(settings: Settings) -> None:
+    """Make sure that the endpoint of the environment answers and takes the key, whichever models it serves.
+
+    Raises:
+        ConfigError: unreachable, no key or a wrong one.
+    """
+    endpoint = _configured(RunConfig(), settings)
+    try:
+        await endpoint.check(())
+    finally:
+        await endpoint.close()
+
+
+def models_of(config: TeacherConfig) -> tuple[str, ...]:
+    """Return the models that a build asks, each once."""
+    return tuple(dict.fromkeys((config.generator, config.solver, config.backfiller)))
+
+
+def _require_sense(config: RunConfig) -> None:
+    models = models_of(config.teacher)
+    unknown = sorted(set(models) - set(MODELS))
+    if config.teacher.kind == "offline" and unknown:
+        raise ConfigError(
+            f"the offline teacher has no model {', '.join(unknown)}; allowed are {', '.join(MODELS)}, or set "
+            "teacher.kind = 'openai' to ask an endpoint"
+        )
+    require_prices(config.budget, models, config.teacher.prices)
+
+
+def _configured(config: RunConfig, settings: Settings) -> OpenAIChat:
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    return OpenAIChat(config.teacher, key, settings.openai_base_url)

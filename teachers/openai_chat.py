@@ -1,0 +1,168 @@
+"""OpenAIChat: any OpenAI-compatible endpoint, asked through the openai client on its aiohttp transport.
+
+The transport and the untyped `post` are chosen for their CPU: half of what `chat.completions.create` takes, and that
+on aiohttp is already well below the client's default transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import openai
+from openai import AsyncOpenAI, DefaultAioHttpClient
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from schemas.completion import Completion, CompletionRequest
+from schemas.errors import ConfigError, TeacherError
+from schemas.run_config import TeacherConfig
+from schemas.trajectory import approximate_tokens
+from teachers.chat_protocol import Reply, Usage, finish_reason, is_openai, probe_body, read_reply, request_body
+from teachers.failures import EndpointError, explain, no_json, timed_out
+from teachers.pace import Pace
+from teachers.prices import cost_usd, price_of
+
+OPENAI_URL = "https://api.openai.com/v1"
+_BACKOFF = wait_random_exponential(multiplier=0.5, max=60)
+
+
+class OpenAIChat:
+    """One endpoint. Belongs to the event loop that first asks."""
+
+    def __init__(self, config: TeacherConfig, api_key: str | None = None, base_url: str | None = None) -> None:
+        """Prepare the client; nothing is sent.
+
+        Raises:
+            ConfigError: OpenAI's own endpoint without a key.
+        """
+        self.url = base_url or OPENAI_URL
+        if is_openai(self.url) and not api_key:
+            raise ConfigError(f"{self.url} needs a key; set OPENAI_API_KEY, or teacher.kind = 'offline' to try without")
+        self.sent = 0
+        """HTTP requests sent, repetitions included."""
+        self._config = config
+        self._client = AsyncOpenAI(
+            api_key=api_key or "none",
+            base_url=self.url,
+            max_retries=0,
+            timeout=config.timeout_seconds,
+            # no proxy of the environment stands before this machine's own ports
+            http_client=DefaultAioHttpClient(timeout=config.timeout_seconds, trust_env=not _is_loopback(self.url)),
+        )
+        self._in_flight = asyncio.Semaphore(config.concurrency)
+        self._pace = Pace(config.requests_per_minute)
+        self._ask = AsyncRetrying(
+            retry=retry_if_exception(_passes),
+            wait=_wait_seconds,
+            stop=stop_after_attempt(config.max_retries + 1),
+            reraise=True,
+        ).wraps(self._ask_once)
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """Answer a request, trying again where that may help.
+
+        Raises:
+            TeacherError: refused, or failed after all retries.
+        """
+        started = time.monotonic()
+        reply = await self._ask(request_body(request, self.url))
+        return self._receipt(request, reply, time.monotonic() - started)
+
+    async def check(self, models: tuple[str, ...]) -> None:
+        """Make sure that the endpoint answers and serves the models, before anything is spent.
+
+        The list of models is free; a model that it does not name is asked for a few tokens.
+
+        Raises:
+            ConfigError: unreachable, wrong key, unknown model.
+        """
+        try:
+            listed = await self._list_models()
+            for model in sorted(set(models) - listed):
+                await self._ask_once(probe_body(model, self.url))
+        except TeacherError as error:
+            raise ConfigError(str(error)) from error
+
+    async def close(self) -> None:
+        """Close connections; idempotent."""
+        await self._client.close()
+
+    async def _ask_once(self, body: dict[str, Any]) -> Reply:
+        """Send once; a slot is held only while the request is out, not while it waits to be sent again."""
+        async with self._in_flight:
+            await self._pace.wait()
+            self.sent += 1
+            return read_reply(await self._call("post", "/chat/completions", str(body["model"]), body), self.url)
+
+    async def _list_models(self) -> set[str]:
+        """Return the models that the endpoint lists; gateways without a list name none."""
+        try:
+            payload = await self._call("get", "/models", "the list of models")
+        except EndpointError as error:
+            if isinstance(error.__cause__, openai.NotFoundError):
+                return set()
+            raise
+        entries = payload.get("data") if isinstance(payload, dict) else None
+        return {str(entry.get("id")) for entry in entries or () if isinstance(entry, dict)}
+
+    async def _call(self, verb: str, path: str, what: str, body: dict[str, Any] | None = None) -> object:
+        """Make one HTTP call and name whatever goes wrong with it."""
+        try:
+            async with asyncio.timeout(self._config.timeout_seconds):
+                if verb == "get":
+                    return await self._client.get(path, cast_to=object)
+                return await self._client.post(path, cast_to=object, body=body)
+        except TimeoutError as error:
+            raise timed_out(self.url, what) from error
+        except (openai.OpenAIError, aiohttp.ClientError) as error:
+            raise explain(error, self.url, what) from error
+        except ValueError as error:  # bytes that are no UTF-8, or text that is no JSON
+            raise no_json(self.url, error.doc if isinstance(error, json.JSONDecodeError) else str(error)) from error
+
+    def _receipt(self, request: CompletionRequest, reply: Reply, latency_seconds: float) -> Completion:
+        text = reply.choices[0].message.content or ""
+        usage = reply.usage or Usage(  # the protocol lets a server leave it out
+            prompt_tokens=sum(approximate_tokens(message.content) for message in request.messages),
+            completion_tokens=approximate_tokens(text),
+        )
+        price = price_of(request.model, self._config.prices)
+        return Completion(
+            completion_id=request.request_hash,
+            purpose=request.purpose,
+            teacher=request.teacher,
+            model=request.model,
+            prompt_sha=request.prompt_sha,
+            reply=text,
+            finish_reason=finish_reason(reply.choices[0]),
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cost_usd=cost_usd(price, usage.prompt_tokens, usage.completion_tokens),
+            latency_seconds=latency_seconds,
+            created_at=datetime.now(UTC),
+        )
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, EndpointError) and error.transient
+
+
+def _wait_seconds(state: RetryCallState) -> float:
+    """Wait as long as the endpoint asked, plus a little so that not all come back at once; else ever longer."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after_seconds if isinstance(error, EndpointError) else None
+    backoff = float(_BACKOFF(state))
+    return backoff if asked is None else asked + min(backoff, 1.0)
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

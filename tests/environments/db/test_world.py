@@ -1,0 +1,232 @@
+"""Episodes of the database world: what is seen, what is right, what is let in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from environments.base import Action, Step
+from environments.db.world import DbHome
+from schemas.episode import Verdict
+from schemas.errors import CheckError, EnvironmentFault
+from schemas.task_spec import Check, Column, Provenance, Script, Setup, TableData, TaskSpec
+
+SETUP = Setup(
+    tables=(
+        TableData(
+            name="pets",
+            columns=(Column(name="name"), Column(name="kind"), Column(name="age", type="INTEGER")),
+            rows=(("Rex", "dog", 3), ("Ada", "cat", 7), ("Kit", "cat", 5)),
+        ),
+    ),
+    database_name="shelter",
+)
+
+
+@pytest.fixture(scope="module")
+async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DbHome]:
+    async with DbHome.on_sqlite(tmp_path_factory.mktemp("home") / "databases", workers=1) as opened:
+        yield opened
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def task(*reference: str, check: Check | None = None, setup: Setup = SETUP) -> TaskSpec:
+    return TaskSpec.make(
+        environment="db",
+        instruction="Do it.",
+        setup=setup,
+        reference=tuple(Script(code=sql) for sql in reference),
+        check=check or Check(kind="state"),
+        origin="own",
+        provenance=Provenance(source="test"),
+    )
+
+
+CATS = task("SELECT name FROM pets WHERE kind = 'cat'", check=Check(kind="rows"))
+OLDEST = task("SELECT name FROM pets ORDER BY age DESC", check=Check(kind="rows", ordered=True))
+BIRTHDAY = task("UPDATE pets SET age = age + 1 WHERE name = 'Rex'")
+
+
+async def play(home: DbHome, spec: TaskSpec, sql: Sequence[str], answer: str | None = '["done"]') -> Verdict:
+    async with home.open(spec) as environment:
+        await environment.reset()
+        for statement in sql:
+            await environment.step(Action("sql", statement))
+        if answer is not None:
+            assert (await environment.step(Action("answer", answer))).terminated
+        return await environment.verify()
+
+
+async def test_the_first_observation_words_the_task_with_its_schema(home: DbHome) -> None:
+    async with home.open(CATS) as environment:
+        seen = (await environment.reset()).observation
+    assert seen.startswith("Do it.")
+    assert "`shelter`" in seen and 'CREATE TABLE "pets"' in seen
+    context = home.dialect.context(CATS)
+    assert [message.role for message in context] == ["user", "assistant"]
+    assert home.dialect.observe(seen, 0) == seen
+
+
+async def test_rows_errors_and_empty_results_are_observed(home: DbHome) -> None:
+    async with home.open(CATS) as environment:
+        await environment.reset()
+        seen = [
+            (await environment.step(Action("sql", sql))).observation
+            for sql in ("SELECT name, age FROM pets WHERE age = 3", "DELETE FROM pets", "SELECT * FROM cats")
+        ]
+    assert seen == ["[('Rex', 3)]", "[]", "Error: no such table: cats"]
+
+
+async def test_a_read_may_use_a_temporary_table(home: DbHome) -> None:
+    sql = ["CREATE TEMP TABLE cats AS SELECT * FROM pets WHERE kind = 'cat'", "SELECT name FROM cats"]
+    assert (await play(home, CATS, sql, '["Ada", "Kit"]')).name == "passed"
+
+
+@pytest.mark.parametrize("answer", ['["Ada", "Kit"]', "Kit, Ada", "[('Ada',), ('Kit',)]"])
+async def test_a_right_read_passes(home: DbHome, answer: str) -> None:
+    verdict = await play(home, CATS, ["SELECT name FROM pets WHERE kind = 'cat'"], answer)
+    assert (verdict.name, verdict.reward) == ("passed", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "sql", "answer", "reason"),
+    [
+        (CATS, ["SELECT * FROM pets"], '["Ada"]', "wrong_answer"),
+        (CATS, ["SELECT * FROM pets"], None, "no_answer"),
+        (CATS, [], '["Ada", "Kit"]', "answered_without_acting"),
+        (CATS, ["SELECT 'Ada'"], '["Ada", "Kit"]', "answered_without_acting"),
+        (CATS, ["SELECT name FROM cats"], '["Ada", "Kit"]', "answered_without_acting"),
+        (CATS, ["SELECT name FROM pragma_table_info('pets')"], '["Ada", "Kit"]', "answered_without_acting"),
+        (CATS, ["CREATE TEMP TABLE t AS SELECT 'Ada'", "SELECT * FROM t"], '["Ada", "Kit"]', "answered_without_acting"),
+        (CATS, ["SELECT sql FROM sqlite_schema"], '["Ada", "Kit"]', "answered_without_acting"),
+        (OLDEST, ["SELECT * FROM pets"], '["Rex", "Kit", "Ada"]', "wrong_order"),
+        (CATS, ["SELECT * FROM pets", "DELETE FROM pets WHERE kind = 'dog'"], '["Ada", "Kit"]', "unasked_write"),
+        (CATS, ["SELECT * FROM pets", "CREATE TABLE cats AS SELECT * FROM pets"], '["Ada", "Kit"]', "unasked_write"),
+    ],
+)
+async def test_a_wrong_read_fails_and_says_why(
+    home: DbHome, spec: TaskSpec, sql: list[str], answer: str | None, reason: str
+) -> None:
+    verdict = await play(home, spec, sql, answer)
+    assert (verdict.name, verdict.reward) == ("failed", 0.0)
+    assert verdict.detail.startswith(f"{reason}:")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        ["UPDATE pets SET age = 4 WHERE name = 'Rex'"],
+        ["BEGIN", "UPDATE pets SET age = 4 WHERE name = 'Rex'", "COMMIT"],
+        ["DELETE FROM pets WHERE name = 'Rex'", "INSERT INTO pets VALUES ('Rex', 'dog', 4)"],
+        ["CREATE TABLE t (a)", "DROP TABLE t", "UPDATE pets SET age = 4 WHERE age = 3"],
+    ],
+)
+async def test_a_right_write_passes_however_it_was_made(home: DbHome, sql: list[str]) -> None:
+    assert (await play(home, BIRTHDAY, sql)).name == "passed"
+
+
+@pytest.mark.parametrize(
+    ("sql", "detail"),
+    [
+        ([], 'table pets holds other values; - ["tRex", "tdog", "n4"]; + ["tRex", "tdog", "n3"]'),
+        (["SELECT * FROM pets"], "holds other values"),
+        (["UPDATE pets SET age = 4"], "holds other values"),
+        (
+            ["UPDATE pets SET age = 4 WHERE name = 'Rex'", "DELETE FROM pets WHERE name = 'Kit'"],
+            "has 2 rows, expected 3",
+        ),
+        (["BEGIN", "UPDATE pets SET age = 4 WHERE name = 'Rex'", "ROLLBACK"], "holds other values"),
+        (["BEGIN", "UPDATE pets SET age = 4 WHERE name = 'Rex'"], "holds other values"),
+        (["UPDATE pets SET age = 4 WHERE name = 'Rex'", "CREATE TABLE t (a)"], "table t should not be there"),
+        (
+            ["UPDATE pets SET age = 4 WHERE name = 'Rex'", "CREATE INDEX i ON pets (age)"],
+            "the schema differs at index i",
+        ),
+        (["DROP TABLE pets"], "table pets is missing"),
+    ],
+)
+async def test_a_wrong_write_fails_by_state_whatever_is_claimed(home: DbHome, sql: list[str], detail: str) -> None:
+    verdict = await play(home, BIRTHDAY, sql)
+    assert verdict.name == "failed"
+    assert verdict.detail.startswith("wrong_state:") and detail in verdict.detail
+
+
+async def test_the_parts_of_a_state_say_whether_data_or_schema_is_wrong(home: DbHome) -> None:
+    verdict = await play(home, BIRTHDAY, ["UPDATE pets SET age = 4 WHERE name = 'Rex'", "CREATE INDEX i ON pets (age)"])
+    assert {part.name: part.value for part in verdict.parts} == {"data": 1.0, "schema": 0.0}
+
+
+async def test_a_check_that_cannot_run_is_not_a_failed_episode(home: DbHome) -> None:
+    for spec, why in (
+        (task("SELECT * FROM cats", check=Check(kind="rows")), "no such table"),
+        (task(check=Check(kind="rows")), "no reference"),
+        (task("SELECT 1", check=Check(kind="chain")), "no check 'chain'"),
+    ):
+        with pytest.raises(CheckError, match=why):
+            await play(home, spec, ["SELECT * FROM pets"])
+
+
+async def test_the_reference_is_replayed_as_turns_that_end_in_its_own_answer(home: DbHome) -> None:
+    async with home.open(CATS) as environment:
+        await environment.reset()
+        turns, answer = await home.replay(environment, CATS)
+        verdict = await environment.verify()
+    assert [action.kind for action, _ in turns] == ["sql", "answer"]
+    assert turns[0][1] == Step("[('Ada',), ('Kit',)]")
+    assert turns[-1][1].terminated and answer == '["Ada", "Kit"]'
+    assert verdict.name == "passed"
+
+
+async def test_a_label_is_never_replayed(home: DbHome) -> None:
+    spec = task(check=Check(kind="label", expected=("Ada",)))
+    async with home.open(spec) as environment:
+        await environment.reset()
+        with pytest.raises(EnvironmentFault, match="no reference"):
+            await home.replay(environment, spec)
+    (probe,) = await home.admit(spec)
+    assert (probe.name, probe.passed) == ("has_reference", False)
+
+
+@pytest.mark.parametrize("spec", [CATS, OLDEST, BIRTHDAY], ids=["read", "ordered", "write"])
+async def test_an_honest_task_is_admitted(home: DbHome, spec: TaskSpec) -> None:
+    probes = await home.admit(spec)
+    assert all(probe.passed for probe in probes), probes
+    assert {"reference_passes_1", "reference_passes_2", "nothing_fails"} <= {probe.name for probe in probes}
+
+
+@pytest.mark.parametrize(
+    ("spec", "failing"),
+    [
+        (task("UPDATE cats SET age = 1"), "reference_passes_1"),
+        (task("UPDATE pets SET age = 9 WHERE name = 'Nobody'"), "nothing_fails"),
+        (task("UPDATE pets SET age = 3 WHERE name = 'Rex'"), "nothing_fails"),
+        (task("BEGIN", "DELETE FROM pets"), "nothing_fails"),
+        (task("UPDATE pets SET age = abs(random()) % 3"), "reference_is_stable"),
+        (task("INSERT INTO pets VALUES (datetime('now'), 'x', 1)"), "reference_is_stable"),
+        (task("SELECT name FROM pets WHERE age > 99", check=Check(kind="rows")), "any_answer_fails"),
+        (task("SELECT max(age) FROM pets WHERE age > 99", check=Check(kind="rows")), "any_answer_fails"),
+        (task("SELECT 1", check=Check(kind="rows")), "reference_passes_1"),
+    ],
+)
+async def test_a_dishonest_task_is_turned_away_by_name(home: DbHome, spec: TaskSpec, failing: str) -> None:
+    probes = await home.admit(spec)
+    assert probes[-1].name == failing and not probes[-1].passed, probes
+
+
+async def test_a_default_of_the_schema_that_reads_the_clock_is_not_stable(home: DbHome, tmp_path: Path) -> None:
+    stamped = Column(name="at", type="TEXT DEFAULT CURRENT_TIMESTAMP")
+    table = TableData(name="log", columns=(Column(name="what"), stamped), rows=(("a", "2020-01-01"),))
+    probes = await home.admit(task("INSERT INTO log (what) VALUES ('b')", setup=Setup(tables=(table,))))
+    assert (probes[-1].name, probes[-1].passed) == ("reference_is_stable", False)
+
+
+async def test_the_world_id_counts_limits_and_engine(home: DbHome, tmp_path: Path) -> None:
+    other = DbHome.on_sqlite(tmp_path, statement_timeout=9)
+    assert other.world_id != home.world_id
+    assert "sqlite" in home.describe()["image"]
+    assert json.dumps(dict(home.describe()))

@@ -1,0 +1,214 @@
+"""The OS world's stand-in for a teacher: what it drafts, how it reads problems back, which faults it shows."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections import Counter
+
+import pytest
+from rapidfuzz.distance import Indel
+
+import prompts
+from environments.os.answer import canonical_answer
+from environments.os.dialect import OsDialect
+from environments.os.families.catalogue import FAMILIES, recognise
+from environments.os.families.family import Family
+from environments.os.families.scenario import frame
+from environments.os.families.solver import another, other_form
+from environments.os.families.task_faults import TASK_FAULTS
+from environments.os.generation import TOPICS, DraftTask, load_seeds, read_task
+from environments.os.rehearsal import OsRehearsal
+from schemas.completion import ChatMessage
+
+REHEARSAL = OsRehearsal()
+DIALECT = OsDialect(prompts.load("solve_os"))
+
+
+def prompt_for(topic: str) -> str:
+    return prompts.load("generate_os").render(examples=[], topic=topic)
+
+
+def draft(topic: str, seed: object, fault: str | None = None) -> DraftTask:
+    task = read_task(REHEARSAL.draft(prompt_for(topic), random.Random(str(seed)), fault))
+    assert isinstance(task, DraftTask), task
+    return task
+
+
+def conversation(problem: str, *replies_and_observations: str) -> list[ChatMessage]:
+    """Return a solver's conversation; replies and observations take turns after the problem."""
+    texts = [*prompts.load("solve_os").sections(problem=problem), *replies_and_observations]
+    return [ChatMessage(role=("user", "assistant")[i % 2], content=text) for i, text in enumerate(texts)]
+
+
+def problems_of(family: Family, count: int) -> list[tuple[dict[str, str], str]]:
+    rng = random.Random(family.name)
+    drawn = [family.draw(rng) for _ in range(count)]
+    cores = [family.cores[i % len(family.cores)] for i in range(count)]
+    return [(p, frame(core.write(rng, p), family.kind, rng)) for p, core in zip(drawn, cores, strict=True)]
+
+
+def test_every_topic_has_families_and_every_family_eight_phrasings() -> None:
+    counts = Counter(family.topic for family in FAMILIES)
+    assert len(FAMILIES) >= 24 and len(counts) == 7 and min(counts.values()) >= 4, counts
+    assert all(len(set(family.cores)) >= 8 for family in FAMILIES)
+    assert len({family.name for family in FAMILIES}) == len(FAMILIES)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_drafts_are_tasks_of_the_topic_that_the_prompt_names(topic: str) -> None:
+    for seed in range(30):
+        found = recognise(draft(topic, seed).problem)
+        assert found is not None and topic.startswith(found.family.topic.removesuffix("s"))
+
+
+def test_the_generation_prompt_is_known_with_examples_and_nothing_else_is() -> None:
+    prompt = prompts.load("generate_os").render(examples=[seed.task for seed in load_seeds()[:8]], topic="files")
+    assert REHEARSAL.drafts(prompt)
+    assert recognise(str(read_task(REHEARSAL.draft(prompt, random.Random(1), None)).problem))  # type: ignore[union-attr]
+    assert not REHEARSAL.drafts(prompts.load("generate_db").text)
+    assert not REHEARSAL.drafts("Write me a poem about files.")
+
+
+def test_the_same_rng_gives_the_same_draft() -> None:
+    assert draft("archives", 7) == draft("archives", 7)
+    assert draft("archives", 7) != draft("archives", 8)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_a_problem_is_read_back_to_its_family_and_parameters(family: Family) -> None:
+    for params, problem in problems_of(family, 40):
+        found = recognise(problem)
+        assert found is not None, problem
+        assert (found.family.name, found.params) == (family.name, params), problem
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_problems_are_of_a_natural_length(family: Family) -> None:
+    lengths = [len(problem.split()) for _, problem in problems_of(family, 40)]
+    assert min(lengths) >= 15 and max(lengths) <= 60, (min(lengths), max(lengths))
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f.kind != "change"], ids=lambda family: family.name)
+def test_other_forms_of_an_answer_say_the_same_and_other_values_do_not(family: Family) -> None:
+    for i, (_, problem) in enumerate(problems_of(family, 40)):
+        right = REHEARSAL.expected(problem)
+        assert right
+        other = other_form(right, family.unit, random.Random(i))
+        assert other != right and canonical_answer(other, right, problem) == right, other
+        assert canonical_answer(another(right), right, problem) != right
+
+
+def test_large_numbers_and_thousands_separators_occur() -> None:
+    questions = [f for f in FAMILIES if f.kind == "number"]
+    values = [REHEARSAL.expected(problem) or "" for family in questions for _, problem in problems_of(family, 10)]
+    assert sum(int(value) >= 1000 for value in values) >= 60
+    forms = {other_form("1174", ("file", "files"), random.Random(i)) for i in range(40)}
+    assert {"1,174", "1174 files", "1,174 files"} <= forms
+
+
+def test_five_builds_in_a_row_pass_the_novelty_gate() -> None:
+    words = re.compile(r"[a-z0-9]+")
+    admitted: list[list[str]] = []
+    turned_away = Counter[int]()
+    for build in range(1, 6):
+        for i in range(96):
+            problem = words.findall(draft(TOPICS[(build + i) % 7], f"{build}:{i}").problem.lower())
+            # F1 = 2 * LCS / (m + n) is the normalised Indel similarity.
+            if any(Indel.normalized_similarity(problem, old, score_cutoff=0.7) >= 0.7 for old in admitted):
+                turned_away[build] += 1
+            else:
+                admitted.append(problem)
+    assert turned_away[5] <= 0.15 * 96, turned_away
+    assert len(admitted) >= 0.95 * 480, turned_away
+
+
+def test_a_few_drafts_show_times_process_ids_or_random_names_and_that_can_be_switched_off() -> None:
+    def share(rehearsal: OsRehearsal) -> float:
+        replies = [rehearsal.draft(prompt_for(TOPICS[i % 7]), random.Random(i), None) for i in range(700)]
+        tasks = [task for reply in replies if isinstance(task := read_task(reply), DraftTask)]
+        assert len(tasks) == 700
+        return sum(found.family.volatile for task in tasks if (found := recognise(task.problem))) / len(tasks)
+
+    assert 0.03 <= share(REHEARSAL) <= 0.12
+    assert share(OsRehearsal(volatile=False)) == 0
+
+
+def test_scripts_leave_nothing_to_chance_or_the_network() -> None:
+    chance = re.compile(r"RANDOM|shuf|mktemp|urandom|\bdate\b|curl|wget|/dev/tcp")
+    for seed in range(300):
+        task = draft(TOPICS[seed % 7], seed)
+        assert not chance.search("\n".join((task.init, task.reference, task.evaluation))), task
+
+
+@pytest.mark.parametrize("fault", TASK_FAULTS)
+def test_task_faults_change_what_they_say_and_leave_the_problem(fault: str) -> None:
+    assert fault in REHEARSAL.task_faults(prompt_for("files"))
+    for seed in range(40):
+        task = draft(TOPICS[seed % 7], seed, fault)
+        found = recognise(task.problem)
+        assert found is not None
+        sound = (found.scene.initialisation, found.scene.reference, found.scene.evaluation)
+        changed = [a != b for a, b in zip((task.init, task.reference, task.evaluation), sound, strict=True)]
+        assert sum(changed) == 1, changed
+
+
+def test_only_the_solver_conversation_holds_a_problem() -> None:
+    messages = conversation("How many dogs?", "Think: hm.\n\nAct: finish")
+    assert REHEARSAL.problem(messages) == "How many dogs?"
+    assert REHEARSAL.problem(conversation("x")[:-1]) is None
+    assert REHEARSAL.problem([ChatMessage(role="user", content=prompt_for("files"))]) is None
+    with pytest.raises(ValueError, match="no OS problem"):
+        REHEARSAL.solve(conversation("x")[:-1], None)
+
+
+def test_the_answer_is_what_the_last_command_printed() -> None:
+    family = next(f for f in FAMILIES if f.name == "count_extension")
+    _, problem = problems_of(family, 1)[0]
+    moves = ["Think: a\n\nAct: bash", "The output of the OS:\n\n./a\n./b", "Think: b\n\nAct: bash"]
+    seen = REHEARSAL.solve(conversation(problem, *moves, "The output of the OS:\n\n4321"), None)
+    assert DIALECT.read(seen).action == DIALECT.read("Act: answer(4321)").action
+    nothing = REHEARSAL.solve(conversation(problem, *moves, "The output of the OS is empty."), None)
+    assert DIALECT.read(nothing).action == DIALECT.read("Act: finish").action
+
+
+def test_a_strange_problem_is_looked_at_and_given_up_honestly() -> None:
+    problem = "Which user owns /srv/data/report.txt?"
+    assert recognise(problem) is None and REHEARSAL.expected(problem) is None
+    replies: list[str] = []
+    while not replies or "Act: bash" in replies[-1]:
+        turns = [text for reply in replies for text in (reply, "The output of the OS:\n\nsomething")]
+        replies.append(REHEARSAL.solve(conversation(problem, *turns), None))
+    assert 2 <= len(replies) <= 3 and replies[-1].endswith("Act: finish")
+    assert "/srv/data/report.txt" in replies[1]
+
+
+def test_seed_problems_are_strangers() -> None:
+    assert [seed.name for seed in load_seeds() if recognise(seed.task.problem)] == []
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_solver_faults_fit_what_is_asked(family: Family) -> None:
+    _, problem = problems_of(family, 1)[0]
+    faults = set(REHEARSAL.solver_faults(problem))
+    assert {"repeats", "malformed", "gives_up"} <= faults
+    assert faults.isdisjoint({"claimed_write", "extra_write", "rolled_back"}) == (family.kind != "change")
+    assert faults.isdisjoint({"wrong_value", "no_action", "other_form"}) == (family.kind == "change")
+
+
+def test_drafting_and_solving_take_less_than_half_a_millisecond_each() -> None:
+    prompt = [prompt_for(topic) for topic in TOPICS]
+    for i in range(200):  # compiles what is compiled on first use
+        recognise(draft(TOPICS[i % 7], i).problem)
+    started = time.process_time()
+    replies = [REHEARSAL.draft(prompt[i % 7], random.Random(i), None) for i in range(700)]
+    drafted = time.process_time()
+    talks = [conversation(task.problem) for reply in replies if isinstance(task := read_task(reply), DraftTask)]
+    recognise.cache_clear()
+    began = time.process_time()
+    for talk in talks:
+        REHEARSAL.solve(talk, None)
+    solved = time.process_time()
+    # Twice the aim, since a busy machine stretches CPU time as well.
+    assert (drafted - started) / 700 < 0.001 and (solved - began) / 700 < 0.001

@@ -1,0 +1,97 @@
+"""The home of the OS world: its id, its provenance, its replays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from environments.base import Action
+from environments.os.world import OsHome
+from sandboxes.base import Capabilities, Limits
+from sandboxes.bubblewrap import Bubblewrap
+from schemas.errors import ConfigError, EnvironmentFault
+from schemas.task_spec import Check, Script, TaskSpec
+
+MakeTask = Callable[..., TaskSpec]
+
+
+def test_the_world_id_names_what_makes_episodes_differ(sandbox: Bubblewrap) -> None:
+    world_id = OsHome(sandbox, "a").world_id
+    smaller = Bubblewrap(sandbox.image, replace(Limits(), processes=8))
+    others = {
+        OsHome(sandbox, "b").world_id,
+        OsHome(sandbox, "a", command_timeout=3.0).world_id,
+        OsHome(sandbox, "a", max_turns=4).world_id,
+        OsHome(smaller, "a").world_id,
+    }
+    assert OsHome(sandbox, "a").world_id == world_id
+    assert len(others | {world_id}) == 5
+
+
+def test_a_changed_contract_is_a_changed_id(sandbox: Bubblewrap) -> None:
+    fixed = Bubblewrap(sandbox.image, Limits(64, 256, 512, 64, 64, 60, 16384))
+    assert OsHome(fixed, "image").world_id == "46a028f2978f5e44d02e88db39ce3399"
+
+
+async def test_provenance_names_image_and_sandbox(home: OsHome, sandbox: Bubblewrap) -> None:
+    async with home:
+        assert home.describe()["image"] == sandbox.image.digest
+        assert home.describe()["sandbox"].startswith("bubblewrap/")
+
+
+async def test_a_machine_without_a_sandbox_is_told_before_anything_is_spent(sandbox: Bubblewrap) -> None:
+    class Refused(Bubblewrap):
+        async def probe(self) -> Capabilities:
+            return Capabilities(False, "bubblewrap", "none", False, reason="no namespaces", fix="Allow them.")
+
+    with pytest.raises(ConfigError, match=r"no namespaces\. Allow them\."):
+        await OsHome(Refused(sandbox.image), "a").__aenter__()
+
+
+async def test_a_replay_runs_the_reference_and_answers_with_what_it_printed(home: OsHome, make_task: MakeTask) -> None:
+    spec = make_task()
+    async with home.open(spec) as episode:
+        await episode.reset()
+        turns, answer = await home.replay(episode, spec)
+        assert [action for action, _ in turns] == [Action("bash", "cat /root/n"), Action("answer", "1174")]
+        assert turns[0][1].observation == "1174"
+        assert answer == "1174"
+        assert (await episode.verify()).name == "passed"
+
+
+async def test_a_replay_of_a_change_finishes(home: OsHome, make_task: MakeTask) -> None:
+    spec = make_task(reference="rm /root/n", evaluation="[ ! -e /root/n ]")
+    async with home.open(spec) as episode:
+        await episode.reset()
+        turns, answer = await home.replay(episode, spec)
+        assert ([action.kind for action, _ in turns], answer) == (["bash", "finish"], None)
+        assert (await episode.verify()).name == "passed"
+
+
+async def test_where_the_reference_is_compared_an_empty_output_is_an_answer(home: OsHome, make_task: MakeTask) -> None:
+    check = Check(kind="chain", reference_on="final", scripts=(None, Script(code='[ -z "$1" ]')))
+    spec = make_task(reference="echo", check=check, origin="benchmark")
+    async with home.open(spec) as episode:
+        await episode.reset()
+        turns, answer = await home.replay(episode, spec)
+        assert (turns[-1][0], answer) == (Action("answer", ""), "")
+        assert (await episode.verify()).name == "passed"
+
+
+async def test_a_python_reference_is_run_from_the_shell(home: OsHome, make_task: MakeTask) -> None:
+    spec = make_task(reference="", check=make_task().check)
+    spec = spec.model_copy(update={"reference": (Script(code="print('it''s', 1174)", language="python"),)})
+    async with home.open(spec) as episode:
+        await episode.reset()
+        _, answer = await home.replay(episode, spec)
+    assert answer == "its 1174"
+
+
+async def test_without_a_reference_nothing_is_replayed(home: OsHome, make_task: MakeTask) -> None:
+    spec = make_task(reference="")
+    async with home.open(spec) as episode:
+        await episode.reset()
+        with pytest.raises(EnvironmentFault, match="no_reference"):
+            await home.replay(episode, spec)

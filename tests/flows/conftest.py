@@ -1,0 +1,124 @@
+"""An endpoint for builds in processes of their own: the offline teacher, which writes down what it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+
+from environments.db.rehearsal import DbRehearsal
+from environments.os.families.catalogue import of_topic
+from environments.os.families.family import Family
+from environments.os.rehearsal import OsRehearsal
+from schemas.completion import CompletionRequest
+from schemas.record import canonical_json
+from teachers.base import Rehearsal
+from teachers.chat_protocol import request_body
+from teachers.offline.server import OfflineServer
+
+LATENCY_SECONDS = 0.02
+"""Kept short; without it hardly a request would be in flight when its asker is killed."""
+
+CONFIG = """
+name = "tests"
+
+[teacher]
+kind = "openai"
+name = "endpoint"
+
+[generate]
+rounds = 2
+
+[generate.os]
+requests = {os}
+
+[generate.db]
+requests = {db}
+questions = {db}
+
+[collect]
+shard_size = {shard}
+
+[general]
+conversations = {chats}
+
+[mixture.source_models]
+offline-a = "gpt-4"
+offline-b = "gpt-3.5"
+"""
+
+
+class Restless(OsRehearsal):
+    """Makes up tasks whose observations hold times, process ids and random names, wherever a topic has such."""
+
+    def _families(self, topic: str, fault: str | None) -> tuple[Family, ...]:
+        return tuple(family for family in of_topic(topic) if family.volatile) or super()._families(topic, fault)
+
+
+class Endpoint(OfflineServer):
+    def __init__(self, *rehearsals: Rehearsal) -> None:
+        super().__init__(rehearsals)
+        self.asked: list[str] = []
+        """Fingerprints of the bodies that came in, in order, answered or not."""
+
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        if request.method == "POST":
+            self.asked.append(fingerprint(orjson.loads(await request.read())))
+            await asyncio.sleep(LATENCY_SECONDS)
+        return await super()._handle(request)
+
+    def start(self) -> str:
+        """Listen, and keep what a build needs to find this endpoint."""
+        self.settings = {"OPENAI_BASE_URL": super().start(), "OPENAI_API_KEY": "none"}
+        return self.settings["OPENAI_BASE_URL"]
+
+    def fingerprint(self, request: CompletionRequest) -> str:
+        """Return what a request of the ledger looks like from here."""
+        return fingerprint(request_body(request, self.settings["OPENAI_BASE_URL"]))
+
+
+def fingerprint(body: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(body)).hexdigest()
+
+
+def served(*rehearsals: Rehearsal) -> Iterator[Endpoint]:
+    endpoint = Endpoint(*rehearsals)
+    endpoint.start()
+    yield endpoint
+    endpoint.stop()
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Endpoint]:
+    """Everything the offline teacher knows."""
+    yield from served(OsRehearsal(), DbRehearsal())
+
+
+@pytest.fixture(scope="module")
+def quiet_endpoint() -> Iterator[Endpoint]:
+    """No task shows times, process ids or random names: two builds must be the same to the last byte."""
+    yield from served(OsRehearsal(volatile=False), DbRehearsal())
+
+
+@pytest.fixture(scope="module")
+def restless_endpoint() -> Iterator[Endpoint]:
+    """Three OS topics of seven show what is never the same twice."""
+    yield from served(Restless(), DbRehearsal())
+
+
+@pytest.fixture(scope="session")
+def written_config(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write a configuration that asks an endpoint: requests by world, episodes a shard, chats."""
+
+    def write(os: int, db: int, shard: int = 64, chats: int = 120) -> Path:
+        path = tmp_path_factory.mktemp("config") / "tests.toml"
+        path.write_text(CONFIG.format(os=os, db=db, shard=shard, chats=chats), encoding="utf-8")
+        return path
+
+    return write

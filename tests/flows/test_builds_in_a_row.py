@@ -1,0 +1,143 @@
+"""Night after night on one home: each build adds, nothing is asked twice, and the files stay few."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+
+from flows import report
+from flows.open_workshop import open_workshop
+from flows.publish_mixture import card_table
+from tasks.collect_episodes import collect_shard, plan_shards
+from tasks.curate_trajectories import count_shards, curate_shard
+from tasks.generate_tasks import derive_tasks, generate_round
+from tasks.ingest_conversations import BUILT_IN_LICENSE, general_files, ingest_file
+from tasks.land_completions import land_completions
+from tasks.publish_mixture import publish_release
+from tasks.tidy_home import tidy_home
+from tasks.validate_tables import validate_tables
+from tasks.workshop import Workshop
+from warehouse.warehouse import Warehouse
+
+pytestmark = pytest.mark.slow
+
+NIGHTS = 3
+MIN_ADDED = 100
+SMALL_BUILDS, GC_EVERY = 30, 3
+MAX_FILES = 200
+SMALL = {
+    "generate.rounds": 1,
+    "generate.os.requests": 4,
+    "generate.db.requests": 3,
+    "generate.db.questions": 2,
+    "general.conversations": 60,
+}
+
+
+class Row(NamedTuple):
+    """Builds in a row on one home."""
+
+    home: Path
+    builds: list[dict[str, Any]]
+    """What `--json` said of each."""
+    asked: list[list[str]]
+    """What each sent."""
+
+
+@pytest.fixture(scope="module")
+def row(tmp_path_factory: pytest.TempPathFactory, endpoint: Any, trajmill: Callable[..., Any]) -> Row:
+    found = Row(tmp_path_factory.mktemp("row") / "home", [], [])
+    asking = ("--set", "teacher.kind=openai", "--set", "teacher.name=endpoint")
+    for _ in range(NIGHTS):
+        endpoint.asked.clear()
+        ran = trajmill("build", *asking, "--json", home=found.home, timeout=600, **endpoint.settings)
+        assert ran.code == 0, ran.err
+        found.builds.append(ran.json)
+        found.asked.append(list(endpoint.asked))
+    return found
+
+
+def kept_by_build(home: Path) -> dict[int, int]:
+    query = "SELECT e.build, count(*) FROM trajectories t JOIN latest_episodes e USING (episode_id) GROUP BY 1"
+    return dict(Warehouse(home).query(query))
+
+
+def test_every_night_adds_at_least_a_hundred_accepted_trajectories(
+    row: Row, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = kept_by_build(row.home)
+    with capsys.disabled():
+        print(f"\naccepted by build: {kept}; requests: {[len(asked) for asked in row.asked]}")
+    assert [told["build"] for told in row.builds] == [1, 2, 3]
+    assert all(kept[number] >= MIN_ADDED for number in (1, 2, 3))
+
+
+def test_no_request_is_sent_twice(row: Row) -> None:
+    sent = Counter(request for asked in row.asked for request in asked)
+    assert [request for request, times in sent.items() if times > 1] == []
+    assert sent.total() == Warehouse(row.home).count("completions"), "and every answer is kept"
+    assert [told["requests_sent"] for told in row.builds] == [len(asked) for asked in row.asked]
+
+
+def test_every_release_differs_and_holds_more_than_the_one_before(row: Row) -> None:
+    paths = [Path(told["path"]) for told in row.builds]
+    manifests = [orjson.loads((path / "manifest.json").read_bytes()) for path in paths]
+    assert len({manifest["release_id"] for manifest in manifests}) == NIGHTS
+    shards = [{file["sha256"] for file in manifest["files"]} for manifest in manifests]
+    assert not shards[0] & shards[1] and not shards[1] & shards[2], "no file is the same"
+    agent = [manifest["rows_by_source"]["agent"] for manifest in manifests]
+    assert agent == sorted(set(agent)), "what was accepted before is still there"
+
+
+async def build_small(number: int) -> Path:
+    """Run every stage of a small build, without Prefect; return the home's tables."""
+    async with open_workshop("build", "smoke", SMALL) as workshop:
+        assert (workshop.build, workshop.resumed) == (number, False)
+        await make_and_try(workshop)
+        for path in general_files(workshop):
+            await ingest_file.fn(path, BUILT_IN_LICENSE)
+        land_completions(workshop)
+        await validate_tables.fn(workshop.build)
+        acceptance = card_table("Acceptance", report.acceptance(workshop.warehouse))
+        await publish_release.fn(workshop.build, [acceptance])
+        return workshop.warehouse.tables
+
+
+async def make_and_try(workshop: Workshop) -> None:
+    await derive_tasks.fn(workshop.build)
+    await generate_round.fn(workshop.build, 0)
+    for world in workshop.worlds:
+        for part, index in plan_shards(workshop, world, 1, "teacher", None):
+            await collect_shard.fn(workshop.build, part, index)
+    for index in range(count_shards(workshop)):
+        await curate_shard.fn(workshop.build, index)
+
+
+def count_files(folder: Path) -> int:
+    return sum(len(names) for _, _, names in os.walk(folder))
+
+
+def test_thirty_small_builds_with_gc_now_and_then_stay_under_200_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path))
+    counts: list[tuple[int, int]] = []
+    for number in range(1, SMALL_BUILDS + 1):
+        tables = asyncio.run(build_small(number))
+        before = count_files(tables)
+        if number % GC_EVERY == 0:
+            tidy_home(tmp_path)
+            counts.append((before, count_files(tables)))
+    with capsys.disabled():
+        print(f"\nfiles before and after gc, every {GC_EVERY} builds: {counts}")
+    assert all(before < MAX_FILES for before, _ in counts)
+    warehouse = Warehouse(tmp_path)
+    assert warehouse.count("releases") == SMALL_BUILDS, "every build is still there, and had something new"
+    assert len(kept_by_build(tmp_path)) == SMALL_BUILDS

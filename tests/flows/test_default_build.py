@@ -1,0 +1,93 @@
+"""The main job, as `make demo` runs it: one command, offline, on a fresh home."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from formats.huggingface import verify_release
+from warehouse.warehouse import Warehouse
+
+MAX_CPU_SECONDS = 75
+MAX_TASK_RUNS = 60
+TOLERANCE = 0.005
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], float, float]:
+    """Run the default build once: what it printed, CPU seconds of everything it started, wall seconds."""
+    home = tmp_path_factory.mktemp("home")
+    command = [str(Path(sys.executable).with_name("trajmill")), "build", "--home", str(home), "--json"]
+    before, clock = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ}, cwd=home)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr[-3000:]
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return json.loads(done.stdout), cpu, time.monotonic() - clock
+
+
+@pytest.fixture(scope="module")
+def warehouse(built: tuple[dict[str, Any], float, float]) -> Warehouse:
+    return Warehouse(Path(built[0]["path"]).parents[1])
+
+
+def test_the_default_build_takes_at_most_75_cpu_seconds(
+    built: tuple[dict[str, Any], float, float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, cpu, wall = built
+    with capsys.disabled():
+        print(f"\nthe default build took {cpu:.1f} CPU s and {wall:.1f} s of wall time")
+    assert cpu <= MAX_CPU_SECONDS
+
+
+def test_it_keeps_at_least_150_trajectories_over_both_worlds_and_every_kind_of_task(warehouse: Warehouse) -> None:
+    query = """SELECT s.environment, s.origin, s.derivation, s.family, count(*) FROM trajectories t
+               JOIN task_specs s USING (task_id) GROUP BY ALL"""
+    rows = warehouse.query(query)
+    assert sum(row[-1] for row in rows) >= 150
+    kinds = {row[:3] for row in rows}
+    assert {("os", "self_instruct", None), ("db", "self_instruct", None)} <= kinds
+    assert {("db", "derived", "replay"), ("db", "derived", "interact")} <= kinds
+    families = {(row[0], row[3]) for row in rows}
+    topics = ("files", "text processing", "processes", "permissions", "archives", "scripts", "system facts")
+    assert {("os", topic) for topic in topics} <= families
+    assert {("db", kind) for kind in ("insert", "update", "delete")} <= families
+
+
+def test_its_mixture_reaches_eta_and_the_strata_by_rows(warehouse: Warehouse) -> None:
+    (release,) = warehouse.read("releases")
+    achieved = {share.stratum: share.achieved_rows for share in release.shares}
+    general = 1 - achieved["agent"]
+    assert abs(achieved["agent"] - 0.2) <= TOLERANCE
+    assert abs(achieved["gpt-4"] / general - 0.2) <= TOLERANCE
+    assert abs(achieved["gpt-3.5"] / general - 0.8) <= TOLERANCE
+    assert release.notes == ()
+
+
+def test_its_release_is_read_by_datasets_offline(built: tuple[dict[str, Any], float, float]) -> None:
+    printed = built[0]
+    counts = verify_release(Path(printed["path"]))
+    assert counts == {"messages": printed["rows"], "conversations": printed["rows"]}
+
+
+def test_it_makes_at_most_60_prefect_task_runs(built: tuple[dict[str, Any], float, float]) -> None:
+    assert 10 <= built[0]["task_runs"] <= MAX_TASK_RUNS
+
+
+def test_no_row_claims_a_model_that_did_not_write_it(warehouse: Warehouse) -> None:
+    models = set(warehouse.column("completions", "model")) | set(warehouse.column("conversations", "source_model"))
+    models |= set(warehouse.column("trajectories", "model", "model IS NOT NULL"))
+    assert models == {"offline-a", "offline-b"}
+
+
+def test_what_each_kept_trajectory_cost_is_one_join(warehouse: Warehouse) -> None:
+    query = """SELECT count(DISTINCT t.trajectory_id) FROM trajectories t JOIN turns USING (episode_id)
+               JOIN completions c USING (completion_id)"""
+    asked = warehouse.count("trajectories", "model IS NOT NULL")
+    assert warehouse.query(query) == [(asked,)]

@@ -1,0 +1,484 @@
+"""A build that is killed, wherever it stands, goes on: the same rows in the end, no row twice, no request twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from environments.os.families.catalogue import recognise
+from formats.huggingface import verify_release
+from schemas.tables import TABLES
+from teachers.ledger import Ledger
+from warehouse.digests import digest_rows, lasting_keys
+from warehouse.state import State
+from warehouse.warehouse import Warehouse
+
+pytestmark = pytest.mark.slow
+
+STAGES = ("generate_tasks", "collect_episodes", "curate_trajectories", "ingest_conversations", "publish_mixture")
+SEED = 20231019
+KILLS_PER_STAGE = 2
+STOPPED = "trajmill: stopped; run the same command again to go on where it stood\n"
+
+Process = tuple[int, str]
+"""A process id and the tick at which it began: ids are used again."""
+
+
+# Where a build stands, read from its home as anybody may.
+
+
+def stage_of(home: Path) -> str:
+    """Return the stage that a build is in: `start` before the first, `done` after the last."""
+    if not (home / "state.sqlite").exists():
+        return "start"
+    with closing(sqlite3.connect(f"file:{home}/state.sqlite?mode=ro", uri=True)) as db:
+        try:
+            ends = [row[0] for row in db.execute("SELECT finished_at FROM builds")]
+            planned = {row[0] for row in db.execute("SELECT DISTINCT stage FROM plans")}
+        except sqlite3.OperationalError:  # the tables are being made
+            return "start"
+    if not ends or ends[0]:
+        return "done" if ends else "start"
+    chats = sorted((home / "general").glob("*/*")) if (home / "general").exists() else []
+    if chats:
+        commits = len(list((home / "tables" / "conversations" / "_delta_log").glob("*.json")))
+        return STAGES[4] if commits >= 1 + 2 * len(chats) else STAGES[3]
+    return next((stage for stage in (STAGES[2], STAGES[1]) if stage in planned), STAGES[0])
+
+
+def position(stage: str) -> int:
+    return ("start", *STAGES, "done").index(stage)
+
+
+# Processes.
+
+
+def table_of_processes() -> Iterator[tuple[int, int, str, str]]:
+    """Yield pid, parent, beginning and state of every process that can be seen."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            yield int(entry.name), int(fields[1]), fields[19], fields[0]
+
+
+def descendants(root: int) -> dict[Process, str]:
+    """Return every process that another one started, with its command line."""
+    children: dict[int, list[Process]] = {}
+    for pid, parent, began, _ in table_of_processes():
+        children.setdefault(parent, []).append((pid, began))
+    found: dict[Process, str] = {}
+    todo = [root]
+    while todo:
+        for pid, began in children.get(todo.pop(), []):
+            found[pid, began] = command_of(pid)
+            todo.append(pid)
+    return found
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")[:120]
+    except OSError:
+        return ""
+
+
+def left_of(processes: dict[Process, str], seconds: float = 15) -> list[str]:
+    """Return the command lines of those that still live after some seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        living = {(pid, began) for pid, _, began, state in table_of_processes() if state != "Z"}
+        left = [command for process, command in processes.items() if process in living]
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.1)
+
+
+# One build, its death and its continuation.
+
+
+@dataclass
+class Builder:
+    """Runs the command on homes of its own, with one configuration and one endpoint."""
+
+    folder: Path
+    config: Path
+    endpoint: Any
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Of each stage, in an undisturbed build: what shares of a stage are taken of."""
+    homes: int = 0
+
+    def new_home(self) -> Path:
+        self.homes += 1
+        return self.folder / f"home-{self.homes}"
+
+    def run(self, home: Path) -> dict[str, Any]:
+        """Build to the end; return what `--json` says."""
+        with self.running(home) as process:
+            code = process.wait(300)
+        assert code == 0, said_by(home)
+        told: dict[str, Any] = json.loads(self.out(home).read_text())
+        return told
+
+    @contextmanager
+    def running(self, home: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """Start the command as a terminal would: a process group of its own."""
+        home.mkdir(parents=True, exist_ok=True)
+        command = [str(Path(sys.executable).with_name("trajmill")), "build", "--config", str(self.config), "--json"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        with self.out(home).open("wb") as out, errors_of(home).open("wb") as errors:
+            process = subprocess.Popen(
+                [*command, "--home", str(home)],
+                stdout=out,
+                stderr=errors,
+                env=environment | self.endpoint.settings,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def out(self, home: Path) -> Path:
+        return home.with_suffix(".out")
+
+    def undisturbed(self) -> Path:
+        home = self.new_home()
+        self.seconds = self.run(home)["seconds"]
+        return home
+
+
+def errors_of(home: Path) -> Path:
+    return home.with_suffix(".err")
+
+
+def said_by(home: Path) -> str:
+    return errors_of(home).read_text()
+
+
+@dataclass
+class Killed:
+    """A build that was ended at a moment, and what came of it."""
+
+    home: Path
+    share: float
+    stage: str
+    """In which it stood when it died."""
+    code: int
+    said: str
+    left: list[str]
+    """Processes that outlived it."""
+    asked: list[str]
+    """Requests that the endpoint had got by then."""
+    paid: set[str]
+    """Those whose answer was in the ledger."""
+    journalled: int
+    again: list[str] = field(default_factory=list)
+    """Requests of the continuation."""
+    told: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def in_flight(self) -> Counter[str]:
+        return Counter(self.asked) - Counter(self.paid)
+
+
+def kill_and_continue(builder: Builder, stage: str, share: float, how: signal.Signals = signal.SIGKILL) -> Killed:
+    """End a fresh build when it is some share into a stage, then run the same command again."""
+    killed = end_at(builder, stage, share, how)
+    while killed is None:
+        share /= 2  # it went faster than the one that the stages' lengths were taken of
+        killed = end_at(builder, stage, share, how)
+    builder.endpoint.asked.clear()
+    killed.told = builder.run(killed.home)
+    killed.again = list(builder.endpoint.asked)
+    return killed
+
+
+def end_at(builder: Builder, stage: str, share: float, how: signal.Signals) -> Killed | None:
+    """Return what a build left when it was ended, or None where it was over before."""
+    home = builder.new_home()
+    builder.endpoint.asked.clear()
+    with builder.running(home) as process:
+        wait_until(process, home, stage, share * builder.seconds[stage])
+        family = descendants(process.pid)
+        if how is signal.SIGINT:
+            os.killpg(process.pid, how)  # what Ctrl-C in a terminal does
+        else:
+            process.send_signal(how)
+        code = process.wait(120)
+    asked = list(builder.endpoint.asked)
+    left, stood = left_of(family), stage_of(home)
+    if stood == "done":
+        return None
+    paid = paid_of(builder, home)
+    return Killed(home, share, stood, code, said_by(home), left, asked, paid, State(home).count_journalled())
+
+
+def wait_until(process: subprocess.Popen[bytes], home: Path, stage: str, seconds: float) -> None:
+    """Wait for a stage to begin and for some seconds of it, but no longer than it lasts."""
+    while position(stage_of(home)) < position(stage):
+        assert process.poll() is None, said_by(home)
+        time.sleep(0.01)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and stage_of(home) == stage:
+        time.sleep(0.005)
+
+
+def paid_of(builder: Builder, home: Path) -> set[str]:
+    """Return the fingerprints of the requests whose answers the ledger holds."""
+    with closing(Ledger(home / "ledger.sqlite")) as ledger:
+        rows = ledger.rows_after(0, 100_000)
+        return {builder.endpoint.fingerprint(ledger.request(row.completion_id)) for _, row in rows}
+
+
+def is_frugal(kill: Killed) -> bool:
+    """Whether the continuation sent nothing again but what was in flight, and nothing twice."""
+    repeated = Counter(request for request in kill.again if request in set(kill.asked))
+    once = max(Counter(kill.again).values(), default=1) == 1
+    return once and repeated <= kill.in_flight and kill.paid <= set(kill.asked)
+
+
+# Rows, compared without what is allowed to differ; a home that was compared is not built on before the last test.
+
+
+@cache
+def rows_of(home: Path, table: str) -> dict[tuple[Any, ...], str]:
+    """Return the digest of each row, volatile fields apart, by key."""
+    columns, rows = Warehouse(home).sql(f"SELECT * FROM {table}")
+    keys = lasting_keys(TABLES[table])
+    named = [dict(zip(columns, row, strict=True)) for row in rows]
+    return {tuple(row[key] for key in keys): digest_rows(TABLES[table], [row]) for row in named}
+
+
+@cache
+def task_of_row(home: Path) -> dict[str, Callable[[tuple[Any, ...]], str | None]]:
+    """For each table: which task a row belongs to, by its key; None = it belongs to no attempt at a task."""
+    warehouse = Warehouse(home)
+    episodes = dict(warehouse.query("SELECT DISTINCT episode_id, task_id FROM episodes"))
+    trajectories = dict(warehouse.query("SELECT trajectory_id, task_id FROM trajectories"))
+    curated = "SELECT rejection_id, split_part(source, '/', 1) FROM rejections WHERE stage = 'curate'"
+    rejections = {id_: episodes[episode] for id_, episode in warehouse.query(curated)}
+    completions = tasks_of_completions(home)
+    return {
+        "task_specs": lambda key: None,
+        "episodes": lambda key: episodes[key[0]],
+        "turns": lambda key: episodes[key[0]],
+        "trajectories": lambda key: trajectories[key[0]],
+        "rejections": lambda key: rejections.get(key[0]),
+        "completions": lambda key: completions.get(key[0]),
+        "conversations": lambda key: None,
+    }
+
+
+def tasks_of_completions(home: Path) -> dict[str, str]:
+    """Find the task that a request of a rollout or a backfill speaks of, by its instruction."""
+    instructions = Warehouse(home).query("SELECT instruction, task_id FROM task_specs")
+    found: dict[str, str] = {}
+    with closing(Ledger(home / "ledger.sqlite")) as ledger:
+        for _, row in ledger.rows_after(0, 100_000):
+            if row.purpose != "generate_tasks":
+                text = "\n".join(message.content for message in ledger.request(row.completion_id).messages)
+                found[row.completion_id] = next(task for instruction, task in instructions if instruction in text)
+    return found
+
+
+def differing_tasks(one: Path, other: Path) -> set[str]:
+    """Return the tasks whose attempts came out in different rows."""
+    found: set[str] = set()
+    for table in ("episodes", "turns", "trajectories"):
+        of, rows = task_of_row(one)[table], rows_of(one, table)
+        of_other, others = task_of_row(other)[table], rows_of(other, table)
+        found |= {str(of(key)) for key, row in rows.items() if others.get(key) != row}
+        found |= {str(of_other(key)) for key, row in others.items() if rows.get(key) != row}
+    return found
+
+
+def told_tasks(home: Path) -> set[str]:
+    """Return the tasks of which an attempt is told as not reproducible."""
+    where = "outcome = 'environment_error' AND outcome_reason = 'not_reproducible'"
+    return set(Warehouse(home).column("episodes", "task_id", where))
+
+
+def restless_tasks(home: Path) -> set[str]:
+    """Return the tasks whose families show times, process ids or random names."""
+    specs = Warehouse(home).query("SELECT task_id, instruction FROM task_specs WHERE environment = 'os'")
+    found = {task: recognise(instruction) for task, instruction in specs}
+    return {task for task, known in found.items() if known and known.family.volatile}
+
+
+def without(home: Path, table: str, tasks: set[str]) -> dict[tuple[Any, ...], str]:
+    of = task_of_row(home)[table]
+    return {key: row for key, row in rows_of(home, table).items() if of(key) not in tasks}
+
+
+# A build whose tasks show times, process ids and random names: ten kills.
+
+
+@pytest.fixture(scope="module")
+def restless(
+    tmp_path_factory: pytest.TempPathFactory, restless_endpoint: Any, written_config: Callable[..., Path]
+) -> Builder:
+    return Builder(tmp_path_factory.mktemp("kills"), written_config(os=28, db=6, shard=10), restless_endpoint)
+
+
+@pytest.fixture(scope="module")
+def references(restless: Builder) -> tuple[Path, Path]:
+    """Two undisturbed builds: what differs between them is no matter of kills."""
+    return restless.undisturbed(), restless.undisturbed()
+
+
+@pytest.fixture(scope="module")
+def killed(restless: Builder, references: tuple[Path, Path]) -> list[Killed]:
+    rng = random.Random(SEED)
+    moments = [(stage, rng.random()) for stage in STAGES for _ in range(KILLS_PER_STAGE)]
+    return [kill_and_continue(restless, stage, share) for stage, share in moments]
+
+
+def test_kills_fall_into_every_stage(
+    killed: list[Killed], references: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with capsys.disabled():
+        print(f"\nseed {SEED}; {len(restless_tasks(references[0]))} tasks show what is never the same twice")
+        print("died in               share  paid  in flight  asked again  sent after  journalled  not reproducible")
+        for kill in killed:
+            again = len(set(kill.again) & set(kill.asked))
+            print(
+                f"{kill.stage:<20} {kill.share:6.2f} {len(kill.paid):5} {kill.in_flight.total():10} {again:12} "
+                f"{len(kill.again):11} {kill.journalled:11} {len(told_tasks(kill.home)):17}"
+            )
+    assert {kill.stage for kill in killed} == set(STAGES)
+
+
+def test_no_sandbox_worker_or_server_outlives_a_killed_build(killed: list[Killed]) -> None:
+    assert [kill.left for kill in killed] == [[]] * len(killed)
+
+
+def test_the_same_command_goes_on_with_the_same_build(killed: list[Killed]) -> None:
+    assert {(kill.told["build"], kill.told["resumed"]) for kill in killed} == {(1, True)}
+    assert all(State(kill.home).count_journalled() == 0 for kill in killed), "every rollout came to its end"
+
+
+def test_no_row_stands_twice(killed: list[Killed]) -> None:
+    for kill in killed:
+        warehouse = Warehouse(kill.home)
+        for table in TABLES:
+            assert warehouse.count(table) == len(rows_of(kill.home, table)), table
+
+
+def test_the_rows_are_those_of_an_undisturbed_build_but_for_what_is_told(
+    killed: list[Killed], references: tuple[Path, Path]
+) -> None:
+    by_nature = differing_tasks(*references)
+    assert by_nature, "the tasks show times, process ids and random names, so that two builds cannot be the same"
+    for kill in killed:
+        apart = by_nature | told_tasks(kill.home)
+        for table in task_of_row(kill.home):
+            assert without(kill.home, table, apart) == without(references[0], table, apart), (kill.stage, table)
+
+
+def test_only_tasks_that_show_such_things_are_told_as_not_reproducible(
+    killed: list[Killed], references: tuple[Path, Path]
+) -> None:
+    restless = restless_tasks(references[0])
+    assert differing_tasks(*references) <= restless
+    assert not told_tasks(references[0]) | told_tasks(references[1])
+    assert all(told_tasks(kill.home) <= restless for kill in killed)
+    assert any(told_tasks(kill.home) for kill in killed), "a kill amid the rollouts met one"
+    where = "outcome IN ('environment_error', 'teacher_error') AND outcome_reason <> 'not_reproducible'"
+    assert not any(Warehouse(kill.home).count("episodes", where) for kill in killed)
+
+
+def test_no_request_is_sent_again_but_those_in_flight(killed: list[Killed]) -> None:
+    for kill in killed:
+        assert is_frugal(kill), kill.stage
+
+
+def test_every_release_is_whole(killed: list[Killed]) -> None:
+    for kill in killed:
+        assert kill.told["path"] == str(kill.home / "releases" / kill.told["release_id"])
+        verify_release(Path(kill.told["path"]))
+        assert [path.name for path in (kill.home / "releases").iterdir()] == [kill.told["release_id"]]
+
+
+def test_what_was_not_reproducible_is_tried_again_by_the_next_build(killed: list[Killed], restless: Builder) -> None:
+    home = max(killed, key=lambda kill: len(told_tasks(kill.home))).home
+    told = told_tasks(home)
+    restless.endpoint.asked.clear()
+    assert restless.run(home)["build"] == 2
+    tries = Warehouse(home).query(
+        "SELECT task_id, try_number, build, outcome <> 'environment_error' AND verdict <> 'unknown' FROM episodes "
+        "WHERE list_contains(?::VARCHAR[], task_id) ORDER BY ALL",
+        (sorted(told),),
+    )
+    assert tries == [row for task in sorted(told) for row in ((task, 1, 1, False), (task, 2, 2, True))]
+    assert max(Counter(restless.endpoint.asked).values()) == 1, "no request of the second try was sent before"
+
+
+# A build in which nothing changes by itself: the last byte must be the same.
+
+
+@pytest.fixture(scope="module")
+def quiet(
+    tmp_path_factory: pytest.TempPathFactory, quiet_endpoint: Any, written_config: Callable[..., Path]
+) -> Builder:
+    return Builder(tmp_path_factory.mktemp("quiet"), written_config(os=8, db=6, shard=6), quiet_endpoint)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(quiet: Builder) -> Path:
+    return quiet.undisturbed()
+
+
+def is_the_same_home(one: Path, other: Path) -> bool:
+    """Compare every table's digest and every byte of the release."""
+    mine, theirs = Warehouse(one), Warehouse(other)
+    assert {table: mine.digest(table) for table in TABLES} == {table: theirs.digest(table) for table in TABLES}
+    return files(one / "releases") == files(other / "releases")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_build_killed_in_any_stage_ends_with_every_table_and_the_release_the_same(
+    stage: str, quiet: Builder, undisturbed: Path
+) -> None:
+    killed = kill_and_continue(quiet, stage, random.Random(f"{SEED} {stage}").random())
+    assert killed.left == []
+    assert is_the_same_home(killed.home, undisturbed)
+    assert is_frugal(killed)
+
+
+@pytest.mark.parametrize("stage", ["generate_tasks", "collect_episodes"])
+def test_ctrl_c_ends_with_a_word_and_the_same_command_goes_on(stage: str, quiet: Builder, undisturbed: Path) -> None:
+    killed = kill_and_continue(quiet, stage, 0.4, signal.SIGINT)
+    assert (killed.code, killed.said[-len(STOPPED) :]) == (130, STOPPED)
+    assert killed.left == []
+    assert is_the_same_home(killed.home, undisturbed)
+
+
+def test_sigterm_ends_a_build_as_tidily(quiet: Builder, undisturbed: Path) -> None:
+    killed = kill_and_continue(quiet, "collect_episodes", 0.5, signal.SIGTERM)
+    assert (killed.code, killed.said[-len(STOPPED) :]) == (130, STOPPED)
+    assert killed.left == []
+    assert is_the_same_home(killed.home, undisturbed)

@@ -1,0 +1,126 @@
+"""Values come out of a file as they went in, whatever the form, and a broken one costs only itself."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from formats import json_values
+from formats.json_values import cut_values
+from schemas.errors import InputError
+
+JSON_OBJECTS = st.dictionaries(
+    st.text(max_size=6),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=12),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+        max_leaves=6,
+    ),
+    max_size=4,
+)
+FORMS = {
+    "array": lambda rows: json.dumps(rows),
+    "pretty array": lambda rows: json.dumps(rows, indent=2, ensure_ascii=False),
+    "lines": lambda rows: "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
+    "lines without a last newline": lambda rows: "\n\n".join(json.dumps(row) for row in rows),
+    "array after a byte order mark": lambda rows: "\ufeff " + json.dumps(rows),
+}
+
+
+def write(folder: Path, data: str | bytes) -> Path:
+    path = folder / "chats.data"
+    path.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass"))
+    return path
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(JSON_OBJECTS, max_size=5), chunk=st.integers(1, 40))
+def test_reading_is_the_inverse_of_writing_in_every_form_and_chunk_size(
+    form: str, rows: list[object], chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, FORMS[form](rows))
+    with monkeypatch.context() as patch:
+        patch.setattr(json_values, "_CHUNK_BYTES", chunk)
+        pieces = list(cut_values(path))
+    assert [json.loads(piece.raw) for piece in pieces] == rows
+    assert not any(piece.fault for piece in pieces)
+
+
+def test_an_object_spread_over_many_lines_is_one_value(tmp_path: Path) -> None:
+    path = write(tmp_path, json.dumps({"a": [1, {"b": 2}]}, indent=2))
+    assert [(piece.line, json.loads(piece.raw)) for piece in cut_values(path)] == [(1, {"a": [1, {"b": 2}]})]
+
+
+def test_lines_are_counted_with_the_blank_ones_and_places_in_an_array_without(tmp_path: Path) -> None:
+    assert [p.line for p in cut_values(write(tmp_path, '{"a": 1}\n\n{"a": 2}\n'))] == [1, 3]
+    assert [p.line for p in cut_values(write(tmp_path, '[{"a": 1},\n\n{"a": 2}]'))] == [1, 2]
+
+
+def test_a_broken_value_in_an_array_costs_only_itself(tmp_path: Path) -> None:
+    pieces = list(cut_values(write(tmp_path, b'[{"a": 1}, {"a": \xff\xfe}, {"a": nope}, null, {"a": "]}"}]')))
+    assert [p.raw for p in pieces] == [b'{"a": 1}', b'{"a": \xff\xfe}', b'{"a": nope}', b"null", b'{"a": "]}"}']
+
+
+@pytest.mark.parametrize("tail", ['{"a": "unfini', '{"a": 2', '{"a": "\\', "", "nul"])
+def test_an_array_that_is_cut_off_keeps_what_came_before_and_says_so_once(tmp_path: Path, tail: str) -> None:
+    whole, cut = cut_values(write(tmp_path, '[{"a": 1}, ' + tail))
+    assert (whole.raw, whole.fault) == (b'{"a": 1}', "")
+    assert (cut.raw.decode(), cut.fault) == (tail, "the file ends before the value or its array does")
+
+
+def test_text_after_the_array_is_told(tmp_path: Path) -> None:
+    first, rest = cut_values(write(tmp_path, '[{"a": 1}] {"b": 2}'))
+    assert first.raw == b'{"a": 1}'
+    assert rest.fault == "text after the end of the array; nothing after this was read"
+
+
+@pytest.mark.parametrize(("text", "rows"), [("", 0), ("\n \n", 0), ("[]", 0), ("[\n]\n", 0)])
+def test_nothing_holds_no_values(tmp_path: Path, text: str, rows: int) -> None:
+    assert len(list(cut_values(write(tmp_path, text)))) == rows
+
+
+def test_a_line_without_end_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_values, "MAX_VALUE_BYTES", 10)
+    pieces = list(cut_values(write(tmp_path, '"short"\n' + "x" * 45 + '\n"next"\n')))
+    assert [(p.line, bool(p.fault)) for p in pieces] == [(1, False), (2, True), (3, False)]
+
+
+def test_a_value_without_end_in_an_array_ends_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_values, "MAX_VALUE_BYTES", 20)
+    monkeypatch.setattr(json_values, "_CHUNK_BYTES", 8)
+    pieces = list(cut_values(write(tmp_path, '[{"a": 1}, {"b": "' + "x" * 100 + '"}]')))
+    assert [p.fault for p in pieces] == ["", "no end after 20 bytes; nothing after this was read"]
+
+
+@pytest.mark.parametrize("head", [b"\x1f\x8b\x08\x00", b"PK\x03\x04zip", b"\xff\xfe[\x00"])
+def test_what_is_no_text_is_refused_as_a_whole(tmp_path: Path, head: bytes) -> None:
+    with pytest.raises(InputError, match="not UTF-8 text"):
+        list(cut_values(write(tmp_path, head)))
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing.json", tmp_path):
+        with pytest.raises(InputError, match="cannot be read"):
+            list(cut_values(path))
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    row = json.dumps({"conversations": [{"from": "human", "value": "x" * 20_000}]})
+    path = tmp_path / "large.json"
+    with path.open("w") as file:
+        file.write("[" + row)
+        for _ in range(1_000):
+            file.write(",\n" + row)
+        file.write("]")
+    tracemalloc.start()
+    assert sum(1 for _ in cut_values(path)) == 1_001
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert path.stat().st_size > 20_000_000
+    assert peak < 6_000_000

@@ -1,0 +1,68 @@
+"""Prompts are versioned files: front matter complete, inputs as declared, a used version never edited."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jinja2
+import pytest
+from jinja2 import meta
+
+import prompts
+from schemas.errors import ConfigError
+
+FOLDER = Path(prompts.__file__).parent
+VERSIONS = sorted(FOLDER.glob("*/v*.md"))
+NAMES = sorted(path.name for path in FOLDER.iterdir() if list(path.glob("v*.md")))
+USED = {
+    "backfill/v1": "b412569a1f10fe1fc5b5980cc3cc4013e506fe2dc8ac5f1c7a74e7dac3b154c5",
+    "generate_db/v1": "dc1b6cdc53dc9f359e5a2a2adfb3728555575b7bada55b3afa863037418d4926",
+    "generate_os/v1": "a817c82cf69ce579fda559e5684f196903f5262597e09469b39197c33ade1d4b",
+    "solve_db/v1": "2fe392b9862a7a8136da9b2ab4044041cb3bb8cd6c3d8d928c96b6c9e97abc9b",
+    "solve_os/v1": "ab2ec1782de8f802cf3d1b00812999be8e880af162bf005dcc494569dfda6165",
+}
+"""sha256 of every version: it stands in people's provenance. A changed wording is a new version."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_front_matter_says_what_for_from_what_and_why(name: str) -> None:
+    front = prompts.load(name).front
+    assert {"purpose", "inputs", "source", "changed_because"} <= set(front)
+
+
+def declared(prompt: prompts.Prompt) -> set[str]:
+    """Return the names before the brackets that describe them."""
+    names = re.sub(r"\([^()]*\)", "", prompt.front["inputs"])
+    return {name.strip() for name in names.split(",")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_body_takes_exactly_the_inputs_that_it_declares(name: str) -> None:
+    prompt = prompts.load(name)
+    used = meta.find_undeclared_variables(jinja2.Environment().parse(prompt.text))
+    assert used == declared(prompt)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_input_is_an_error_never_an_empty_string(name: str) -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        prompts.load(name).render()
+
+
+def test_a_version_that_has_been_used_is_never_edited() -> None:
+    found = {f"{path.parent.name}/{path.stem}": prompts.load(path.parent.name, path.stem).sha256 for path in VERSIONS}
+    assert found == USED
+
+
+def test_the_newest_version_is_loaded_unless_one_is_named() -> None:
+    for name in NAMES:
+        newest = max(int(path.stem[1:]) for path in (FOLDER / name).glob("v*.md"))
+        assert prompts.load(name).version == f"v{newest}"
+        assert prompts.load(name, "v1").label.startswith(f"{name}/v1@")
+
+
+@pytest.mark.parametrize(("name", "version"), [("nope", None), ("solve_os", "v99")])
+def test_an_unknown_prompt_is_told_with_those_that_there_are(name: str, version: str | None) -> None:
+    with pytest.raises(ConfigError, match=r"there are .*solve_os"):
+        prompts.load(name, version)

@@ -1,0 +1,110 @@
+"""Publication from a finished home: the same sources give the same release; what was turned away stays out."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.errors import ConfigError
+from schemas.rejection import Rejection
+from schemas.release import Release
+from tasks.mix_samples import AGENT
+from tasks.publish_mixture import choose_rows, publish_release
+from tasks.workshop import Workshop
+
+
+@pytest.fixture
+def shop(open_shop: Callable[..., Workshop], smoke: Any, tmp_path: Path) -> Workshop:
+    return open_shop(home=smoke.copy(tmp_path / "copy"))
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+def rows_of(release: Release) -> list[str]:
+    ids: list[str] = pq.read_table(Path(release.path) / "data" / "messages", columns=["id"])["id"].to_pylist()
+    return ids
+
+
+def turn_away(shop: Workshop, source: str) -> None:
+    rejection = Rejection.make(stage="review", reason="rejected_by_person", detail="no", source=source, raw="")
+    shop.warehouse.land("rejections", [rejection], key=source)
+
+
+async def test_what_is_published_already_is_returned_as_it_stands(shop: Workshop) -> None:
+    first = await publish_release.fn(1, [])
+    stood = files_of(Path(first.path))
+    again = await publish_release.fn(2, [])
+    assert again == first and files_of(Path(first.path)) == stood
+    assert shop.warehouse.count("releases", "release_id = ?", (first.release_id,)) == 1
+
+
+async def test_a_folder_that_was_lost_is_written_again_byte_for_byte(shop: Workshop) -> None:
+    shutil.rmtree((await publish_release.fn(1, [])).path)
+    first = await publish_release.fn(1, [])
+    stood = files_of(Path(first.path))
+    shutil.rmtree(first.path)
+    again = await publish_release.fn(1, [])
+    assert again.release_id == first.release_id and files_of(Path(again.path)) == stood
+    assert shop.warehouse.count("releases", "release_id = ?", (first.release_id,)) == 1
+
+
+async def test_the_hashes_of_the_release_are_those_of_its_files(shop: Workshop) -> None:
+    release = await publish_release.fn(1, [])
+    on_disk = files_of(Path(release.path))
+    assert {file.path: file.sha256 for file in release.files}.items() <= on_disk.items()
+    assert len(rows_of(release)) == release.rows == sum(share.rows for share in release.shares)
+
+
+async def test_another_seed_is_another_release(shop: Workshop, open_shop: Callable[..., Workshop]) -> None:
+    first = await publish_release.fn(1, [])
+    open_shop(home=shop.home, mixture__seed=1)
+    second = await publish_release.fn(1, [])
+    assert first.release_id != second.release_id and set(rows_of(first)) != set(rows_of(second))
+
+
+@pytest.mark.parametrize("column", ["trajectory_id", "episode_id", "task_id"])
+async def test_a_person_s_verdict_keeps_a_row_out_of_every_later_release(shop: Workshop, column: str) -> None:
+    before = await publish_release.fn(1, [])
+    trajectory, named = shop.warehouse.query(f"SELECT trajectory_id, {column} FROM trajectories ORDER BY 1")[0]
+    assert trajectory in rows_of(before)
+    turn_away(shop, named)
+    after = await publish_release.fn(1, [])
+    assert trajectory not in rows_of(after) and after.release_id != before.release_id
+
+
+async def test_a_conversation_that_was_turned_away_stays_out(shop: Workshop) -> None:
+    before = await publish_release.fn(1, [])
+    chats = set(shop.warehouse.column("conversations", "conversation_id"))
+    (chosen, *_) = sorted(set(rows_of(before)) & chats)
+    turn_away(shop, chosen)
+    assert chosen not in rows_of(await publish_release.fn(1, []))
+
+
+async def test_a_stage_s_own_rejections_turn_no_row_away(shop: Workshop) -> None:
+    episodes = set(shop.warehouse.column("trajectories", "episode_id"))
+    mixture = choose_rows(shop, shop.curation_id, shop.warehouse.versions())
+    assert sum(pick.stratum == AGENT for pick in mixture.picks) == len(episodes) > 0
+    assert shop.warehouse.count("rejections", "stage = 'curate'") > 0
+
+
+async def test_a_mixture_without_any_trajectory_is_told(open_shop: Callable[..., Workshop]) -> None:
+    open_shop()
+    with pytest.raises(ConfigError, match="no trajectory has been kept yet"):
+        await publish_release.fn(1, [])
+
+
+async def test_another_curation_s_trajectories_are_not_mixed_in(shop: Workshop, open_shop: Any) -> None:
+    open_shop(home=shop.home, curate__per_task=1)
+    with pytest.raises(ConfigError, match="no trajectory has been kept yet"):
+        await publish_release.fn(1, [])
+    open_shop(home=shop.home, curate__per_task=1, mixture__curation_id=shop.curation_id)
+    assert (await publish_release.fn(1, [])).curation_id == shop.curation_id

@@ -1,0 +1,84 @@
+"""A server double on loopback whose every answer a test chooses, and a request to ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+
+from schemas.completion import ChatMessage, CompletionRequest, Sampling
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Endpoint:
+    """Answers with what stands in `script`, in order, then with `otherwise`."""
+
+    def __init__(self) -> None:
+        self.script: list[Handler] = []
+        self.otherwise = self.reply("Forty.")
+        self.models = self.json({"data": [{"id": "m"}]})
+        self.bodies: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.url = ""
+
+    def reply(self, content: str | None, finish_reason: str | None = "stop", **message: Any) -> Handler:
+        choice = {"index": 0, "message": {"role": "assistant", "content": content, **message}}
+        usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+        return self.json({"choices": [choice | {"finish_reason": finish_reason}], "usage": usage})
+
+    def refuse(self, status: int, headers: dict[str, str] | None = None, **error: Any) -> Handler:
+        return self.json({"error": {"message": "refused on purpose", **error}}, status, headers)
+
+    def json(self, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Handler:
+        return self.raw(orjson.dumps(body), "application/json", status, headers)
+
+    def raw(self, body: bytes, content_type: str, status: int = 200, headers: dict[str, str] | None = None) -> Handler:
+        async def handle(request: web.BaseRequest) -> web.Response:
+            return web.Response(body=body, status=status, content_type=content_type, headers=headers)
+
+        return handle
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path.endswith("/models"):
+            return await self.models(request)
+        self.times.append(asyncio.get_running_loop().time())
+        self.bodies.append(orjson.loads(await request.read()))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            return await (self.script.pop(0) if self.script else self.otherwise)(request)
+        finally:
+            self.in_flight -= 1
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    double = Endpoint()
+    runner = web.ServerRunner(web.Server(double.handle, access_log=None), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    double.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    yield double
+    await runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+def ask() -> Callable[..., CompletionRequest]:
+    def make(text: str = "How many?", **changes: Any) -> CompletionRequest:
+        fields = {
+            "purpose": "collect_episodes",
+            "teacher": "t",
+            "model": "m",
+            "messages": (ChatMessage(role="user", content=text),),
+            "sampling": Sampling(max_tokens=100),
+        }
+        return CompletionRequest(**fields | changes)
+
+    return make

@@ -1,0 +1,122 @@
+"""Ids come from content, and stand in people's tables.
+
+One that changes here changed by accident; or a contract was raised, a prompt has a new version, and the id below goes
+with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+from environments.base import World
+from environments.db import world as db_world
+from environments.db.engine import SqlLimits
+from environments.os import world as os_world
+from sandboxes.base import Image
+from sandboxes.bubblewrap import Bubblewrap
+from schemas.completion import ChatMessage, CompletionRequest, Sampling
+from schemas.episode import make_episode_id
+from schemas.rejection import Rejection
+from schemas.task_spec import Check, Column, Provenance, Script, Setup, TableData, TaskSpec
+from tasks.curate_episode import RENDERER
+from tasks.roll_out import LOOP_CONTRACT
+from tasks.workshop import Workshop
+
+OS_WORLDS = (("image", 5.0), ("image", 6.0), ("other image", 5.0))
+SOLVERS = (("os", "teacher"), ("db", "teacher"), ("os", "reference"))
+OS_TASK = TaskSpec.make(
+    environment="os",
+    instruction="How many files are in /srv?",
+    setup=Setup(init=(Script(code="touch /srv/a"),)),
+    reference=(Script(code="ls /srv | wc -l"),),
+    check=Check(kind="script", scripts=(Script(code='[ "$1" = "$2" ]'),)),
+    origin="self_instruct",
+    family="files",
+    provenance=Provenance(source="seed 0 build 1 os round 0 request 0"),
+)
+DB_TASK = TaskSpec.make(
+    environment="db",
+    instruction="Add Max.",
+    setup=Setup(tables=(TableData(name="pets", columns=(Column(name="name"),), rows=(("Rex",), (None,), (1.5,))),)),
+    reference=(Script(code="INSERT INTO pets VALUES ('Max')"),),
+    check=Check(kind="state"),
+    origin="derived",
+    derivation="replay",
+    provenance=Provenance(source="test"),
+)
+REQUEST = CompletionRequest(
+    purpose="collect_episodes",
+    teacher="offline",
+    model="offline-a",
+    messages=(ChatMessage(role="user", content="How many?"),),
+    sampling=Sampling(temperature=0.5, max_tokens=100, seed=7),
+    prompt_sha="ab" * 32,
+    attempt=2,
+    key="build 1",
+)
+
+
+def test_a_task_s_id_is_what_is_asked_and_how_it_is_judged() -> None:
+    assert OS_TASK.task_id == "816febbc1c0b60aa2f966edf3a782c0c"
+    assert DB_TASK.task_id == "d5ee29bd914d8b74600277dafc9e43b9"
+
+
+def test_a_task_s_id_says_nothing_of_who_made_it_and_when() -> None:
+    again = OS_TASK.model_dump(exclude={"task_id", "provenance", "family", "origin"})
+    other = TaskSpec.make(**again, origin="own", family="text", provenance=Provenance(source="elsewhere"))
+    assert other.task_id == OS_TASK.task_id
+
+
+def test_an_episode_s_id_is_task_solver_world_and_attempt() -> None:
+    assert make_episode_id("task", "solver", "world", 1) == "cbed8ec42b0af8f0217db86e7207b722"
+
+
+def test_a_request_s_id_is_what_is_asked_never_where() -> None:
+    assert REQUEST.request_hash == "3c46f90b723cd514a25e2d4faa1e9d34"
+
+
+def test_a_rejection_s_id_is_stage_reason_source_and_row() -> None:
+    made = Rejection.make(stage="ingest", reason="not_json", detail="d", source="a:1", raw=b"{", build=1)
+    assert made.rejection_id == "0654b819abaf8d5e64473bb1cb36a3ff"
+
+
+def test_contracts_are_raised_by_hand() -> None:
+    assert (os_world.CONTRACT, db_world.CONTRACT, LOOP_CONTRACT, RENDERER) == (1, 1, 1, 1)
+
+
+def test_the_os_world_s_id_is_its_description_and_its_image() -> None:
+    sandbox = Bubblewrap(Image("digest", "/nowhere", "host"))
+    ids = [os_world.OsHome(sandbox, image, command_timeout=seconds).world_id for image, seconds in OS_WORLDS]
+    assert ids == [
+        "ed4ae8501cfd154b1ce2bc93617373a7",
+        "db1fd0980e414969bf4541ae7e02d87d",
+        "0bb60ad3c9c1719e1715489176e76a24",
+    ]
+
+
+def test_the_database_world_s_id_is_its_description_and_its_engine() -> None:
+    engine = SimpleNamespace(limits=SqlLimits(), version="sqlite 3.40.1")
+    assert db_world.DbHome(engine, max_turns=15).world_id == "f8eb779beed59169cd3d432457e7fb4a"  # type: ignore[arg-type]
+    assert db_world.DbHome(engine, max_turns=9).world_id == "439e200b5a15c58e95fd891d7cca2738"  # type: ignore[arg-type]
+
+
+def test_solvers_and_curations_are_named_by_all_that_makes_their_rows_differ(
+    open_shop: Callable[..., Workshop],
+) -> None:
+    worlds = {name: SimpleNamespace(world=World(name, 1, 8, f"solve_{name}")) for name in ("os", "db")}
+    shop = open_shop(worlds=worlds)
+    ids = [shop.solver_rules(world, kind).solver.solver_id for world, kind in SOLVERS]
+    assert ids == [
+        "d4f8f165fb6e3641aa3e798db03ecf47",
+        "1bfb7e1678905cbf27cbff7d2d4505d7",
+        "187ea26d8e955e3953527dbb206e6dfd",
+    ]
+    assert shop.curation_id == "fcce186ed2592d38bd97ccbe0cfdc4f0"
+
+
+def test_another_prompt_model_or_threshold_is_another_solver_or_curation(open_shop: Callable[..., Workshop]) -> None:
+    worlds = {"os": SimpleNamespace(world=World("os", 1, 8, "solve_os"))}
+    plain, other = open_shop(worlds=worlds), open_shop(worlds=worlds, teacher__solver="offline-b", curate__per_task=3)
+    assert plain.solver_rules("os").solver.solver_id != other.solver_rules("os").solver.solver_id
+    assert plain.curation_id != other.curation_id

@@ -1,0 +1,188 @@
+"""What a home remembers that is not data: builds, their plans, and the journal of rollouts under way.
+
+A small SQLite file beside the tables. WAL with synchronous=NORMAL keeps every commit through the death of the process,
+not through a power cut: a journal that lost its last turns costs those turns, never a wrong row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import WarehouseError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS builds (
+    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, config_hash TEXT NOT NULL, config_json TEXT NOT NULL,
+    started_at TEXT NOT NULL, finished_at TEXT, abandoned INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE IF NOT EXISTS plans (
+    build INTEGER NOT NULL, stage TEXT NOT NULL, part TEXT NOT NULL, items TEXT NOT NULL,
+    PRIMARY KEY (build, stage, part)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS journal (
+    episode_id TEXT NOT NULL, try_number INTEGER NOT NULL, position INTEGER NOT NULL,
+    action TEXT NOT NULL, observation TEXT NOT NULL, PRIMARY KEY (episode_id, try_number, position)
+) STRICT, WITHOUT ROWID;
+"""
+
+_BUSY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build of a kind; numbers are unique over kinds, from 1."""
+
+    number: int
+    resumed: bool
+    """Whether it stood unfinished and is continued."""
+    config_hash: str
+    """As it was opened first; differs from the caller's where the configuration has changed since."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One journalled turn."""
+
+    index: int
+    action: str
+    observation: str
+
+
+class State:
+    """The state of one home; safe for the threads of one process and for several processes."""
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self.path = home / "state.sqlite"
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        with self._told():
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def open_build(self, kind: str, config_hash: str, config_json: str) -> Build:
+        """Continue the unfinished build of a kind, or start the next."""
+        with self._transaction() as db:
+            row = db.execute(
+                "SELECT number, config_hash FROM builds WHERE kind = ? AND finished_at IS NULL AND NOT abandoned",
+                (kind,),
+            ).fetchone()
+            if row:
+                return Build(row[0], True, row[1])
+            number = db.execute("SELECT coalesce(max(number), 0) + 1 FROM builds").fetchone()[0]
+            values = (number, kind, config_hash, config_json, _now())
+            db.execute(
+                "INSERT INTO builds (number, kind, config_hash, config_json, started_at) VALUES (?, ?, ?, ?, ?)", values
+            )
+            return Build(number, False, config_hash)
+
+    def finish_build(self, number: int) -> None:
+        """Mark a build as done; the next of its kind takes a new number."""
+        with self._transaction() as db:
+            db.execute("UPDATE builds SET finished_at = ? WHERE number = ? AND finished_at IS NULL", (_now(), number))
+
+    def abandon_build(self, number: int) -> None:
+        """Give an unfinished build up; what it landed stays."""
+        with self._transaction() as db:
+            db.execute("UPDATE builds SET abandoned = 1 WHERE number = ? AND finished_at IS NULL", (number,))
+
+    def has_unfinished(self) -> bool:
+        """Whether a build of any kind waits to be continued."""
+        return bool(self._select("SELECT 1 FROM builds WHERE finished_at IS NULL AND NOT abandoned LIMIT 1"))
+
+    def config_of(self, number: int) -> str:
+        """Return the configuration that a build was opened with, as JSON.
+
+        Raises:
+            WarehouseError: there is no such build.
+        """
+        rows = self._select("SELECT config_json FROM builds WHERE number = ?", (number,))
+        if not rows:
+            raise WarehouseError(f"{self.path} knows no build {number}. Is this the right --home?")
+        return str(rows[0][0])
+
+    def plan(self, build: int, stage: str, part: str, make: Callable[[], list[str]]) -> list[str]:
+        """Return the ordered plan of a build's stage: `make` makes it on the first call, later calls read it back."""
+        key = (build, stage, part)
+        found = self._select("SELECT items FROM plans WHERE build = ? AND stage = ? AND part = ?", key)
+        if not found:
+            items = json.dumps(make())
+            with self._transaction() as db:  # of two that made it, the first stands
+                db.execute("INSERT OR IGNORE INTO plans (build, stage, part, items) VALUES (?, ?, ?, ?)", (*key, items))
+            found = self._select("SELECT items FROM plans WHERE build = ? AND stage = ? AND part = ?", key)
+        plan: list[str] = json.loads(found[0][0])
+        return plan
+
+    def journal(self, episode_id: str, try_number: int) -> list[Entry]:
+        """Return what is journalled of a rollout, in order."""
+        columns, where = "position, action, observation", "episode_id = ? AND try_number = ?"
+        rows = self._select(f"SELECT {columns} FROM journal WHERE {where} ORDER BY position", (episode_id, try_number))
+        return [Entry(*row) for row in rows]
+
+    def append(self, episode_id: str, try_number: int, index: int, action: str, observation: str) -> None:
+        """Journal one turn; the same turn twice is one.
+
+        Raises:
+            WarehouseError: another turn is journalled at this index.
+        """
+        row = (episode_id, try_number, index, action, observation)
+        with self._told(), self._lock:
+            done = self._connection.execute("INSERT OR IGNORE INTO journal VALUES (?, ?, ?, ?, ?)", row)
+        if done.rowcount == 0 and Entry(index, action, observation) not in self.journal(episode_id, try_number):
+            raise WarehouseError(
+                f"Turn {index} of episode {episode_id} is journalled with another action or observation. "
+                "Is a second build running on this home? Stop one and run again."
+            )
+
+    def clear_journal(self, episode_ids: Iterable[str]) -> None:
+        """Forget rollouts that have landed."""
+        with self._transaction() as db:
+            db.executemany("DELETE FROM journal WHERE episode_id = ?", [(episode_id,) for episode_id in episode_ids])
+
+    def count_journalled(self) -> int:
+        """Count the rollouts under way: journalled and not landed."""
+        sql = "SELECT count(*) FROM (SELECT DISTINCT episode_id, try_number FROM journal)"
+        return int(self._select(sql)[0][0])
+
+    def _select(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._told(), self._lock:
+            return self._connection.execute(sql, parameters).fetchall()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._told(), self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise WarehouseError(
+                f"{self.path}: {error}. Look at the disk's space and rights, and whether another program holds it."
+            ) from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
