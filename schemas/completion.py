@@ -1,19 +1,57 @@
-"""CompletionRequest and Completion: what a model was asked, and the receipt of its answer."""
+"""CompletionRequest and Completion: what a model was asked, and the receipt of its answer.
+
+JSON that somebody else defines (a tool's parameters, a call's arguments, a schema) stays text: it is hashed, stored and
+sent as it was written.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from schemas.record import VOLATILE, Record, digest
-from schemas.trajectory import Role
+from schemas.trajectory import Role as TrainingRole
 
 Purpose = Literal["generate_tasks", "collect_episodes", "curate_trajectories"]
+
+
+Role = TrainingRole | Literal["tool"]
+
+
+class ToolCall(Record):
+    """One call that a model made."""
+
+    call_id: str
+    name: str
+    arguments: str
+    """JSON text as the model wrote it; it may be broken."""
+
+
+class Tool(Record):
+    """A function that a model may call."""
+
+    name: str
+    description: str
+    parameters: str
+    """JSON Schema of the arguments."""
+
+
+class AnswerSchema(Record):
+    """The shape that a reply must have."""
+
+    name: str
+    json_schema: str
 
 
 class ChatMessage(Record):
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What the assistant called in this message."""
+    tool_call_id: str | None = None
+    """The call that a message of role `tool` answers."""
 
 
 class Sampling(Record):
@@ -40,6 +78,10 @@ class CompletionRequest(Record):
     """Makes two draws of the same question two requests."""
     key: str = ""
     """What else the request stands for: the build and round of a generation; empty elsewhere."""
+    tools: tuple[Tool, ...] = ()
+    answer_schema: AnswerSchema | None = None
+    samples: int = Field(default=1, ge=1)
+    """Replies to draw in one call."""
 
     @property
     def request_hash(self) -> str:
@@ -53,10 +95,13 @@ class CompletionRequest(Record):
             self.prompt_sha,
             self.attempt,
             self.key,
+            self.tools,
+            self.answer_schema,
+            self.samples,
         )
 
 
-FinishReason = Literal["stop", "length", "content_filter", "empty"]
+FinishReason = Literal["stop", "tool_calls", "length", "content_filter", "empty"]
 
 
 class Completion(Record):
@@ -70,6 +115,7 @@ class Completion(Record):
     """Model that was asked."""
     prompt_sha: str | None
     reply: str
+    """The first sample's text, without its reasoning."""
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
@@ -77,3 +123,12 @@ class Completion(Record):
     """At the prices configured when it was paid."""
     latency_seconds: Annotated[float, VOLATILE]
     created_at: Annotated[datetime, VOLATILE]
+    reasoning: str | None = None
+    """What the model thought aloud apart from its reply; never shown to it again, never trained on."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    more_samples: tuple[str, ...] = ()
+    """The further replies where several were asked for."""
+    parents: tuple[str, ...] = ()
+    """Completions that this one was made from: an aggregator's proposals, the reply that a repair mends."""
+    batch: bool = False
+    """Whether it came through a batch API, at the batch's price."""

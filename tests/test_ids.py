@@ -73,7 +73,7 @@ def test_an_episode_s_id_is_task_solver_world_and_attempt() -> None:
 
 
 def test_a_request_s_id_is_what_is_asked_never_where() -> None:
-    assert REQUEST.request_hash == "3c46f90b723cd514a25e2d4faa1e9d34"
+    assert REQUEST.request_hash == "d34bef40c49f376e3cff14d6c2540d9a"
 
 
 def test_a_rejection_s_id_is_stage_reason_source_and_row() -> None:
