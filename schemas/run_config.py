@@ -90,6 +90,9 @@ class GenerateConfig(Record):
 class CollectConfig(Record):
     attempts: int = Field(default=1, ge=1)
     """The solver's chances a task."""
+    until_passed: bool = False
+    """Best of n, the check being the judge: attempts at a task end with the first that passed. Give the solver a
+    temperature, or each attempt may say the same."""
     max_tries: int = Field(default=3, ge=1)
     """Ours, where an attempt ended in an outage."""
     goal: int | None = Field(default=None, ge=1)

@@ -21,6 +21,14 @@ from warehouse.state import State
 STAGE = "collect_episodes"
 
 
+class Past(NamedTuple):
+    """What became of one attempt so far."""
+
+    tries: int
+    is_final: bool
+    has_passed: bool
+
+
 class Chance(NamedTuple):
     """One planned attempt, as it stands in a stored plan."""
 
@@ -58,27 +66,37 @@ def _open_specs(workshop: Workshop, world: str, solver: str, origins: Sequence[s
     return [spec for spec in specs if spec.reference or solver != "reference"]
 
 
-def _past_tries(workshop: Workshop) -> dict[tuple[str, str], dict[int, tuple[int, bool]]]:
-    """Return, by task and solver, the latest try of each attempt and whether it was final."""
+def _past_tries(workshop: Workshop) -> dict[tuple[str, str], dict[int, Past]]:
+    """Return, by task and solver, what became of each attempt."""
     rows = workshop.warehouse.query(
         "SELECT task_id, solver.solver_id, attempt, max(try_number), "
-        f"bool_or(outcome NOT IN {NOT_FINAL!r} AND verdict <> 'unknown') FROM episodes GROUP BY ALL"
+        f"bool_or(outcome NOT IN {NOT_FINAL!r} AND verdict <> 'unknown'), bool_or(verdict = 'passed') "
+        "FROM episodes GROUP BY ALL"
     )
-    past: dict[tuple[str, str], dict[int, tuple[int, bool]]] = {}
-    for task_id, solver_id, attempt, tries, final in rows:
-        past.setdefault((task_id, solver_id), {})[attempt] = (tries, final)
+    past: dict[tuple[str, str], dict[int, Past]] = {}
+    for task_id, solver_id, attempt, *became in rows:
+        past.setdefault((task_id, solver_id), {})[attempt] = Past(*became)
     return past
 
 
-def _chances(
-    workshop: Workshop, spec: TaskSpec, kind: str, done: dict[int, tuple[int, bool]], wave: int
-) -> Iterable[Chance]:
+def _chances(workshop: Workshop, spec: TaskSpec, kind: str, done: dict[int, Past], wave: int) -> Iterable[Chance]:
     attempts = 1 if kind == "reference" else workshop.config.collect.attempts
-    for attempt, (tries, final) in sorted(done.items()):
-        if wave == 1 and not final and tries < workshop.config.collect.max_tries:
-            yield Chance(spec.task_id, kind, attempt, tries + 1)
-    if wave <= attempts and wave not in done:
+    if workshop.config.collect.until_passed and any(past.has_passed for past in done.values()):
+        return
+    for attempt, past in sorted(done.items()):
+        if wave == 1 and _is_due_again(workshop, past):
+            yield Chance(spec.task_id, kind, attempt, past.tries + 1)
+    if wave <= attempts and wave not in done and not _waits(workshop, done):
         yield Chance(spec.task_id, kind, wave, 1)
+
+
+def _is_due_again(workshop: Workshop, past: Past) -> bool:
+    return not past.is_final and past.tries < workshop.config.collect.max_tries
+
+
+def _waits(workshop: Workshop, done: dict[int, Past]) -> bool:
+    """Whether an attempt that an outage cut short may still pass: until then nobody knows that another is needed."""
+    return workshop.config.collect.until_passed and any(_is_due_again(workshop, past) for past in done.values())
 
 
 def has_reached_goal(workshop: Workshop, world: str) -> bool:

@@ -87,8 +87,9 @@ async def make_tasks(workshop: Workshop) -> None:
 
 
 async def collect(workshop: Workshop) -> None:
-    for part, index in plan_shards(workshop, "db", 1, "teacher", None):
-        await collect_shard.fn(workshop.build, part, index)
+    for wave in range(1, workshop.config.collect.attempts + 1):
+        for part, index in plan_shards(workshop, "db", wave, "teacher", None):
+            await collect_shard.fn(workshop.build, part, index)
 
 
 def digests(home: Path) -> dict[str, str]:
@@ -211,6 +212,70 @@ async def test_a_second_try_that_goes_well_is_the_episode_that_counts(shop: Shop
     assert (latest.try_number, latest.is_final) == (2, True)
     assert report.outages(warehouse).rows == [("db", "environment_error", "not_reproducible", 1, 1)]
     assert warehouse.count("episodes", "build = 2") == 1, "the others were final and are left alone"
+
+
+BEST_OF_3 = {"collect__attempts": 3, "collect__until_passed": True, "faults__solver": 0.6}
+
+
+def verdicts_by_task(warehouse: Warehouse) -> dict[str, list[tuple[int, str]]]:
+    """Return each task's attempts by the teacher, in order, with what the check said."""
+    rows = warehouse.query(
+        "SELECT task_id, attempt, verdict FROM latest_episodes WHERE solver.kind = 'teacher' ORDER BY ALL"
+    )
+    found: dict[str, list[tuple[int, str]]] = {}
+    for task_id, attempt, verdict in rows:
+        found.setdefault(task_id, []).append((attempt, verdict))
+    return found
+
+
+async def test_best_of_n_ends_with_the_first_attempt_that_passes(shop: Shop, tmp_path: Path) -> None:
+    async with shop(**BEST_OF_3) as workshop:
+        await make_tasks(workshop)
+        await collect(workshop)
+    attempts = verdicts_by_task(Warehouse(tmp_path))
+    for made in attempts.values():
+        assert [number for number, _ in made] == list(range(1, len(made) + 1))
+        assert all(verdict == "failed" for _, verdict in made[:-1]), "none is made after one that passed"
+        assert made[-1][1] == "passed" or len(made) == 3
+    assert {len(made) for made in attempts.values()} == {1, 2, 3}
+    async with shop(**BEST_OF_3) as workshop:
+        plans = [plan_shards(workshop, "db", wave, "teacher", None) for wave in (1, 2, 3)]
+    assert plans == [[], [], []], "the next build has nothing to attempt again"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("landing", [1, 4])
+async def test_best_of_n_goes_on_after_a_crash_as_if_there_had_been_none(
+    landing: int, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Crash):
+        async with shop(**BEST_OF_3) as workshop:
+            workshop.warehouse = Fragile(tmp_path, "episodes", landing)
+            await make_tasks(workshop)
+            await collect(workshop)
+    async with shop(**BEST_OF_3) as workshop:
+        await collect(workshop)
+    monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "calm"))
+    async with shop(**BEST_OF_3) as workshop:
+        await make_tasks(workshop)
+        await collect(workshop)
+    calm = Warehouse(tmp_path / "calm")
+    for table in ("task_specs", "episodes", "turns"):
+        assert Warehouse(tmp_path).digest(table) == calm.digest(table)
+    assert max(len(made) for made in verdicts_by_task(calm).values()) == 3
+
+
+async def test_best_of_n_does_not_take_an_outage_for_a_failed_attempt(shop: Shop, tmp_path: Path) -> None:
+    async with shop(**BEST_OF_3) as workshop:
+        await make_tasks(workshop)
+        plan_shards(workshop, "db", 1, "teacher", None)
+        episode_id, chance = first_by_teacher(workshop)
+        await collect_with_a_false_journal(workshop, episode_id, 1)
+    assert verdicts_by_task(Warehouse(tmp_path))[chance.task_id] == [(1, "unknown")], "no second one yet"
+    async with shop(**BEST_OF_3) as workshop:
+        await collect(workshop)
+    made = verdicts_by_task(Warehouse(tmp_path))[chance.task_id]
+    assert made[-1][1] == "passed" or len(made) == 3, "the next build makes up for it"
 
 
 async def test_a_goal_that_was_reached_before_the_crash_is_not_passed_after_it(shop: Shop, tmp_path: Path) -> None:
