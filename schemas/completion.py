@@ -82,6 +82,8 @@ class CompletionRequest(Record):
     answer_schema: AnswerSchema | None = None
     samples: int = Field(default=1, ge=1)
     """Replies to draw in one call."""
+    parents: tuple[str, ...] = ()
+    """Completions whose words went into the messages; the receipt names them as well."""
 
     @property
     def request_hash(self) -> str:
@@ -98,6 +100,7 @@ class CompletionRequest(Record):
             self.tools,
             self.answer_schema,
             self.samples,
+            self.parents,
         )
 
 
@@ -132,3 +135,20 @@ class Completion(Record):
     """Completions that this one was made from: an aggregator's proposals, the reply that a repair mends."""
     batch: bool = False
     """Whether it came through a batch API, at the batch's price."""
+
+    @property
+    def receipts(self) -> tuple[Completion, ...]:
+        """Return every receipt behind this answer, its own first."""
+        return (self,)
+
+
+class Synthesis(Completion):
+    """A receipt with those of the proposals it was made from; stored and landed as the Completion it is."""
+
+    proposals: tuple[Completion, ...]
+
+    @property
+    def receipts(self) -> tuple[Completion, ...]:
+        """Return every receipt behind this answer, its own first, each once."""
+        behind = (receipt for proposal in self.proposals for receipt in proposal.receipts)
+        return tuple({receipt.completion_id: receipt for receipt in (self, *behind)}.values())

@@ -41,7 +41,11 @@ class Ledgered:
             outcome = self.ledger.find(key)
             if outcome is None:
                 self.ledger.counts.add(sent=1)
-                self.ledger.record(request, await self.teacher.complete(request))
+                completion = await self.teacher.complete(request)
+                if request.parents:
+                    parents = (*request.parents, *completion.parents)
+                    completion = completion.model_copy(update={"parents": parents})
+                self.ledger.record(request, completion)
                 recorded = True
             else:
                 self.ledger.counts.add(hits=1)

@@ -73,7 +73,7 @@ def test_an_episode_s_id_is_task_solver_world_and_attempt() -> None:
 
 
 def test_a_request_s_id_is_what_is_asked_never_where() -> None:
-    assert REQUEST.request_hash == "d34bef40c49f376e3cff14d6c2540d9a"
+    assert REQUEST.request_hash == "6573def2aa308032ca90164bdbe28a8b"
 
 
 def test_a_rejection_s_id_is_stage_reason_source_and_row() -> None:

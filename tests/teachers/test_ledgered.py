@@ -128,3 +128,10 @@ async def test_an_answer_whose_asker_was_cancelled_while_it_was_stored_is_kept(l
     again = Scripted([])
     assert (await Ledgered(again, ledger).complete(ask())).reply == "paid"
     assert again.requests == []
+
+
+async def test_a_receipt_names_the_completions_that_its_request_was_made_from(ledger, ask):
+    completion = await Ledgered(Scripted(["both"]), ledger).complete(ask(parents=("one", "two")))
+    assert completion.parents == ("one", "two")
+    assert ledger.rows_after(0, 10)[0][1] == completion
+    assert ask(parents=("one",)).request_hash != ask().request_hash
