@@ -124,13 +124,17 @@ class Completion(Record):
     completion_tokens: int
     cost_usd: Annotated[float, VOLATILE]
     """At the prices configured when it was paid."""
+    cached_tokens: int = 0
+    """Prompt tokens that the endpoint says it had read before."""
+    reasoning_tokens: int = 0
+    """Completion tokens that went into reasoning, where the endpoint says so."""
     latency_seconds: Annotated[float, VOLATILE]
     created_at: Annotated[datetime, VOLATILE]
     reasoning: str | None = None
     """What the model thought aloud apart from its reply; never shown to it again, never trained on."""
     tool_calls: tuple[ToolCall, ...] = ()
     more_samples: tuple[str, ...] = ()
-    """The further replies where several were asked for."""
+    """The further replies where several were asked for; refused, cut and empty ones are left out."""
     parents: tuple[str, ...] = ()
     """Completions that this one was made from: an aggregator's proposals, the reply that a repair mends."""
     batch: bool = False

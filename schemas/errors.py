@@ -8,6 +8,8 @@
     ├── BudgetError        the budget is used up; what was paid for is landed
     └── EpisodeError       recorded on its episode, never stops the siblings
         ├── TeacherError       the model endpoint
+        │   ├── ContextOverflow    the question is longer than the model's context
+        │   └── AnswerError        the model answered, but not in the shape that was asked for
         ├── SandboxError       the walls
         ├── EnvironmentFault   the world (not `EnvironmentError`, a builtin)
         └── CheckError         the check itself could not run: the verdict is unknown, never reward 0
@@ -59,6 +61,12 @@ class EpisodeError(TrajmillError):
 
 class TeacherError(EpisodeError):
     """The model endpoint failed after all retries."""
+
+
+class ContextOverflow(TeacherError):
+    """The question is longer than the model's context; the endpoint is well, and other questions may fit."""
+
+    transient = False
 
 
 class SandboxError(EpisodeError):

@@ -1,4 +1,8 @@
-"""The chat-completions protocol: what is sent, and what is read of the answer."""
+"""The chat-completions protocol, outward: how a request is worded. `chat_reply` reads the answers.
+
+Endpoints differ (docs/teacher.md, "What endpoints differ in"); what one cannot do is said in `lacks`, by the name of
+the request's field.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +10,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from pydantic import BaseModel, ValidationError
 
-from schemas.completion import CompletionRequest, FinishReason
-from teachers.failures import EndpointError, no_json
+import prompts
+from schemas.completion import AnswerSchema, ChatMessage, CompletionRequest, Tool
+from schemas.errors import ConfigError
 
 _OPENAI_HOSTS = ("api.openai.com", ".openai.azure.com")
 _FIXED_SAMPLING = ("o1", "o3", "o4", "gpt-5")
 """Model families that refuse a temperature, top_p or stop of the caller's (OpenAI guide, Reasoning models)."""
-
-
-class Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class Message(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class Choice(BaseModel):
-    message: Message
-    finish_reason: str | None = None
-
-
-class Reply(BaseModel):
-    """What is read of an answer; endpoints add fields of their own."""
-
-    choices: list[Choice]
-    usage: Usage | None = None
+SCHEMA_PROMPT = "answer_schema"
 
 
 def is_openai(url: str) -> bool:
@@ -43,72 +26,80 @@ def is_openai(url: str) -> bool:
     return (urlsplit(url).hostname or "").endswith(_OPENAI_HOSTS)
 
 
-def request_body(request: CompletionRequest, url: str) -> dict[str, Any]:
-    """Word a request for an endpoint.
+def request_body(request: CompletionRequest, url: str, lacks: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Word a request for an endpoint, without the fields that it `lacks`.
 
     OpenAI's own hosts take `max_completion_tokens` for every chat model (`max_tokens` is deprecated there, and
-    refused by reasoning models); all other servers know `max_tokens`.
+    refused by reasoning models); all other servers know `max_tokens`, except those that refuse it. A schema that
+    cannot be sent is said in the prompt; a number of samples that cannot be sent is left out.
+
+    Raises:
+        ConfigError: a tool's parameters or the answer's schema are no JSON.
     """
-    sampling = request.sampling
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        _limit_name(url): sampling.max_tokens,
-    }
+    sampling, schema = request.sampling, request.answer_schema
+    body: dict[str, Any] = {"model": request.model, "messages": [_worded(message) for message in request.messages]}
+    body[_limit_name(url, lacks)] = sampling.max_tokens
     if not (is_openai(url) and request.model.startswith(_FIXED_SAMPLING)):
         body |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
         if sampling.stop:
             body["stop"] = list(sampling.stop)
-    if sampling.seed is not None:
+    if sampling.seed is not None and "seed" not in lacks:
         body["seed"] = sampling.seed
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+    if request.samples > 1 and "n" not in lacks:
+        body["n"] = request.samples
+    if schema and "response_format" not in lacks:
+        body["response_format"] = _response_format(schema)
+    elif schema:
+        _say_schema(body["messages"], schema)
     return body
 
 
 def probe_body(model: str, url: str) -> dict[str, Any]:
     """Word the cheapest request that proves that a model is served."""
-    return {"model": model, "messages": [{"role": "user", "content": "Hi"}], _limit_name(url): 16}
+    return {"model": model, "messages": [{"role": "user", "content": "Hi"}], _limit_name(url, frozenset()): 16}
 
 
-def read_reply(payload: object, url: str) -> Reply:
-    """Read an answer with status 200.
-
-    Raises:
-        EndpointError: it is no chat completion.
-    """
-    if isinstance(payload, str):
-        payload = _parse(payload, url)
-    if isinstance(payload, dict) and payload.get("error"):
-        raise EndpointError(f"{url} answered 200 with an error: {str(payload['error'])[:200]}", transient=True)
-    try:
-        reply = Reply.model_validate(payload)
-    except ValidationError as error:
-        fields = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
-        raise EndpointError(
-            f"{url} answered with something that is no chat completion ({fields}). Check OPENAI_BASE_URL",
-            transient=False,
-        ) from error
-    if not reply.choices:
-        raise EndpointError(f"{url} answered without a choice", transient=True)
-    return reply
+def _limit_name(url: str, lacks: frozenset[str]) -> str:
+    return "max_completion_tokens" if is_openai(url) or "max_tokens" in lacks else "max_tokens"
 
 
-def finish_reason(choice: Choice) -> FinishReason:
-    """Say how a reply ended; what was refused, cut or empty is never taken for an answer."""
-    if choice.finish_reason == "content_filter" or choice.message.refusal:
-        return "content_filter"
-    if choice.finish_reason in ("length", "max_tokens"):
-        return "length"
-    return "stop" if (choice.message.content or "").strip() else "empty"
+def _worded(message: ChatMessage) -> dict[str, Any]:
+    worded: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        worded["tool_calls"] = [
+            {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        worded["tool_call_id"] = message.tool_call_id
+    return worded
 
 
-def _limit_name(url: str) -> str:
-    return "max_completion_tokens" if is_openai(url) else "max_tokens"
+def _tool(tool: Tool) -> dict[str, Any]:
+    parameters = _schema(tool.parameters, f"the parameters of tool {tool.name!r}")
+    function = {"name": tool.name, "description": tool.description, "parameters": parameters}
+    return {"type": "function", "function": function}
 
 
-def _parse(text: str, url: str) -> object:
-    """Read JSON from a server that sent it under another content type."""
+def _response_format(schema: AnswerSchema) -> dict[str, Any]:
+    shape = _schema(schema.json_schema, f"the schema {schema.name!r}")
+    return {"type": "json_schema", "json_schema": {"name": schema.name, "schema": shape, "strict": True}}
+
+
+def _schema(text: str, what: str) -> object:
     try:
         parsed: object = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise no_json(url, text) from error
+        raise ConfigError(f"{what} are no JSON ({error}): {text[:80]!r}. Give a JSON Schema as text") from error
     return parsed
+
+
+def _say_schema(messages: list[dict[str, Any]], schema: AnswerSchema) -> None:
+    """Put the schema into the last question: chat templates take no two questions in a row, nor a late system one."""
+    words = prompts.load(SCHEMA_PROMPT).render(json_schema=schema.json_schema)
+    if messages and messages[-1]["role"] == "user":
+        messages[-1] |= {"content": f"{messages[-1]['content']}\n\n{words}"}
+    else:
+        messages.append({"role": "user", "content": words})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -9,11 +10,17 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 import openai
 
-from schemas.errors import TeacherError
+from schemas.errors import ContextOverflow, TeacherError
 
 _PASSING = {408, 409, 425, 429}
 _LONGEST_WAIT_SECONDS = 600.0
 """A Retry-After beyond this is taken for this."""
+_TOO_LONG = re.compile(
+    r"(?:maximum|exceeds?|longer than|larger than).{0,60}(?:context|model) (?:length|size|window)"
+    r"|context (?:length|size|window).{0,30}exceed|prompt is too long|input (?:is )?too long",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How vLLM, llama.cpp, Ollama, SGLang and OpenAI word it; only OpenAI and llama.cpp have a code or type for it."""
 
 
 class EndpointError(TeacherError):
@@ -22,6 +29,10 @@ class EndpointError(TeacherError):
     def __init__(self, message: str, *, transient: bool, retry_after_seconds: float | None = None) -> None:
         super().__init__(message, transient=transient)
         self.retry_after_seconds = retry_after_seconds
+
+
+class QuestionTooLong(EndpointError, ContextOverflow):
+    """An endpoint's word for ContextOverflow."""
 
 
 def explain(error: openai.OpenAIError | aiohttp.ClientError, url: str, what: str) -> EndpointError:
@@ -61,8 +72,10 @@ def no_json(url: str, text: str) -> EndpointError:
 
 
 def _explain_status(error: openai.APIStatusError, url: str, model: str) -> EndpointError:
-    status, said = error.status_code, _head(error.message)
+    status, said = error.status_code, words_of(error)
     code = str(getattr(error, "code", None) or "")
+    if status in (400, 413) and (code == "context_length_exceeded" or _TOO_LONG.search(said)):
+        return question_too_long(url, model, f"{status}: {said}")
     if status in (401, 403):
         return _lasting(f"{url} refused the key ({status}: {said}). Set OPENAI_API_KEY to one that may use {model}")
     if status == 404:
@@ -76,6 +89,23 @@ def _explain_status(error: openai.APIStatusError, url: str, model: str) -> Endpo
         wait = retry_after_seconds(error.response.headers)
         return EndpointError(f"{url} answered {status}: {said}", transient=True, retry_after_seconds=wait)
     return _lasting(f"{url} refused the request for {model} ({status}: {said}). Change [teacher] so that it is allowed")
+
+
+def question_too_long(url: str, model: str, said: str) -> QuestionTooLong:
+    """Name a question that is longer than the model's context."""
+    return QuestionTooLong(
+        f"{url}: the question is longer than the context of {model} ({said}). Lower collect.max_tokens and "
+        "generate.seed_examples, or serve the model with a longer context",
+        transient=False,
+    )
+
+
+def words_of(error: openai.APIStatusError) -> str:
+    """Return the endpoint's words: OpenAI nests them in `error`, older vLLM does not, LM Studio sends bare text."""
+    body = error.body
+    if isinstance(body, dict):
+        body = body.get("message") or body.get("detail") or body
+    return _head(body if isinstance(body, str) and body.strip() else error.message)
 
 
 def _lasting(message: str) -> EndpointError:

@@ -10,7 +10,6 @@ import asyncio
 import ipaddress
 import json
 import time
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,11 +21,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from schemas.completion import Completion, CompletionRequest
 from schemas.errors import ConfigError, TeacherError
 from schemas.run_config import TeacherConfig
-from schemas.trajectory import approximate_tokens
-from teachers.chat_protocol import Reply, Usage, finish_reason, is_openai, probe_body, read_reply, request_body
+from teachers.abilities import Abilities
+from teachers.chat_protocol import is_openai, probe_body, request_body
+from teachers.chat_reply import Reply, read_reply
 from teachers.failures import EndpointError, explain, no_json, timed_out
 from teachers.pace import Pace
-from teachers.prices import cost_usd, price_of
+from teachers.receipts import make_receipt
+from teachers.samples import draw_samples
 
 OPENAI_URL = "https://api.openai.com/v1"
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=60)
@@ -47,6 +48,7 @@ class OpenAIChat:
         self.sent = 0
         """HTTP requests sent, repetitions included."""
         self._config = config
+        self._abilities = Abilities()
         self._client = AsyncOpenAI(
             api_key=api_key or "none",
             base_url=self.url,
@@ -71,8 +73,8 @@ class OpenAIChat:
             TeacherError: refused, or failed after all retries.
         """
         started = time.monotonic()
-        reply = await self._ask(request_body(request, self.url))
-        return self._receipt(request, reply, time.monotonic() - started)
+        replies = await draw_samples(self._ask_able, request)
+        return make_receipt(request, replies, time.monotonic() - started, self._config.prices)
 
     async def check(self, models: tuple[str, ...]) -> None:
         """Make sure that the endpoint answers and serves the models, before anything is spent.
@@ -92,6 +94,19 @@ class OpenAIChat:
     async def close(self) -> None:
         """Close connections; idempotent."""
         await self._client.close()
+
+    async def _ask_able(self, request: CompletionRequest) -> Reply:
+        """Ask in the words that the endpoint takes; what it refuses is learned and worded otherwise, once a model."""
+        while True:
+            body = request_body(request, self.url, self._abilities.lacks(request.model))
+            try:
+                reply = await self._ask(body)
+            except EndpointError as error:
+                if not self._abilities.learn(body, error):
+                    raise
+            else:
+                self._abilities.notice(request, reply)
+                return reply
 
     async def _ask_once(self, body: dict[str, Any]) -> Reply:
         """Send once; a slot is held only while the request is out, not while it waits to be sent again."""
@@ -122,30 +137,11 @@ class OpenAIChat:
             raise timed_out(self.url, what) from error
         except (openai.OpenAIError, aiohttp.ClientError) as error:
             raise explain(error, self.url, what) from error
-        except ValueError as error:  # bytes that are no UTF-8, or text that is no JSON
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # bytes that are no UTF-8, text that is no JSON, or JSON without end
             raise no_json(self.url, error.doc if isinstance(error, json.JSONDecodeError) else str(error)) from error
-
-    def _receipt(self, request: CompletionRequest, reply: Reply, latency_seconds: float) -> Completion:
-        text = reply.choices[0].message.content or ""
-        usage = reply.usage or Usage(  # the protocol lets a server leave it out
-            prompt_tokens=sum(approximate_tokens(message.content) for message in request.messages),
-            completion_tokens=approximate_tokens(text),
-        )
-        price = price_of(request.model, self._config.prices)
-        return Completion(
-            completion_id=request.request_hash,
-            purpose=request.purpose,
-            teacher=request.teacher,
-            model=request.model,
-            prompt_sha=request.prompt_sha,
-            reply=text,
-            finish_reason=finish_reason(reply.choices[0]),
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            cost_usd=cost_usd(price, usage.prompt_tokens, usage.completion_tokens),
-            latency_seconds=latency_seconds,
-            created_at=datetime.now(UTC),
-        )
 
 
 def _passes(error: BaseException) -> bool:

@@ -16,9 +16,11 @@ FOLDER = Path(prompts.__file__).parent
 VERSIONS = sorted(FOLDER.glob("*/v*.md"))
 NAMES = sorted(path.name for path in FOLDER.iterdir() if list(path.glob("v*.md")))
 USED = {
+    "answer_schema/v1": "652a627f50971d2a164f36dfbb7a7e202dd006f54574ead72c5cf3af1cf9b7b5",
     "backfill/v1": "b412569a1f10fe1fc5b5980cc3cc4013e506fe2dc8ac5f1c7a74e7dac3b154c5",
     "generate_db/v1": "dc1b6cdc53dc9f359e5a2a2adfb3728555575b7bada55b3afa863037418d4926",
     "generate_os/v1": "a817c82cf69ce579fda559e5684f196903f5262597e09469b39197c33ade1d4b",
+    "repair_answer/v1": "7965ebfa93fb5b84fd4a7eddd5e4ef9ac4f28d183a033a63b9cdf906b204707b",
     "solve_db/v1": "2fe392b9862a7a8136da9b2ab4044041cb3bb8cd6c3d8d928c96b6c9e97abc9b",
     "solve_os/v1": "ab2ec1782de8f802cf3d1b00812999be8e880af162bf005dcc494569dfda6165",
 }

@@ -98,7 +98,8 @@ async def test_retries_end_with_what_the_endpoint_said(endpoint, ask):
         (401, {}, "OPENAI_API_KEY"),
         (404, {"code": "model_not_found"}, "Set generator, solver"),
         (429, {"code": "insufficient_quota"}, "no credit left"),
-        (400, {"code": "context_length_exceeded"}, r"Change \[teacher\]"),
+        (400, {"code": "context_length_exceeded"}, "longer than the context of m"),
+        (400, {"code": "invalid_value"}, r"Change \[teacher\]"),
     ],
 )
 async def test_what_lasts_is_not_tried_again_and_says_what_to_do(endpoint, ask, status, error, advice):
