@@ -28,7 +28,10 @@ MIN_FREE_BYTES = 300 << 20
 
 _PACE: dict[str, Any] = {
     "budget": True,
-    "teacher": {"concurrency", "timeout_seconds", "max_retries", "requests_per_minute", "prices"},
+    "teacher": {
+        *("concurrency", "timeout_seconds", "max_retries", "requests_per_minute", "prices"),
+        *("mode", "batch_wait_seconds", "batch_max_requests", "batch_max_bytes", "batch_poll_seconds"),
+    },
     "collect": {"concurrency"},
 }
 """Settings that may change under way: they say how fast and how dear a build is, not what it makes."""

@@ -42,6 +42,16 @@ class TeacherConfig(Record):
     """Per request."""
     max_retries: int = Field(default=5, ge=0)
     requests_per_minute: int | None = Field(default=None, ge=1)
+    mode: Literal["chat", "batch"] = "chat"
+    """chat: one HTTP request each. batch: through the endpoint's Batch API, at half the price and within 24 hours."""
+    batch_wait_seconds: float = Field(default=30, gt=0)
+    """A batch goes out once no request has joined it for so long, and after ten times this at the latest."""
+    batch_max_requests: int = Field(default=50_000, ge=1, le=50_000)
+    """Requests a batch; 50,000 is OpenAI's limit."""
+    batch_max_bytes: int = Field(default=200_000_000, ge=1, le=200_000_000)
+    """Size of a batch's file; 200 MB is OpenAI's limit."""
+    batch_poll_seconds: float = Field(default=10, gt=0)
+    """Time to the first look at a batch; the times between grow to thirty times this."""
     prices: dict[str, Price] = {}
     """Per model; an unpriced model of the `openai` kind costs 0 and the funnel says so."""
 

@@ -27,7 +27,10 @@ from tasks.mix_samples import AGENT
 _PACE: dict[str, Any] = {
     "name": True,
     "budget": True,
-    "teacher": {"concurrency", "timeout_seconds", "max_retries", "requests_per_minute", "prices"},
+    "teacher": {
+        *("concurrency", "timeout_seconds", "max_retries", "requests_per_minute", "prices"),
+        *("mode", "batch_wait_seconds", "batch_max_requests", "batch_max_bytes", "batch_poll_seconds"),
+    },
     "collect": {"concurrency", "shard_size"},
 }
 """Parts of the configuration that say how fast and how dear a build is, not what it makes: in no file of a release."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,18 +114,12 @@ class Ledger:
     def record(self, request: CompletionRequest, completion: Completion) -> None:
         """Store an answer; the request is settled once it is durable, with the row of whoever stored it first."""
         self._start_writer()
-        self._written.put(
-            {
-                "request_hash": completion.completion_id,
-                "purpose": completion.purpose,
-                "model": completion.model,
-                "prompt_tokens": completion.prompt_tokens,
-                "completion_tokens": completion.completion_tokens,
-                "cost_usd": completion.cost_usd,
-                "request": _compress(request.model_dump_json().encode()),
-                "completion": completion.model_dump_json().encode(),
-            }
-        )
+        self._written.put(_row(request, completion))
+
+    def store(self, answers: Sequence[tuple[CompletionRequest, Completion]]) -> None:
+        """Store answers whether anybody waits for them or not; durable on return, and what stands there stays."""
+        if answers:
+            self._insert([_row(request, completion) for request, completion in answers])
 
     def rows_after(self, row_id: int, limit: int) -> list[tuple[int, Completion]]:
         """Return answers above a row id, in the order in which they were stored: what is to be landed."""
@@ -184,6 +179,11 @@ class Ledger:
             found = connection.execute(sa.select(BUILDS.c.after_row_id).where(BUILDS.c.build == build))
             return int(found.scalar_one())
 
+    @property
+    def engine(self) -> sa.Engine:
+        """The database, for tables that stand beside the answers."""
+        return self._engine
+
     def close(self) -> None:
         """Store what has come in and let go of the file; idempotent."""
         with self._lock:
@@ -212,9 +212,7 @@ class Ledger:
 
     def _commit(self, rows: list[dict[str, Any]]) -> None:
         try:
-            with self._engine.begin() as connection:
-                inserted = connection.execute(_INSERT, rows).rowcount
-            mine = inserted == len(rows)
+            mine = self._insert(rows) == len(rows)
             stored = {row["request_hash"]: None if mine else self.find(row["request_hash"]) for row in rows}
         except SQLAlchemyError as error:
             self._refuse(rows, error)
@@ -222,6 +220,10 @@ class Ledger:
         for row in rows:
             winner = stored[row["request_hash"]]
             self.settle(row["request_hash"], winner or Completion.model_validate_json(row["completion"]))
+
+    def _insert(self, rows: list[dict[str, Any]]) -> int:
+        with self._engine.begin() as connection:
+            return connection.execute(_INSERT, rows).rowcount
 
     def _refuse(self, rows: list[dict[str, Any]], error: SQLAlchemyError) -> None:
         for row in rows:
@@ -232,6 +234,19 @@ class Ledger:
                     "Free disk space or make the file writable, then run again; what was stored before is kept"
                 ),
             )
+
+
+def _row(request: CompletionRequest, completion: Completion) -> dict[str, Any]:
+    return {
+        "request_hash": completion.completion_id,
+        "purpose": completion.purpose,
+        "model": completion.model,
+        "prompt_tokens": completion.prompt_tokens,
+        "completion_tokens": completion.completion_tokens,
+        "cost_usd": completion.cost_usd,
+        "request": _compress(request.model_dump_json().encode()),
+        "completion": completion.model_dump_json().encode(),
+    }
 
 
 def _compress(data: bytes) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from schemas.errors import ConfigError
@@ -32,6 +32,26 @@ BUILDS = sa.Table(
     _TABLES,
     sa.Column("build", sa.String, primary_key=True),
     sa.Column("after_row_id", sa.Integer, nullable=False),
+)
+BATCHES = sa.Table(
+    "batches",
+    _TABLES,
+    sa.Column("batch_key", sa.String, primary_key=True),
+    sa.Column("endpoint", sa.String, nullable=False),
+    sa.Column("model", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("batch_id", sa.String),
+    sa.Column("file_id", sa.String),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("touched_at", sa.Float, nullable=False),
+)
+BATCHED = sa.Table(
+    "batched_requests",
+    _TABLES,
+    sa.Column("endpoint", sa.String, primary_key=True),
+    sa.Column("request_hash", sa.String, primary_key=True),
+    sa.Column("batch_key", sa.String, nullable=False, index=True),
+    sa.Column("request", sa.LargeBinary, nullable=False),
 )
 
 _BUSY_SECONDS = 30.0
@@ -76,3 +96,5 @@ def _make_tables(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         for table in _TABLES.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(CreateIndex(index, if_not_exists=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,9 @@ from schemas.errors import ConfigError
 from schemas.run_config import RunConfig, TeacherConfig
 from schemas.settings import Settings
 from teachers.base import Rehearsal, Teacher
+from teachers.batch_api import BatchApi
+from teachers.batch_book import OFFLINE
+from teachers.batch_chat import BatchChat
 from teachers.budget import Budgeted, purse_of, require_prices
 from teachers.ledger import Ledger
 from teachers.ledgered import Ledgered
@@ -38,11 +42,18 @@ async def open_teacher(
     _require_sense(config)
     server = OfflineServer(rehearsals, config.faults) if config.teacher.kind == "offline" else None
     endpoint = OpenAIChat(config.teacher, "offline", server.start()) if server else _configured(config, settings)
-    teacher: Teacher = endpoint
+    batches = None
+    if config.teacher.mode == "batch":
+        name = f"{OFFLINE} {uuid.uuid4().hex}" if server else None  # its batches die with this process
+        batches = BatchChat(endpoint, ledger, config.teacher, endpoint=name)
+    teacher: Teacher = batches or endpoint
     if config.budget.usd is not None or config.budget.tokens is not None:
-        teacher = Budgeted(endpoint, purse_of(ledger, build, config.budget), config.teacher.prices)
+        teacher = Budgeted(teacher, purse_of(ledger, build, config.budget), config.teacher.prices)
+    ledgered = Ledgered(teacher, ledger)
     try:
-        yield Ledgered(teacher, ledger)
+        if batches:
+            await batches.resume(ledgered.complete)
+        yield ledgered
     finally:
         await teacher.close()
         if server:
@@ -60,6 +71,8 @@ async def check_teacher(config: RunConfig, settings: Settings) -> None:
         endpoint = _configured(config, settings)
         try:
             await endpoint.check(models_of(config.teacher))
+            if config.teacher.mode == "batch":
+                await BatchApi(endpoint.client, endpoint.url).check()
         finally:
             await endpoint.close()
 

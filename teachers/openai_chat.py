@@ -49,7 +49,7 @@ class OpenAIChat:
         """HTTP requests sent, repetitions included."""
         self._config = config
         self._abilities = Abilities()
-        self._client = AsyncOpenAI(
+        self.client = AsyncOpenAI(
             api_key=api_key or "none",
             base_url=self.url,
             max_retries=0,
@@ -93,7 +93,7 @@ class OpenAIChat:
 
     async def close(self) -> None:
         """Close connections; idempotent."""
-        await self._client.close()
+        await self.client.close()
 
     async def _ask_able(self, request: CompletionRequest) -> Reply:
         """Ask in the words that the endpoint takes; what it refuses is learned and worded otherwise, once a model."""
@@ -131,8 +131,8 @@ class OpenAIChat:
         try:
             async with asyncio.timeout(self._config.timeout_seconds):
                 if verb == "get":
-                    return await self._client.get(path, cast_to=object)
-                return await self._client.post(path, cast_to=object, body=body)
+                    return await self.client.get(path, cast_to=object)
+                return await self.client.post(path, cast_to=object, body=body)
         except TimeoutError as error:
             raise timed_out(self.url, what) from error
         except (openai.OpenAIError, aiohttp.ClientError) as error:

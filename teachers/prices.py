@@ -12,6 +12,9 @@ from schemas.run_config import Price
 
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
+BATCH_SHARE = 0.5
+"""What a batch API takes of the price, for prompts and replies alike (OpenAI, Batch API guide: 50 % less)."""
+
 
 @cache
 def list_prices() -> dict[str, Price]:
@@ -29,8 +32,12 @@ def price_of(model: str, configured: Mapping[str, Price] | None = None) -> Price
     return None
 
 
-def cost_usd(price: Price | None, prompt_tokens: int, completion_tokens: int) -> float:
+def cost_usd(price: Price | None, prompt_tokens: int, completion_tokens: int, *, batch: bool = False) -> float:
     """Return what tokens cost; at no price they cost nothing."""
     if price is None:
         return 0.0
-    return (prompt_tokens * price.prompt + completion_tokens * price.completion) / 1_000_000
+    return (
+        (BATCH_SHARE if batch else 1.0)
+        * (prompt_tokens * price.prompt + completion_tokens * price.completion)
+        / 1_000_000
+    )

@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from schemas.run_config import FaultsConfig
 from schemas.trajectory import approximate_tokens
 from teachers.base import Rehearsal
+from teachers.offline.batches import OfflineBatches
 from teachers.offline.plan import MODELS
+from teachers.offline.refusal import BadRequest
 from teachers.offline.replies import respond, text_of
 
 _ROLES = {"system", "user", "assistant"}
 
 
-class BadRequest(Exception):
-    """A body that OpenAI would refuse as well."""
-
-    def __init__(self, message: str, status: int = 400, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
-
-
 class OfflineServer:
-    """Serves `/v1/chat/completions` and `/v1/models`; holds no state but its counter."""
+    """Serves `/v1/chat/completions`, `/v1/models`, `/v1/files` and `/v1/batches`; holds its batches and a counter."""
 
     def __init__(self, rehearsals: Sequence[Rehearsal], faults: FaultsConfig | None = None) -> None:
         self.answered = 0
         """Chat completions given."""
+        self.batches = OfflineBatches(self._complete)
         self._rehearsals = tuple(rehearsals)
         self._faults = faults or FaultsConfig()
         self._thread: threading.Thread | None = None
@@ -72,21 +66,60 @@ class OfflineServer:
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         try:
-            answer, status = self._answer(request.method, request.path, await request.read()), 200
+            if (request.method, request.path) == ("POST", "/v1/files"):
+                answer: dict[str, Any] | bytes = self.batches.upload(**await _read_form(request))
+            else:
+                answer = self._answer(request.method, request.path, request.query, await request.read())
+            status = 200
         except BadRequest as refusal:
             answer, status = {"error": refusal.error}, refusal.status
+        if isinstance(answer, bytes):
+            return web.Response(body=answer, content_type="application/octet-stream")
         return web.Response(body=orjson.dumps(answer), status=status, content_type="application/json")
 
-    def _answer(self, method: str, path: str, raw: bytes) -> dict[str, Any]:
-        if (method, path) == ("GET", "/v1/models"):
-            models = [{"id": name, "object": "model", "created": 0, "owned_by": "trajmill"} for name in MODELS]
-            return {"object": "list", "data": models}
-        if (method, path) != ("POST", "/v1/chat/completions"):
-            raise BadRequest(f"Invalid URL ({method} {path})", status=404)
+    def _answer(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> dict[str, Any] | bytes:
+        match method, *path.removeprefix("/v1/").split("/"):
+            case "GET", "models":
+                models = [{"id": name, "object": "model", "created": 0, "owned_by": "trajmill"} for name in MODELS]
+                return {"object": "list", "data": models}
+            case "POST", "chat", "completions":
+                return self._complete(raw)
+            case "GET", "files", file_id, "content":
+                return self.batches.content(file_id)
+            case "DELETE", "files", file_id:
+                return self.batches.delete(file_id)
+            case "POST", "batches":
+                return self.batches.create(_read_json(raw))
+            case "GET", "batches":
+                return self.batches.listed(query.get("after"), int(query.get("limit", 20)))
+            case "GET", "batches", batch_id:
+                return self.batches.look(batch_id)
+        raise BadRequest(f"Invalid URL ({method} {path})", status=404)
+
+    def _complete(self, raw: bytes) -> dict[str, Any]:
         body = read_body(raw)
         completion = complete(body, respond(body, self._rehearsals, self._faults))
         self.answered += 1
         return completion
+
+
+async def _read_form(request: web.BaseRequest) -> dict[str, Any]:
+    """Read an upload: its purpose, and the file with its name."""
+    form: dict[str, Any] = {"name": "", "purpose": "", "content": b""}
+    async for part in await request.multipart():
+        if isinstance(part, BodyPartReader) and part.name == "file":
+            form |= {"name": part.filename or "", "content": bytes(await part.read())}
+        elif isinstance(part, BodyPartReader) and part.name == "purpose":
+            form["purpose"] = await part.text()
+    return form
+
+
+def _read_json(raw: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise BadRequest("We could not parse the JSON body of your request.") from None
+    return body if isinstance(body, dict) else {}
 
 
 def read_body(raw: bytes) -> dict[str, Any]:
@@ -95,11 +128,8 @@ def read_body(raw: bytes) -> dict[str, Any]:
     Raises:
         BadRequest: with OpenAI's words.
     """
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise BadRequest("We could not parse the JSON body of your request.") from None
-    if not isinstance(body, dict) or not isinstance(body.get("model"), str):
+    body = _read_json(raw)
+    if not isinstance(body.get("model"), str):
         raise BadRequest("you must provide a model parameter", param="model")
     if body["model"] not in MODELS:
         message = f"The model `{body['model']}` does not exist or you do not have access to it."

@@ -20,7 +20,8 @@ from flows.preflight import preflight
 from sandboxes.binary import reachable_bwrap
 from schemas.errors import ConfigError
 from schemas.settings import default_cache
-from teachers.offline.server import BadRequest, OfflineServer
+from teachers.offline.refusal import BadRequest
+from teachers.offline.server import OfflineServer
 
 OPENAI = {"teacher.kind": "openai", "teacher.generator": "offline-a", "teacher.solver": "offline-a"}
 ROOT = Path(__file__).resolve().parent.parent.parent
