@@ -2,12 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
+PARALLEL := -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check docs test test-slow test-engines test-trainers bench
 
 help:  ## this list
-	@echo "make ... (PYTHON=python3.12 makes the environment with another interpreter)"
+	@echo "make ... (PYTHON=python3.12: another interpreter; JOBS=4: four tests at a time)"
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' Makefile | expand -t 18
 
 setup:  ## the environment in .venv, as uv.lock has it: 1.1 GB, once
@@ -24,10 +26,10 @@ docs: setup  ## write anew what is generated: docs/tables.md, docs/task-spec.sch
 	@"$(BIN)/python" -m formats.task_jsonl --write docs/task-spec.schema.json
 
 test: setup  ## the tests: under ten minutes on two cores, no network but loopback
-	@"$(BIN)/python" -m pytest -m "not slow and not engines and not trainers"
+	@"$(BIN)/python" -m pytest $(PARALLEL) -m "not slow and not engines and not trainers"
 
 test-slow: setup  ## kill moments, three interpreters, cron, planted faults: about half an hour
-	@"$(BIN)/python" -m pytest -m slow
+	@"$(BIN)/python" -m pytest $(PARALLEL) -m slow
 
 test-engines: setup  ## against MariaDB and PostgreSQL, where they run
 	@"$(BIN)/python" -m pytest -m engines || [ $$? -eq 5 ]

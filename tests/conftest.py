@@ -87,6 +87,20 @@ def trajmill() -> Callable[..., Ran]:
     return run_trajmill
 
 
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Have a measurement printed below the results, whichever worker ran the test."""
+    return lambda text: record_property("told", text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    told = [text for report in reports for name, text in report.user_properties if name == "told"]
+    if told:
+        terminalreporter.section("measured")
+        terminalreporter.write_line("\n".join(map(str, told)))
+
+
 class Smoke(NamedTuple):
     """A finished smoke build; look, don't touch: `copy` gives a home of your own."""
 

@@ -70,11 +70,10 @@ def kept_by_build(home: Path) -> dict[int, int]:
 
 
 def test_every_night_adds_at_least_a_hundred_accepted_trajectories(
-    row: Row, capsys: pytest.CaptureFixture[str]
+    row: Row, tell: Callable[[str], None]
 ) -> None:
     kept = kept_by_build(row.home)
-    with capsys.disabled():
-        print(f"\naccepted by build: {kept}; requests: {[len(asked) for asked in row.asked]}")
+    tell(f"accepted by build: {kept}; requests: {[len(asked) for asked in row.asked]}")
     assert [told["build"] for told in row.builds] == [1, 2, 3]
     assert all(kept[number] >= MIN_ADDED for number in (1, 2, 3))
 
@@ -125,7 +124,7 @@ def count_files(folder: Path) -> int:
 
 
 def test_thirty_small_builds_with_gc_now_and_then_stay_under_200_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: Callable[[str], None]
 ) -> None:
     monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path))
     counts: list[tuple[int, int]] = []
@@ -135,8 +134,7 @@ def test_thirty_small_builds_with_gc_now_and_then_stay_under_200_files(
         if number % GC_EVERY == 0:
             tidy_home(tmp_path)
             counts.append((before, count_files(tables)))
-    with capsys.disabled():
-        print(f"\nfiles before and after gc, every {GC_EVERY} builds: {counts}")
+    tell(f"files before and after gc, every {GC_EVERY} builds: {counts}")
     assert all(before < MAX_FILES for before, _ in counts)
     warehouse = Warehouse(tmp_path)
     assert warehouse.count("releases") == SMALL_BUILDS, "every build is still there, and had something new"

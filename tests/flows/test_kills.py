@@ -354,17 +354,16 @@ def killed(restless: Builder, references: tuple[Path, Path]) -> list[Killed]:
 
 
 def test_kills_fall_into_every_stage(
-    killed: list[Killed], references: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+    killed: list[Killed], references: tuple[Path, Path], tell: Callable[[str], None]
 ) -> None:
-    with capsys.disabled():
-        print(f"\nseed {SEED}; {len(restless_tasks(references[0]))} tasks show what is never the same twice")
-        print("died in               share  paid  in flight  asked again  sent after  journalled  not reproducible")
-        for kill in killed:
-            again = len(set(kill.again) & set(kill.asked))
-            print(
-                f"{kill.stage:<20} {kill.share:6.2f} {len(kill.paid):5} {kill.in_flight.total():10} {again:12} "
-                f"{len(kill.again):11} {kill.journalled:11} {len(told_tasks(kill.home)):17}"
-            )
+    tell(f"seed {SEED}; {len(restless_tasks(references[0]))} tasks show what is never the same twice")
+    tell("died in               share  paid  in flight  asked again  sent after  journalled  not reproducible")
+    for kill in killed:
+        again = len(set(kill.again) & set(kill.asked))
+        tell(
+            f"{kill.stage:<20} {kill.share:6.2f} {len(kill.paid):5} {kill.in_flight.total():10} {again:12} "
+            f"{len(kill.again):11} {kill.journalled:11} {len(told_tasks(kill.home)):17}"
+        )
     assert {kill.stage for kill in killed} == set(STAGES)
 
 
