@@ -185,5 +185,7 @@ def mirror() -> Iterator[str]:
     command = [sys.executable, str(REPO / "tests" / "package_mirror.py")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.kill()
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()

@@ -171,8 +171,9 @@ def _small_disk(megabytes: int, script: str, folder: Path) -> subprocess.Complet
         pytest.skip("a small disk is mounted in a private namespace, which needs root and unshare")
     disk = folder / "disk"
     disk.mkdir()
-    mount = f"mount -t tmpfs -o size={megabytes}m tmpfs {disk} && export DISK={disk} && {script}"
-    return subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True, text=True, cwd=ROOT, check=False)
+    mount = f"set -u; mount -t tmpfs -o size={megabytes}m tmpfs {disk} || exit 77; export DISK={disk}; {script}"
+    command = ["unshare", "-m", "sh", "-c", mount]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=300)
 
 
 def test_a_nearly_full_disk_is_told_before_anything_is_spent(tmp_path: Path) -> None:
@@ -190,7 +191,7 @@ def test_a_nearly_full_disk_is_told_before_anything_is_spent(tmp_path: Path) -> 
 def test_a_disk_that_fills_up_on_the_way_is_told_and_the_run_goes_on_once_there_is_room(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("trajmill")
     build = f"{program} build --config smoke --home $DISK/home --json"
-    begun = "while [ ! -d $DISK/home/tables/task_specs ]; do sleep 0.1; done"
+    begun = "for tick in $(seq 1000); do [ -d $DISK/home/tables/task_specs ] && break; sleep 0.1; done"
     fill = f"({begun}; cat /dev/zero > $DISK/ballast 2>/dev/null) &"
     script = f"{fill} {build}; echo first $?; wait; rm $DISK/ballast; {build} 2>&1; echo second $?"
     ran = _small_disk(420, script, tmp_path)
