@@ -28,7 +28,7 @@ from warehouse.digests import digest_rows, lasting_keys
 from warehouse.state import State
 from warehouse.warehouse import Warehouse
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 STAGES = ("generate_tasks", "collect_episodes", "curate_trajectories", "ingest_conversations", "publish_mixture")
 SEED = 20231019
