@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def test_no_reference_fails_through_our_fault() -> None:
     ("file", "without", "passing"), [("os_tasks.jsonl", 8, 64), ("os_train_first500.jsonl", 0, 499)]
 )
 async def test_every_reference_does_what_the_page_says(
-    sandbox: Bubblewrap, file: str, without: int, passing: int
+    sandbox: Bubblewrap, file: str, without: int, passing: int, tell: Callable[[str], None]
 ) -> None:
     home, gate = OsHome(sandbox, sandbox.image.digest), asyncio.Semaphore(3)
     specs = tasks_of(file)
@@ -62,6 +63,11 @@ async def test_every_reference_does_what_the_page_says(
     results = await asyncio.gather(*(judge_reference(home, spec, gate) for spec in with_reference))
     failures = {name: detail for name, verdict, detail in results if verdict != "passed"}
     expected = {name for name in classified() if name in {name_of(spec) for spec in specs}}
+    for spec in [spec for spec in with_reference if name_of(spec) in set(failures) - expected]:
+        # commands have five seconds: one that a cold or busy machine starved has its chance alone
+        name, verdict, detail = await judge_reference(home, spec, gate)
+        tell(f"{name} failed beside others ({failures.pop(name)}) and {verdict} alone")
+        failures |= {name: detail} if verdict != "passed" else {}
     assert set(failures) == expected, failures
     assert len(specs) - len(with_reference) == without
     assert len(with_reference) - len(failures) == passing
