@@ -55,7 +55,8 @@ def marked_functions(path: Path) -> Iterator[tuple[str, set[str]]]:
 def tiers() -> dict[str, str]:
     """Return the marker expression of each tier in the Makefile."""
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")
-    return dict(re.findall(r"^(test[a-z-]*):.*\n.*pytest (?:\$\(PARALLEL\) )?-m \"?([a-z ]+?)\"?(?: \|\||$)", makefile, re.MULTILINE))
+    tier = r"^(test[a-z-]*):.*\n.*pytest (?:\$\(PARALLEL\) )?-m \"?([a-z ]+?)\"?(?: \|\||$)"
+    return dict(re.findall(tier, makefile, re.MULTILINE))
 
 
 def is_run(expression: str, marked: set[str]) -> bool:

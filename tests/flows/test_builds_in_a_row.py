@@ -69,9 +69,7 @@ def kept_by_build(home: Path) -> dict[int, int]:
     return dict(Warehouse(home).query(query))
 
 
-def test_every_night_adds_at_least_a_hundred_accepted_trajectories(
-    row: Row, tell: Callable[[str], None]
-) -> None:
+def test_every_night_adds_at_least_a_hundred_accepted_trajectories(row: Row, tell: Callable[[str], None]) -> None:
     kept = kept_by_build(row.home)
     tell(f"accepted by build: {kept}; requests: {[len(asked) for asked in row.asked]}")
     assert [told["build"] for told in row.builds] == [1, 2, 3]
