@@ -17,11 +17,10 @@ Outcome = Literal[
     "refused",
     "environment_error",
     "teacher_error",
-    "budget",
 ]
-"""How an attempt ended. The last three are not final: landed, and planned again by the next run."""
+"""How an attempt ended. The last two are not final: landed, and planned again by the next run."""
 
-NOT_FINAL: tuple[Outcome, ...] = ("environment_error", "teacher_error", "budget")
+NOT_FINAL: tuple[Outcome, ...] = ("environment_error", "teacher_error")
 
 VerdictName = Literal["passed", "failed", "unknown"]
 ThoughtSource = Literal["teacher", "backfilled", "recorded"]

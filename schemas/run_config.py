@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.record import Record
 from schemas.task_spec import Origin
@@ -13,10 +13,29 @@ EnvironmentName = Literal["os", "db"]
 
 
 class Price(Record):
-    """US dollars for a million tokens."""
+    """US dollars for a million tokens. In a configuration `"free"` stands for nothing at all."""
 
     prompt: float = Field(ge=0)
     completion: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+    """For prompt tokens that the endpoint had in its cache; None = as for any other."""
+    batch: float = Field(default=0.5, ge=0, le=1)
+    """Share of these prices that the endpoint takes through its batch API (OpenAI: half)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_free(cls, value: Any) -> Any:
+        if value == "free":
+            return {"prompt": 0.0, "completion": 0.0}
+        if isinstance(value, str | int | float):
+            raise ValueError("a price is 'free', or { prompt = ..., completion = ... } in dollars for a million tokens")
+        return value
+
+    @model_validator(mode="after")
+    def _keep_cache_below(self) -> Price:
+        if self.cached is not None and self.cached > self.prompt:
+            raise ValueError(f"cached = {self.cached:g} is dearer than prompt = {self.prompt:g}: no budget could hold")
+        return self
 
 
 class TeacherConfig(Record):
@@ -53,7 +72,8 @@ class TeacherConfig(Record):
     batch_poll_seconds: float = Field(default=10, gt=0)
     """Time to the first look at a batch; the times between grow to thirty times this."""
     prices: dict[str, Price] = {}
-    """Per model; an unpriced model of the `openai` kind costs 0 and the funnel says so."""
+    """Per model, before the list that ships with Trajmill: `{ prompt = ..., completion = ... }` or `"free"`. An
+    endpoint's model whose price nobody named is not asked."""
 
 
 class FaultsConfig(Record):
@@ -153,9 +173,28 @@ class MixtureConfig(Record):
     rows_per_shard: int = Field(default=2000, ge=1)
 
 
-class BudgetConfig(Record):
+class StageBudget(Record):
+    """Caps of one stage of a build."""
+
     usd: float | None = Field(default=None, gt=0)
     tokens: int | None = Field(default=None, gt=0)
+
+
+class StageBudgets(Record):
+    """Caps by stage, beside those of the whole build."""
+
+    generate_tasks: StageBudget = StageBudget()
+    collect_episodes: StageBudget = StageBudget()
+    curate_trajectories: StageBudget = StageBudget()
+
+
+class BudgetConfig(Record):
+    """Caps of a build, all its runs together; None = no cap. None is ever passed, whatever is in flight."""
+
+    usd: float | None = Field(default=None, gt=0)
+    tokens: int | None = Field(default=None, gt=0)
+    """Prompt and completion tokens together."""
+    stages: StageBudgets = StageBudgets()
 
 
 class RunConfig(Record):

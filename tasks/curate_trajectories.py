@@ -8,7 +8,7 @@ from typing import NamedTuple
 from prefect import task
 
 from schemas.completion import ChatMessage, CompletionRequest
-from schemas.episode import Episode, Turn
+from schemas.episode import NOT_FINAL, Episode, Turn
 from schemas.errors import TeacherError
 from schemas.rejection import Rejection
 from schemas.task_spec import TaskSpec
@@ -34,7 +34,7 @@ def plan_curation(workshop: Workshop) -> list[str]:
     """List final episodes that this curation has not seen, or could not ask about, in a fixed order."""
     rows = workshop.warehouse.query(
         "SELECT episode_id FROM latest_episodes e "
-        "WHERE outcome NOT IN ('environment_error', 'teacher_error', 'budget') AND verdict <> 'unknown' "
+        f"WHERE outcome NOT IN {NOT_FINAL!r} AND verdict <> 'unknown' "
         "AND NOT EXISTS (SELECT 1 FROM trajectories t WHERE t.episode_id = e.episode_id AND t.curation_id = $1) "
         "AND NOT EXISTS (SELECT 1 FROM rejections r WHERE r.stage = 'curate' AND r.reason <> 'teacher_error' "
         "AND r.source = e.episode_id || '/' || $1) "

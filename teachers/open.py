@@ -13,7 +13,7 @@ from teachers.base import Rehearsal, Teacher
 from teachers.batch_api import BatchApi
 from teachers.batch_book import OFFLINE
 from teachers.batch_chat import BatchChat
-from teachers.budget import Budgeted, purse_of, require_prices
+from teachers.budget import Budgeted, losses_of, purse_of, require_prices
 from teachers.ledger import Ledger
 from teachers.ledgered import Ledgered
 from teachers.offline.plan import MODELS
@@ -36,8 +36,7 @@ async def open_teacher(
     of a process with one ledger, they share its budget and the requests in flight.
 
     Raises:
-        ConfigError: no key, a model that the offline teacher does not have, or a budget in dollars for a model
-            without a price.
+        ConfigError: no key, a model that the offline teacher does not have, or one without a price.
     """
     _require_sense(config)
     server = OfflineServer(rehearsals, config.faults) if config.teacher.kind == "offline" else None
@@ -46,9 +45,9 @@ async def open_teacher(
     if config.teacher.mode == "batch":
         name = f"{OFFLINE} {uuid.uuid4().hex}" if server else None  # its batches die with this process
         batches = BatchChat(endpoint, ledger, config.teacher, endpoint=name)
-    teacher: Teacher = batches or endpoint
-    if config.budget.usd is not None or config.budget.tokens is not None:
-        teacher = Budgeted(teacher, purse_of(ledger, build, config.budget), config.teacher.prices)
+    asked: Teacher = batches or endpoint
+    purse = purse_of(ledger, build, config.budget)
+    teacher = Budgeted(asked, purse, config.teacher.prices, losses_of(ledger, build))
     ledgered = Ledgered(teacher, ledger)
     try:
         if batches:
@@ -103,7 +102,7 @@ def _require_sense(config: RunConfig) -> None:
             f"the offline teacher has no model {', '.join(unknown)}; allowed are {', '.join(MODELS)}, or set "
             "teacher.kind = 'openai' to ask an endpoint"
         )
-    require_prices(config.budget, models, config.teacher.prices)
+    require_prices(config.teacher, models)
 
 
 def _configured(config: RunConfig, settings: Settings) -> OpenAIChat:

@@ -22,6 +22,7 @@ from schemas.completion import Completion, CompletionRequest
 from schemas.errors import ConfigError, TeacherError
 from schemas.run_config import TeacherConfig
 from teachers.abilities import Abilities
+from teachers.budget import mark_sent, renew_hold
 from teachers.chat_protocol import is_openai, probe_body, request_body
 from teachers.chat_reply import Reply, read_reply
 from teachers.failures import EndpointError, explain, no_json, timed_out
@@ -63,6 +64,7 @@ class OpenAIChat:
             retry=retry_if_exception(_passes),
             wait=_wait_seconds,
             stop=stop_after_attempt(config.max_retries + 1),
+            before_sleep=renew_hold,
             reraise=True,
         ).wraps(self._ask_once)
 
@@ -113,6 +115,7 @@ class OpenAIChat:
         async with self._in_flight:
             await self._pace.wait()
             self.sent += 1
+            mark_sent(body.get("n", 1))
             return read_reply(await self._call("post", "/chat/completions", str(body["model"]), body), self.url)
 
     async def _list_models(self) -> set[str]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from decimal import ROUND_CEILING, Decimal
 from functools import cache
 from pathlib import Path
 
 from schemas.run_config import Price
 
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
-
-BATCH_SHARE = 0.5
-"""What a batch API takes of the price, for prompts and replies alike (OpenAI, Batch API guide: 50 % less)."""
 
 
 @cache
@@ -32,12 +30,28 @@ def price_of(model: str, configured: Mapping[str, Price] | None = None) -> Price
     return None
 
 
-def cost_usd(price: Price | None, prompt_tokens: int, completion_tokens: int, *, batch: bool = False) -> float:
-    """Return what tokens cost; at no price they cost nothing."""
+def cost_usd(
+    price: Price | None, prompt_tokens: int, completion_tokens: int, *, cached_tokens: int = 0, batch: bool = False
+) -> float:
+    """Return what tokens cost; at no price they cost nothing.
+
+    `cached_tokens` are those of the prompt that the endpoint had in its cache. In a batch they count as any other:
+    OpenAI's list gives no further discount there for most models.
+    """
     if price is None:
         return 0.0
-    return (
-        (BATCH_SHARE if batch else 1.0)
-        * (prompt_tokens * price.prompt + completion_tokens * price.completion)
-        / 1_000_000
-    )
+    if batch:
+        return price.batch * cost_usd(price, prompt_tokens, completion_tokens)
+    saved = 0.0 if price.cached is None else cached_tokens * (price.prompt - price.cached)
+    return (prompt_tokens * price.prompt + completion_tokens * price.completion - saved) / 1_000_000
+
+
+def rates_of(price: Price | None) -> tuple[int, int]:
+    """Return what one token costs in whole pico-dollars, rounded up: of the prompt, of the completion."""
+    if price is None:
+        return 0, 0
+    return _picos(price.prompt), _picos(price.completion)
+
+
+def _picos(usd_per_million: float) -> int:
+    return int((Decimal(repr(usd_per_million)) * 10**6).to_integral_value(ROUND_CEILING))

@@ -55,7 +55,9 @@ def make_receipt(
         finish_reason=first.ended,
         prompt_tokens=tokens.prompt,
         completion_tokens=tokens.completion,
-        cost_usd=cost_usd(price_of(request.model, prices), tokens.prompt, tokens.completion),
+        cost_usd=cost_usd(
+            price_of(request.model, prices), tokens.prompt, tokens.completion, cached_tokens=tokens.cached
+        ),
         cached_tokens=tokens.cached,
         reasoning_tokens=tokens.reasoning,
         latency_seconds=latency_seconds,

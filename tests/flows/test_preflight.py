@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from environments.db.rehearsal import DbRehearsal
 from environments.os.rehearsal import OsRehearsal
+from flows.configuration import parse_overrides
 from flows.open_workshop import MIN_FREE_BYTES, own_home
 from flows.preflight import preflight
 from sandboxes.binary import reachable_bwrap
@@ -24,6 +26,7 @@ from teachers.offline.refusal import BadRequest
 from teachers.offline.server import OfflineServer
 
 OPENAI = {"teacher.kind": "openai", "teacher.generator": "offline-a", "teacher.solver": "offline-a"}
+GHOST = {"gpt-9": "free"}
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -80,7 +83,7 @@ async def test_a_wrong_key_is_told(serve: Callable[[OfflineServer], str]) -> Non
 async def test_a_model_that_is_not_served_is_told(serve: Callable[[OfflineServer], str]) -> None:
     serve(OfflineServer([]))
     with pytest.raises(ConfigError, match=r"knows no model 'gpt-9'.*Set generator, solver and backfiller"):
-        await preflight("smoke", OPENAI | {"environments": [], "teacher.solver": "gpt-9"})
+        await preflight("smoke", OPENAI | {"environments": [], "teacher.solver": "gpt-9", "teacher.prices": GHOST})
 
 
 async def test_an_unreachable_teacher_is_told(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,10 +109,19 @@ async def test_openai_without_a_key_is_told(at_home: Path, monkeypatch: pytest.M
         await preflight("openai", None)
 
 
-async def test_a_budget_in_dollars_needs_prices(serve: Callable[[OfflineServer], str]) -> None:
-    serve(OfflineServer([]))
-    with pytest.raises(ConfigError, match=r'add e\.g\. \[teacher\.prices\."my-model"\]'):
-        await preflight("openai", OPENAI | {"teacher.solver": "my-model", "environments": []})
+async def test_a_model_that_nobody_priced_is_told_with_the_line_that_prices_it(
+    serve: Callable[[OfflineServer], str],
+) -> None:
+    server = OfflineServer([])
+    serve(server)
+    mine = OPENAI | {"teacher.solver": "org/my-model", "environments": []}
+    with pytest.raises(ConfigError, match=r"""--set 'teacher\.prices=\{"org/my-model" = "free"\}'""") as told:
+        await preflight("smoke", mine)
+    line = re.search(r"teacher\.prices=\{.*?\}", str(told.value))
+    assert line is not None
+    with pytest.raises(ConfigError, match="knows no model 'org/my-model'"):  # the price is not the trouble any more
+        await preflight("smoke", mine | parse_overrides([line.group()]))
+    assert server.answered == 0
 
 
 @pytest.mark.parametrize("where", ["/dev/null", "/proc/trajmill", "{file}/home"])

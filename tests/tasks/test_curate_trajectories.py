@@ -165,7 +165,9 @@ async def test_a_failed_episode_is_rejected_with_its_verdict(open_db: Shop) -> N
 
 async def test_what_is_not_final_waits_and_is_not_rejected(open_db: Shop) -> None:
     shop = open_db()
-    for number, changes in enumerate(({"outcome": "environment_error"}, {"outcome": "budget"}, {"verdict": "unknown"})):
+    for number, changes in enumerate(
+        ({"outcome": "environment_error"}, {"outcome": "teacher_error"}, {"verdict": "unknown"})
+    ):
         land(shop, make_spec(f"cats {number}"), "SELECT 1", **changes)
     await curate(shop)
     assert (kept(shop), rejected(shop)) == ([], {})

@@ -62,12 +62,23 @@ async def test_a_budget_ends_the_run_and_a_raised_one_goes_on(ledger, ask):
 
 async def test_a_configured_endpoint_is_checked_before_anything_is_spent(endpoint, ledger):
     settings = Settings(OPENAI_API_KEY="k", OPENAI_BASE_URL=endpoint.url)
-    names = {"generator": "m", "solver": "m", "backfiller": "m"}
+    names = {"generator": "m", "solver": "m", "backfiller": "m", "prices": {"m": "free"}}
     await check_teacher(config(kind="openai", **names), settings)
     with pytest.raises(ConfigError, match="cannot be reached"):
         await check_teacher(
             config(kind="openai", **names), Settings(OPENAI_API_KEY="k", OPENAI_BASE_URL="http://127.0.0.1:1/v1")
         )
+    assert endpoint.bodies == []
+
+
+async def test_a_model_that_nobody_priced_is_refused_before_the_first_call(endpoint, ledger):
+    settings = Settings(OPENAI_API_KEY="k", OPENAI_BASE_URL=endpoint.url)
+    unpriced = config(kind="openai", generator="m", solver="gpt-4.1", backfiller="gpt-4.1")
+    with pytest.raises(ConfigError, match=r'nobody said what m costs.*"m" = "free"'):
+        await check_teacher(unpriced, settings)
+    with pytest.raises(ConfigError, match="nobody said what m costs"):
+        async with open_teacher(unpriced, settings, ledger):
+            pass
     assert endpoint.bodies == []
 
 
