@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,9 @@ GARBAGE = (
 class Garbage(OfflineServer):
     """Answers every question with something that is no answer."""
 
-    def _answer(self, method: str, path: str, raw: bytes) -> dict[str, Any]:
+    def _answer(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> dict[str, Any] | bytes:
         if method == "GET":
-            return super()._answer(method, path, raw)
+            return super()._answer(method, path, query, raw)
         number = int(hashlib.sha256(raw).hexdigest(), 16)
         return complete(read_body(raw), GARBAGE[number % len(GARBAGE)])
 

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class Refusing(OfflineServer):
     """An endpoint with another key than ours."""
 
-    def _answer(self, method: str, path: str, raw: bytes) -> dict[str, Any]:
+    def _answer(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> dict[str, Any]:
         raise BadRequest("Incorrect API key provided: sk-wrong.", status=401, code="invalid_api_key")
 
 
