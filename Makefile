@@ -37,5 +37,6 @@ test-engines: setup  ## against MariaDB and PostgreSQL, where they run
 test-trainers: setup  ## against the trainers' own loaders
 	@"$(BIN)/python" -m pytest -m trainers || [ $$? -eq 5 ]
 
-bench: setup  ## the measurements in docs/
+bench: setup  ## the measurements in docs/: about 25 minutes on two idle cores
 	@"$(BIN)/python" benchmarks/build.py
+	@"$(BIN)/python" benchmarks/teacher.py

@@ -1,7 +1,8 @@
 """A chat-completions endpoint of known habits, in a process of its own: what clients are measured against.
 
-Raw asyncio on one thread, about 0.1 ms a request, so that it is not what is measured. Every draw hangs on the seed, the
-prompt and how often that prompt has come, never on order: all clients meet the same luck. Modes:
+Raw asyncio on one thread, about 0.1 ms a request, so that it is not what is measured. Prompts hold the words `row 17`;
+what does not is a client's own probe, answered and counted apart. Every draw hangs on the seed, the prompt and how
+often that prompt has come, never on order: all clients meet the same luck. Modes:
 
     clean   every answer after the same latency
     err     5 % are refused with 429 and `retry-after: 1`, 5 % fail with 500, after the same latency
@@ -80,6 +81,8 @@ class Run:
     """What came in since the last reset."""
 
     habits: Habits
+    probes: int = 0
+    """Requests that name no row; in no other count."""
     requests: int = 0
     refused: int = 0
     failed: int = 0
@@ -229,9 +232,13 @@ class Connection(asyncio.Protocol):
         if verb != "POST" or not target.endswith("/chat/completions"):
             self._write(*self._endpoint.control(target))
             return
+        run = self._endpoint.run
         found = _PROMPT.search(body)
-        prompt = found[1] if found else hashlib.blake2b(body, digest_size=8).digest()
-        self._open = run = self._endpoint.run
+        if not found:
+            run.probes += 1
+            self._loop.call_later(run.habits.latency, self._send, 200, _completion(1, _REPLY_TOKENS))
+            return
+        self._open, prompt = run, found[1]
         fate = run.arrive(prompt)
         if fate == "hang":
             run.hung += 1

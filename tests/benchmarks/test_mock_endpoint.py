@@ -64,6 +64,17 @@ async def test_requests_prompts_and_what_was_paid_twice_are_counted(mock):
     assert stats["in_flight"] == 0 < stats["most_in_flight"] <= 20
 
 
+async def test_a_clients_own_probe_is_answered_and_counted_apart(mock):
+    mock.reset(mode="cap", per_second=1)
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+    async with aiohttp.ClientSession() as session:
+        for _ in range(3):
+            async with session.post(f"{mock.url}/chat/completions", json=body) as answer:
+                assert answer.status == 200
+    stats = mock.stats()
+    assert (stats["probes"], stats["requests"], stats["prompts"], stats["span"]) == (3, 0, 0, 0)
+
+
 async def test_errors_come_at_their_rate_with_a_hint_on_refusals_alone(mock):
     mock.reset(mode="err", latency=0)
     answers = await ask(mock, range(1000))
