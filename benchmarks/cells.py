@@ -13,9 +13,6 @@ from benchmarks.clients import BARE, OURS, Client, Run, Stand
 from benchmarks.peers.ours import LEDGER, PRICE
 from teachers.ledger import Ledger
 
-BIG_ROWS = 100_000
-BIG_LATENCY = 0.005
-KILLS = 10
 SLACK_SECONDS = 0.5
 """How much later than its time-out a request may be given up."""
 MAX_TOKENS = 50
@@ -173,8 +170,8 @@ def take_kill(stand: Stand, client: Client, folder: Path, number: int, kills: in
 
 
 def take_kills(stand: Stand, client: Client, folder: Path, number: int) -> Killed | None:
-    """Kill it ten times in a row."""
-    return take_kill(stand, client, folder, number, KILLS)
+    """Kill it several times in a row."""
+    return take_kill(stand, client, folder, number, stand.kills)
 
 
 def judge_kill(stand: Stand, client: Client, taken: Taken) -> Verdict:

@@ -102,6 +102,8 @@ class Stand:
     """After which a client is taken for not finishing."""
     rest_seconds: float = 1.0
     """Between two runs, so that one does not disturb the next."""
+    kills: int = 10
+    """In a row."""
     loads: list[float] = field(default_factory=list)
 
     @property

@@ -39,7 +39,7 @@ def main() -> int:
     cells, clients, missing = chosen_cells(chosen), *chosen_clients(chosen)
     load = os.getloadavg()[0]
     with started() as mock, tempfile.TemporaryDirectory() as folder:
-        stand = Stand(mock, chosen.rows, chosen.in_flight, chosen.latency, chosen.limit, chosen.rest)
+        stand = Stand(mock, chosen.rows, chosen.in_flight, chosen.latency, chosen.limit, chosen.rest, chosen.kills)
         rounds = {"once": 1, "runs": chosen.runs, "seeds": chosen.seeds}
         taken = measure(stand, cells, clients, rounds, Path(folder))
     table = judge(stand, cells, clients, taken)
@@ -70,6 +70,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="file for the verdicts")
     parser.add_argument("--runs", type=int, default=3, help="rounds of the cells clean, cap and cpu")
     parser.add_argument("--seeds", type=int, default=5, help="rounds of the cell err")
+    parser.add_argument("--kills", type=int, default=10, help="in a row")
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--latency", type=float, default=0.2, help="seconds")

@@ -17,7 +17,16 @@ from benchmarks.mock_endpoint import Mock
 from benchmarks.teacher import END, START, order, put, read_page
 
 REPO = Path(__file__).resolve().parents[2]
-LITTLE = ("--rows=160", "--in-flight=8", "--latency=0.02", "--runs=1", "--seeds=1", "--rest=0", "--limit=60")
+LITTLE = (
+    "--rows=96",
+    "--in-flight=8",
+    "--latency=0.02",
+    "--runs=1",
+    "--seeds=1",
+    "--kills=3",
+    "--rest=0",
+    "--limit=60",
+)
 HOLDS = {"kill", "kills", "hang", "budget_tokens", "budget_usd"}
 """Cells whose goals do not hang on how fast or busy the machine is."""
 
