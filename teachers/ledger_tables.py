@@ -1,12 +1,15 @@
-"""The ledger's tables, and the SQLite file that they stand in."""
+"""The ledger's tables, and the database that they stand in: an SQLite file, or PostgreSQL by its URL."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
@@ -16,7 +19,7 @@ _TABLES = sa.MetaData()
 COMPLETIONS = sa.Table(
     "completions",
     _TABLES,
-    sa.Column("row_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("row_id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
     sa.Column("request_hash", sa.String, nullable=False, unique=True),
     sa.Column("purpose", sa.String, nullable=False),
     sa.Column("model", sa.String, nullable=False),
@@ -31,7 +34,7 @@ BUILDS = sa.Table(
     "builds",
     _TABLES,
     sa.Column("build", sa.String, primary_key=True),
-    sa.Column("after_row_id", sa.Integer, nullable=False),
+    sa.Column("after_row_id", sa.BigInteger, nullable=False),
 )
 BATCHES = sa.Table(
     "batches",
@@ -56,35 +59,107 @@ BATCHED = sa.Table(
 
 _BUSY_SECONDS = 30.0
 """Another process may hold the write lock; it does so for one commit at a time."""
+_OUTAGE_SECONDS = 30.0
+"""How long a server may be away (a restart, a failover) before an answer is given up."""
+_SERVER_OPTIONS = "-c synchronous_commit=on -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10"
+"""A commit is on the server's disk when it returns, and a machine that went down is noticed within minutes."""
+_WRITERS = sa.text("SELECT pg_advisory_xact_lock(1414677324, 0)")  # "TRML"; two-part keys are apart from the claims'
+
+_Result = TypeVar("_Result")
 
 
 def open_engine(where: Path | str) -> sa.Engine:
-    """Open the ledger's file at a path or an SQLAlchemy URL, and make it where there is none.
+    """Open the ledger at a path or an SQLAlchemy URL (sqlite, postgresql), and make its tables where there are none.
 
     Raises:
-        ConfigError: it cannot be opened there.
+        ConfigError: it cannot be opened there; no password is in the message.
     """
-    url = str(where) if "://" in str(where) else f"sqlite:///{Path(where).absolute()}"
-    scheme = url.partition(":")[0]
-    if scheme != "sqlite":
-        raise ConfigError(f"the ledger cannot be kept in {scheme}; allowed: a file path or a sqlite:/// URL")
+    url = _read_url(where)
+    try:
+        engine = _sqlite_engine(url) if is_file(url) else _server_engine(url)
+        _make_tables(engine)
+    except (SQLAlchemyError, OSError) as error:
+        fix = "Choose a writable folder with --home" if is_file(url) else "Check TRAJMILL_LEDGER_URL and the server"
+        raise ConfigError(f"the ledger {spell_url(url)} cannot be opened: {error}. {fix}") from error
+    return engine
+
+
+def is_file(url: sa.URL) -> bool:
+    """Whether the ledger is an SQLite file."""
+    return url.get_backend_name() == "sqlite"
+
+
+def spell_url(url: sa.URL) -> str:
+    """Return where the ledger is, for people: no password, and no options, which may hold another."""
+    return str(url.database) if is_file(url) else url.set(query={}).render_as_string(hide_password=True)
+
+
+def insert_into(engine: sa.Engine, table: sa.Table) -> Any:
+    """Return an INSERT that leaves rows alone which stand already."""
+    dialect = sqlite if is_file(engine.url) else postgresql
+    return dialect.insert(table)
+
+
+def line_up(connection: sa.Connection) -> None:
+    """Wait until no other transaction writes: row ids are given in the order of commits.
+
+    Without it a server hands out ids as rows come in, and a landing could pass over a row that commits late with a
+    lower id. SQLite has one writer anyway.
+    """
+    if not is_file(connection.engine.url):
+        connection.execute(_WRITERS)
+
+
+def outlast(engine: sa.Engine, work: Callable[[], _Result]) -> _Result:
+    """Do something that may be done twice; on a server that is away for a moment, do it again."""
+    if is_file(engine.url):
+        return work()
+    return _patient(_OUTAGE_SECONDS, 1.0)(work)
+
+
+def _read_url(where: Path | str) -> sa.URL:
+    if "://" not in str(where):
+        return sa.URL.create("sqlite", database=str(Path(where).absolute()))
+    try:
+        url = sa.make_url(str(where).replace("postgres://", "postgresql://", 1))
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            "the ledger's URL cannot be read; it looks like postgresql://user:password@host:5432/database"
+        ) from None
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigError(
+            f"the ledger cannot be kept in {url.get_backend_name()}; allowed: a file path, a sqlite:/// URL or a "
+            "postgresql:// URL"
+        )
+    return url if is_file(url) else url.set(drivername="postgresql+psycopg")
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
     sa.event.listen(engine, "connect", _make_durable)
+    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     # the switch to WAL does not wait for another process that switches at the same moment: it is tried again
-    patient = Retrying(
+    _patient(2.0, 0.1)(lambda: engine.connect().close())
+    return engine
+
+
+def _server_engine(url: sa.URL) -> sa.Engine:
+    options = {"connect_timeout": 10, "options": _SERVER_OPTIONS}
+    try:
+        return sa.create_engine(url, connect_args=options, pool_pre_ping=False)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "a ledger on PostgreSQL needs psycopg: install trajmill with its extra `postgres`, or psycopg[binary]"
+        ) from error
+
+
+def _patient(seconds: float, longest_pause: float) -> Retrying:
+    return Retrying(
         retry=retry_if_exception_type(OperationalError),
-        stop=stop_after_delay(2),
-        wait=wait_random(0.01, 0.1),
+        stop=stop_after_delay(seconds),
+        wait=wait_random(0.01, longest_pause),
         reraise=True,
     )
-    try:
-        Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
-        patient(_make_tables, engine)
-    except (SQLAlchemyError, OSError) as error:
-        raise ConfigError(
-            f"the ledger {url} cannot be opened: {error}. Choose a writable folder with --home"
-        ) from error
-    return engine
 
 
 def _make_durable(connection: sqlite3.Connection, _record: object) -> None:
@@ -94,6 +169,7 @@ def _make_durable(connection: sqlite3.Connection, _record: object) -> None:
 
 def _make_tables(engine: sa.Engine) -> None:
     with engine.begin() as connection:
+        line_up(connection)
         for table in _TABLES.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
             for index in table.indexes:

@@ -20,6 +20,8 @@ class Ledgered:
     async def complete(self, request: CompletionRequest) -> Completion:
         """Answer from the ledger, from an equal request in flight, or by asking; what is returned is durable.
 
+        A request that another process has in flight is waited for.
+
         Raises:
             TeacherError, BudgetError: the teacher's own.
             WarehouseError: the answer could not be stored.
@@ -38,7 +40,7 @@ class Ledgered:
         outcome: Completion | TrajmillError | None = None
         recorded = False
         try:
-            outcome = self.ledger.find(key)
+            outcome = await self.ledger.obtain(key)
             if outcome is None:
                 self.ledger.counts.add(sent=1)
                 completion = await self.teacher.complete(request)

@@ -1,13 +1,17 @@
-"""A server double on loopback whose every answer a test chooses, and a request to ask."""
+"""A server double on loopback whose every answer a test chooses, a request to ask, and places for a ledger."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import sqlalchemy as sa
 from aiohttp import web
 
 from schemas.completion import ChatMessage, CompletionRequest, Sampling
@@ -82,3 +86,34 @@ def ask() -> Callable[..., CompletionRequest]:
         return CompletionRequest(**fields | changes)
 
     return make
+
+
+SERVER = os.environ.get("TRAJMILL_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """Give a database of the test's own on the PostgreSQL server."""
+    server = sa.make_url(SERVER).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5})
+    name = f"trajmill_{uuid.uuid4().hex[:12]}"
+    try:
+        connection = engine.connect()
+    except sa.exc.OperationalError:
+        pytest.skip(
+            f"no PostgreSQL at {server.render_as_string()}; name one in TRAJMILL_TEST_POSTGRES or start one: docker "
+            "run --rm -p 127.0.0.1:5432:5432 -e POSTGRES_HOST_AUTH_METHOD=trust postgres"
+        )
+    with connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        yield sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.engines)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Name a place for a ledger, on each engine."""
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.sqlite")
+    return str(request.getfixturevalue("postgres"))
