@@ -13,11 +13,12 @@ from tasks.workshop import Workshop
 async def publish_artifacts(workshop: Workshop, release: Release) -> None:
     """Put the build's tables beside its run: funnel, reject reasons, yield by world, cost, data card, release."""
     warehouse, build = workshop.warehouse, workshop.build
+    beside = "".join(f"; {row['what']}: {row['requests']:,} requests" for row in report.losses(warehouse).records())
     tables = {
         "funnel": (report.funnel(warehouse, build), f"What became of the tasks of build {build}"),
         "reject-reasons": (report.reasons(warehouse, build), f"What build {build} turned away, and why"),
         "yield-by-world": (report.outcomes(warehouse, build), f"How the episodes of build {build} ended"),
-        "cost": (report.costs(warehouse), f"What everything in this home was paid, up to build {build}"),
+        "cost": (report.costs(warehouse), f"What everything in this home was paid, up to build {build}{beside}"),
     }
     for key, (table, description) in tables.items():
         await acreate_table_artifact(key=key, table=table.records(), description=description)

@@ -60,6 +60,17 @@ def costs(warehouse: Warehouse) -> TableOf:
     return TableOf(columns, warehouse.query(query))
 
 
+def losses(warehouse: Warehouse) -> TableOf:
+    """What was billed beyond a request's maximum, and what may have been billed for replies that were lost.
+
+    The first is part of what `costs` adds up, the second is not: no answer came.
+    """
+    query = """SELECT json_extract_string(raw, '$.purpose'), json_extract_string(raw, '$.model'), reason, count(*),
+               sum(json_extract(raw, '$.tokens')::BIGINT)::BIGINT, round(sum(json_extract(raw, '$.usd')::DOUBLE), 6)
+               FROM rejections WHERE stage = 'teacher' GROUP BY ALL ORDER BY 1, 2, 3"""
+    return TableOf(("stage", "model", "what", "requests", "tokens at most", "usd at most"), warehouse.query(query))
+
+
 def acceptance(warehouse: Warehouse) -> TableOf:
     """Final episodes and kept trajectories of the whole home, by world, family, origin and difficulty."""
     query = """

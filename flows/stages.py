@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from flows.run_page import run_page, tell_stage
-from tasks.land_completions import land_completions
+from tasks.land_completions import land_completions, land_losses
 from tasks.workshop import Workshop
 
 
@@ -20,5 +20,6 @@ async def stage(workshop: Workshop, name: str) -> AsyncIterator[None]:
             yield
         finally:
             land_completions(workshop)
+            land_losses(workshop)
             workshop.progress.end(name)
         await tell_stage(workshop, name)

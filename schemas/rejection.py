@@ -14,7 +14,8 @@ class Rejection(Record):
     rejection_id: str
     """h(stage, reason, source, sha256 of the raw row)."""
     stage: str
-    """generate, admit, collect, curate, ingest, publish, import, review, or the name of a stage's expectation."""
+    """generate, admit, collect, curate, ingest, publish, import, review, teacher (an answer that was lost, or billed
+    beyond its maximum), or the name of a stage's expectation."""
     reason: str
     """A stable code: not_novel, reference_fails, thought_leak, ..."""
     detail: str

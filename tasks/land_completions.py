@@ -1,8 +1,15 @@
-"""The ledger, landed: completions are appended above the last row that landed, under one app-transaction."""
+"""The ledger, landed: completions are appended above the last row that landed, under one app-transaction.
+
+What was billed, or may have been, without an answer to show for it lands with the rejections, stage `teacher`.
+"""
 
 from __future__ import annotations
 
+from schemas.record import digest
+from schemas.rejection import Rejection
 from tasks.workshop import Workshop
+from teachers.budget import losses_of
+from teachers.losses import Loss
 
 LEDGER = "ledger"
 BATCH = 5000
@@ -19,3 +26,26 @@ def land_completions(workshop: Workshop) -> int:
             return landed
         completions = [completion for _, completion in rows]
         landed += workshop.warehouse.land("completions", completions, key=LEDGER, version=rows[-1][0], after=last)
+
+
+def land_losses(workshop: Workshop) -> int:
+    """Land what the build lost since the last time: replies that were lost, and what was billed beyond a maximum."""
+    where = "stage = 'teacher' AND build = ?"
+    landed = set(workshop.warehouse.column("rejections", "rejection_id", where, (workshop.build,)))
+    lost = [_rejection(loss, workshop.build) for loss in losses_of(workshop.ledger, str(workshop.build)).rows()]
+    fresh = [rejection for rejection in lost if rejection.rejection_id not in landed]
+    if fresh:
+        workshop.warehouse.land("rejections", fresh, key=f"losses/{digest(*(one.rejection_id for one in fresh))}")
+    return len(fresh)
+
+
+def _rejection(loss: Loss, build: int) -> Rejection:
+    amount = {"tokens": loss.amount.tokens, "usd": loss.amount.usd}
+    return Rejection.make(
+        stage="teacher",
+        reason=loss.kind,
+        detail=loss.detail,
+        source=loss.request_hash,
+        build=build,
+        raw={"purpose": loss.purpose, "model": loss.model, "row_id": loss.row_id, **amount},
+    )

@@ -162,6 +162,28 @@ def test_a_used_up_budget_ends_with_code_1_and_a_larger_one_goes_on_without_payi
     assert again.json["resumed"] and again.json["requests_sent"] + paid == warehouse.count("completions")
 
 
+@pytest.mark.slow
+def test_a_used_up_stage_ends_the_run_by_its_name_and_a_larger_one_goes_on_without_paying_twice(
+    trajmill: Any, tmp_path: Path
+) -> None:
+    home, cap = tmp_path / "home", "budget.stages.collect_episodes.tokens"
+    short = trajmill("build", "--config", "smoke", "--set", f"{cap}=20000", "--json", home=home)
+    assert (short.code, short.out) == (1, ""), short.err
+    assert "BudgetError: the budget of 20,000 tokens for collect_episodes is used up: spent " in short.err
+    assert "Raise [budget.stages.collect_episodes] usd or tokens and run again to go on" in short.err
+    warehouse = Warehouse(home)
+    spent = dict(
+        warehouse.query("SELECT purpose, sum(prompt_tokens + completion_tokens)::BIGINT FROM completions GROUP BY 1")
+    )
+    assert spent["generate_tasks"] > 0 and 0 < spent["collect_episodes"] <= 20_000
+    assert "curate_trajectories" not in spent  # it plans once, from all episodes
+    paid = warehouse.count("completions")
+    again = trajmill("build", "--config", "smoke", "--set", f"{cap}=400000", "--json", home=home)
+    assert again.code == 0, again.err
+    assert again.json["resumed"] and again.json["requests_sent"] + paid == warehouse.count("completions")
+    assert trajmill("status", "--json", home=home).json["losses"] == []
+
+
 def flags(values: dict[str, Any]) -> list[str]:
     """Word overrides as --set flags, in TOML."""
     return [flag for key, value in values.items() for flag in ("--set", f"{key}={toml(value)}")]

@@ -7,9 +7,12 @@ from collections.abc import Callable
 import pytest
 
 import tasks.land_completions
+from flows import report
 from schemas.completion import ChatMessage, CompletionRequest
-from tasks.land_completions import land_completions
+from tasks.land_completions import land_completions, land_losses
 from tasks.workshop import Workshop
+from teachers.budget import losses_of
+from teachers.purse import Amount
 from teachers.scripted import Scripted
 
 
@@ -50,3 +53,22 @@ async def test_a_landing_that_was_cut_off_is_made_up_for_by_the_next(open_shop: 
     shop = open_shop(Scripted(lambda request: "yes"))
     await ask(shop, "b")
     assert land_completions(shop) == 2
+
+
+def test_what_was_lost_lands_once_with_its_reason_and_stands_in_the_status(open_shop: Callable[..., Workshop]) -> None:
+    shop = open_shop(Scripted([]))
+    message = ChatMessage(role="user", content="a")
+    request = CompletionRequest(purpose="collect_episodes", teacher="t", model="m", messages=(message,))
+    losses = losses_of(shop.ledger, str(shop.build))
+    losses.add("reply_lost", request, Amount.of(700, 0.25), "no answer in time")
+    losses.add("reply_lost", request, Amount.of(700, 0.25), "no answer in time")
+    assert (land_losses(shop), land_losses(shop)) == (2, 0)
+    losses.add("overbilled", request, Amount.of(10, 0.5), "billed more")
+    losses_of(shop.ledger, "another build").add("overbilled", request, Amount.of(1, 1), "not this home's")
+    assert (land_losses(shop), land_losses(shop)) == (1, 0)
+    assert report.losses(shop.warehouse).rows == [
+        ("collect_episodes", "m", "overbilled", 1, 10, 0.5),
+        ("collect_episodes", "m", "reply_lost", 2, 1400, 0.5),
+    ]
+    assert ("teacher", "reply_lost", "", 2) in report.reasons(shop.warehouse, shop.build).rows
+    assert set(shop.warehouse.column("rejections", "source")) == {request.request_hash}
