@@ -83,7 +83,7 @@ class CompletionRequest(Record):
     samples: int = Field(default=1, ge=1)
     """Replies to draw in one call."""
     parents: tuple[str, ...] = ()
-    """Completions whose words went into the messages; the receipt names them as well."""
+    """Completions that were asked for this one's sake; the receipt names them as well."""
 
     @property
     def request_hash(self) -> str:

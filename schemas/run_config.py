@@ -38,6 +38,30 @@ class Price(Record):
         return self
 
 
+class AgentsConfig(Record):
+    """A teacher of several calls: models propose replies, an aggregator writes one from them.
+
+    Several proposers: Mixture-of-Agents (Wang et al. 2024). Several samples of one: Self-MoA (Li et al. 2025).
+    """
+
+    proposers: tuple[str, ...] = Field(min_length=1)
+    """Models, each once."""
+    samples: int = Field(default=1, ge=1)
+    """Proposals of each proposer."""
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    """The proposers' (MoA: 0.7); the aggregator has that of the role."""
+    aggregator: str
+    """Model that writes the reply."""
+    layers: int = Field(default=1, ge=1)
+    """Rounds of proposals; from the second on each proposer is shown the round before."""
+
+    @model_validator(mode="after")
+    def _names_each_proposer_once(self) -> AgentsConfig:
+        if len(set(self.proposers)) < len(self.proposers):
+            raise ValueError(f"proposers {list(self.proposers)} name a model twice; `samples` draws several of each")
+        return self
+
+
 class TeacherConfig(Record):
     """Which models are asked, and how fast."""
 
@@ -74,6 +98,16 @@ class TeacherConfig(Record):
     prices: dict[str, Price] = {}
     """Per model, before the list that ships with Trajmill: `{ prompt = ..., completion = ... }` or `"free"`. An
     endpoint's model whose price nobody named is not asked."""
+    mixtures: dict[str, AgentsConfig] = {}
+    """Teachers of several calls, by name; generator, solver and backfiller may name one like a model."""
+
+    @model_validator(mode="after")
+    def _mixes_models_alone(self) -> TeacherConfig:
+        for name, mixture in self.mixtures.items():
+            nested = sorted(self.mixtures.keys() & {*mixture.proposers, mixture.aggregator})
+            if nested:
+                raise ValueError(f"mixture {name!r} mixes {nested}, which are mixtures; it may name models alone")
+        return self
 
 
 class FaultsConfig(Record):

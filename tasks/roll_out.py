@@ -231,7 +231,8 @@ class _Rollout:
         self.tape.turns.append(turn)
 
     def _episode(self, outcome: Outcome, reason: str, verdict: Verdict, started: datetime, seconds: float) -> Episode:
-        described, paid = self.home.describe(), self.tape.completions
+        described = self.home.describe()
+        paid = [receipt for completion in self.tape.completions for receipt in completion.receipts]
         return Episode(
             episode_id=self.episode_id,
             task_id=self.spec.task_id,

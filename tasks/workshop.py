@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import prompts
 from environments.base import Home
@@ -23,6 +24,7 @@ from tasks.progress import Progress
 from tasks.roll_out import LOOP_CONTRACT, Rules
 from teachers.base import Teacher
 from teachers.ledger import Ledger
+from teachers.mixture_of_agents import PROMPT as AGGREGATE
 from warehouse.state import State
 from warehouse.warehouse import Warehouse
 
@@ -105,14 +107,20 @@ class Workshop:
         if kind == "reference":
             return Solver(kind="reference", solver_id=digest("solver", "reference", LOOP_CONTRACT))
         sampling = (teacher.solver_temperature, teacher.max_output_tokens, self.config.seed)
-        named = (teacher.name, teacher.solver, sampling, prompts.load(prompt).sha256, LOOP_CONTRACT)
+        named = (teacher.name, self._identity(teacher.solver), sampling, prompts.load(prompt).sha256, LOOP_CONTRACT)
         return Solver(kind="teacher", model=teacher.solver, solver_id=digest("solver", "teacher", *named))
 
     @property
     def curation_id(self) -> str:
         """h(renderer, backfill prompt sha, teacher, thresholds)."""
         teacher, curate = self.config.teacher, self.config.curate
-        return digest("curation", RENDERER, prompts.load("backfill").sha256, teacher.name, teacher.backfiller, curate)
+        backfiller = self._identity(teacher.backfiller)
+        return digest("curation", RENDERER, prompts.load("backfill").sha256, teacher.name, backfiller, curate)
+
+    def _identity(self, model: str) -> Any:
+        """Return what a model is in ids: its name, or for a mixture's name all that it is made of."""
+        mixture = self.config.teacher.mixtures.get(model)
+        return model if mixture is None else (model, mixture, prompts.load(AGGREGATE).sha256)
 
 
 _current: ContextVar[Workshop | None] = ContextVar("workshop", default=None)

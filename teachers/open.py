@@ -1,4 +1,4 @@
-"""The teacher of a build, composed: the ledger outside, then the budget, then the endpoint."""
+"""The teacher of a build, composed: mixtures outside, then the ledger, the budget, and the endpoint."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from teachers.batch_chat import BatchChat
 from teachers.budget import Budgeted, losses_of, purse_of, require_prices
 from teachers.ledger import Ledger
 from teachers.ledgered import Ledgered
+from teachers.mixture_of_agents import MixtureOfAgents, calls_of
 from teachers.offline.plan import MODELS
 from teachers.offline.server import OfflineServer
 from teachers.openai_chat import OpenAIChat
@@ -29,7 +30,7 @@ async def open_teacher(
     rehearsals: Sequence[Rehearsal] = (),
     *,
     build: str = "",
-) -> AsyncIterator[Ledgered]:
+) -> AsyncIterator[Teacher]:
     """Open the configured teacher; for the offline one its server is started, and stopped on the way out.
 
     What earlier runs of the same `build` spent counts against the budget. Opened in several threads or event loops
@@ -52,7 +53,7 @@ async def open_teacher(
     try:
         if batches:
             await batches.resume(ledgered.complete)
-        yield ledgered
+        yield MixtureOfAgents(ledgered, config.teacher.mixtures)
     finally:
         await teacher.close()
         if server:
@@ -90,8 +91,9 @@ async def check_endpoint(settings: Settings) -> None:
 
 
 def models_of(config: TeacherConfig) -> tuple[str, ...]:
-    """Return the models that a build asks, each once."""
-    return tuple(dict.fromkeys((config.generator, config.solver, config.backfiller)))
+    """Return the models that a build asks, each once; a mixture asks those it is made of."""
+    roles = (config.generator, config.solver, config.backfiller)
+    return tuple(dict.fromkeys(model for role in roles for model in calls_of(role, config.mixtures)))
 
 
 def _require_sense(config: RunConfig) -> None:

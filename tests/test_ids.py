@@ -120,3 +120,13 @@ def test_another_prompt_model_or_threshold_is_another_solver_or_curation(open_sh
     plain, other = open_shop(worlds=worlds), open_shop(worlds=worlds, teacher__solver="offline-b", curate__per_task=3)
     assert plain.solver_rules("os").solver.solver_id != other.solver_rules("os").solver.solver_id
     assert plain.curation_id != other.curation_id
+
+
+def test_another_make_of_a_mixture_is_another_solver_and_curation(open_shop: Callable[..., Workshop]) -> None:
+    worlds = {"os": SimpleNamespace(world=World("os", 1, 8, "solve_os"))}
+    roles = {"teacher__solver": "panel", "teacher__backfiller": "panel"}
+    makes = [{"proposers": ["a"], "aggregator": "a"}, {"proposers": ["a"], "aggregator": "b"}]
+    shops = [open_shop(worlds=worlds, teacher__mixtures={"panel": make}, **roles) for make in makes]
+    shops.append(open_shop(worlds=worlds, **roles))
+    assert len({shop.solver_rules("os").solver.solver_id for shop in shops}) == 3
+    assert len({shop.curation_id for shop in shops}) == 3

@@ -13,6 +13,7 @@ from schemas.run_config import FaultsConfig
 from teachers.base import Rehearsal
 from teachers.offline.plan import model_seed, solver_fault, task_fault, thought_fault
 from teachers.offline.thoughts import is_backfill, write_thought
+from teachers.offline.votes import proposals_in, vote
 
 _NOT_REHEARSED = (
     "I am the built-in stand-in for a language model: I can write and solve the practice tasks of this program, and I "
@@ -22,10 +23,13 @@ _NOT_REHEARSED = (
 
 def respond(body: Mapping[str, Any], rehearsals: Sequence[Rehearsal], faults: FaultsConfig) -> str:
     """Reply to a request body: a task for a generation prompt, the next turn for a solver's conversation, a thought
-    for a backfill prompt, and a polite word for anything else."""
+    for a backfill prompt, what most say for an aggregator's, and a polite word for anything else."""
     messages = tuple(ChatMessage(role=m["role"], content=text_of(m["content"])) for m in body["messages"])
     seed = model_seed(body["model"], body.get("seed"))
     prompt = messages[-1].content
+    proposals = proposals_in(prompt)
+    if proposals:
+        return vote(proposals)
     if is_backfill(prompt):
         return write_thought(prompt, _dice(messages, body), thought_fault(prompt, seed, faults))
     for rehearsal in rehearsals:

@@ -16,6 +16,7 @@ FOLDER = Path(prompts.__file__).parent
 VERSIONS = sorted(FOLDER.glob("*/v*.md"))
 NAMES = sorted(path.name for path in FOLDER.iterdir() if list(path.glob("v*.md")))
 USED = {
+    "aggregate/v1": "8f4ea6e3682c10f0e4d2f17c34bbf248c49e85889b0d031a2518523dbb2bfd2e",
     "answer_schema/v1": "652a627f50971d2a164f36dfbb7a7e202dd006f54574ead72c5cf3af1cf9b7b5",
     "backfill/v1": "b412569a1f10fe1fc5b5980cc3cc4013e506fe2dc8ac5f1c7a74e7dac3b154c5",
     "generate_db/v1": "dc1b6cdc53dc9f359e5a2a2adfb3728555575b7bada55b3afa863037418d4926",

@@ -286,6 +286,27 @@ async def test_a_goal_that_was_reached_before_the_crash_is_not_passed_after_it(s
         assert has_reached_goal(workshop, "db") and len(shards) > 1
 
 
+async def test_episodes_of_a_mixture_cost_what_all_its_calls_cost(shop: Shop, tmp_path: Path) -> None:
+    panel = {"proposers": ["offline-a", "offline-b"], "aggregator": "offline-a"}
+    async with shop(teacher__mixtures={"panel": panel}, teacher__solver="panel", collect__tasks=6) as workshop:
+        await make_tasks(workshop)
+        await collect(workshop)
+        land_completions(workshop)
+    warehouse = Warehouse(tmp_path)
+    asked = (
+        "FROM episodes e JOIN turns t USING (episode_id, landing) JOIN completions c USING (completion_id) "
+        "JOIN completions p ON list_contains(c.parents, p.completion_id)"
+    )
+    columns = "count(DISTINCT c.completion_id), count(DISTINCT p.completion_id), count(DISTINCT p.model)"
+    answers, proposals, models = warehouse.query(f"SELECT {columns} {asked}")[0]
+    assert (proposals, models) == (2 * answers, 2) and answers > 0
+    episodes = warehouse.read("episodes", "solver.kind = 'teacher'")
+    assert {episode.solver.model for episode in episodes} == {"panel"}
+    assert sum(episode.usage.requests for episode in episodes) == 3 * answers
+    tokens = warehouse.query("SELECT sum(prompt_tokens) FROM completions WHERE purpose = 'collect_episodes'")[0][0]
+    assert sum(episode.usage.prompt_tokens for episode in episodes) == tokens
+
+
 def test_shards_are_cut_from_the_whole_plan() -> None:
     assert cut_shards(["a", "b", "c", "d", "e"], 2) == [["a", "b"], ["c", "d"], ["e"]]
 
