@@ -69,6 +69,22 @@ class ContextOverflow(TeacherError):
     transient = False
 
 
+class AnswerError(TeacherError):
+    """The model answered, and was paid, but not in the shape that was asked for.
+
+    Attributes:
+        reason: `refused`, `cut_off`, `empty_reply` or `not_valid`.
+        completion_id: the last reply that was tried; it stands in the ledger.
+    """
+
+    transient = False
+
+    def __init__(self, message: str, *, reason: str, completion_id: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.completion_id = completion_id
+
+
 class SandboxError(EpisodeError):
     """A sandbox could not be started, or died."""
 
