@@ -15,6 +15,7 @@ Outcome = Literal[
     "repeated",
     "invalid_action",
     "refused",
+    "empty",
     "environment_error",
     "teacher_error",
 ]

@@ -15,6 +15,12 @@ from tasks.find_leaks import find_leak
 from teachers.base import Teacher
 
 PROMPT = "backfill"
+NO_ANSWER = {
+    "content_filter": ("thought_refused", "the model or its endpoint's filter refused"),
+    "empty": ("thought_empty", "the thought is empty"),
+    "length": ("thought_cut_off", "the thought was cut off; raise teacher.max_output_tokens"),
+}
+"""Reason and detail of the ends of a reply that are no answer."""
 
 Ask = Callable[[tuple[ChatMessage, ...], int], CompletionRequest]
 """Words messages as a request, for the given draw."""
@@ -30,10 +36,12 @@ class Backfilled:
 
 @dataclass(frozen=True)
 class Leak:
-    """No draw was free of what could not be known."""
+    """No draw was a thought free of what could not be known."""
 
     index: int
     detail: str
+    reason: str = "thought_leak"
+    """Of the last draw."""
 
 
 async def backfill_thoughts(
@@ -69,17 +77,19 @@ async def _fill(
     action = dialect.write(None, _action(turn))
     hidden = hidden_texts(spec, episode, turns, turn.index)
     messages = (ChatMessage(role="user", content=prompts.load(PROMPT).render(visible=visible, action=action)),)
-    leak = ""
+    leak, reason = "", "thought_leak"
     for draw in range(1, retries + 2):
         completion = await teacher.complete(ask(messages, draw))
         thought = " ".join(completion.reply.split())
-        found = _unfit(thought, turn, dialect) or find_leak(thought, [m["content"] for m in visible], action, hidden)
+        reason, no_answer = NO_ANSWER.get(completion.finish_reason, ("thought_leak", None))
+        found = no_answer or _unfit(thought, turn, dialect)
+        found = found or find_leak(thought, [m["content"] for m in visible], action, hidden)
         if found is None:
             return turn.model_copy(
                 update={"thought": thought, "thought_source": "backfilled"}
             ), completion.completion_id
         leak = found
-    return Leak(turn.index, f"turn {turn.index}, {retries + 1} draws, the last: {leak}")
+    return Leak(turn.index, f"turn {turn.index}, {retries + 1} draws, the last: {leak}", reason)
 
 
 def _unfit(thought: str, turn: Turn, dialect: Dialect) -> str | None:

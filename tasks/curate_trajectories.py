@@ -9,7 +9,7 @@ from prefect import task
 
 from schemas.completion import ChatMessage, CompletionRequest
 from schemas.episode import NOT_FINAL, Episode, Turn
-from schemas.errors import TeacherError
+from schemas.errors import ContextOverflow, TeacherError
 from schemas.rejection import Rejection
 from schemas.task_spec import TaskSpec
 from schemas.trajectory import Trajectory
@@ -154,10 +154,12 @@ async def _finish(workshop: Workshop, candidate: Candidate) -> Trajectory | Refu
 
     try:
         filled = await backfill_thoughts(spec, episode, turns, dialect, workshop.teacher, ask, retries)
+    except ContextOverflow as error:
+        return Refusal("prompt_too_long", str(error))
     except TeacherError as error:
         return error
     if isinstance(filled, Leak):
-        return Refusal("thought_leak", filled.detail)
+        return Refusal(filled.reason, filled.detail)
     return make_trajectory(spec, episode, filled.turns, dialect, workshop.curation_id, filled.completion_ids)
 
 

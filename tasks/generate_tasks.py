@@ -13,7 +13,7 @@ from typing import NamedTuple
 from prefect import task
 
 from schemas.completion import Completion
-from schemas.errors import EnvironmentFault, EpisodeError, SandboxError, TeacherError
+from schemas.errors import ContextOverflow, EnvironmentFault, EpisodeError, SandboxError, TeacherError
 from schemas.rejection import Rejection
 from schemas.task_spec import TaskSpec
 from tasks.authors import AUTHORS, Draft, Unusable, round_slice
@@ -25,6 +25,12 @@ from tasks.workshop import Workshop, begin_task
 STAGE = "generate_tasks"
 TRIES = 2
 """Trials of a candidate when the sandbox, not the task, breaks."""
+NO_ANSWER = {
+    "content_filter": Unusable("refused", "the model or its endpoint's filter refused"),
+    "empty": Unusable("empty_reply", "the model wrote nothing"),
+    "length": Unusable("cut_off", "the reply was cut at the maximum of output tokens; raise teacher.max_output_tokens"),
+}
+"""Ends of a reply that are no answer."""
 
 
 class Candidate(NamedTuple):
@@ -91,13 +97,22 @@ async def _ask(workshop: Workshop, drafts: Sequence[Draft]) -> tuple[list[Candid
     candidates: list[Candidate] = []
     refused: list[Refused] = []
     for draft, reply in zip(drafts, replies, strict=True):
-        read = Unusable("teacher_error", str(reply)) if isinstance(reply, TeacherError) else draft.read(reply)
+        read = _read(draft, reply)
         if isinstance(read, TaskSpec):
             candidates.append(Candidate(read, draft.source))
         else:
             raw = reply.reply if isinstance(reply, Completion) else ""
             refused.append(Refused(draft.source, draft.environment, "generate", read.reason, read.detail, raw))
     return candidates, refused
+
+
+def _read(draft: Draft, reply: Completion | TeacherError) -> TaskSpec | Unusable:
+    """Read a task from a whole reply; one that was cut may read well and lack the end of its check."""
+    if isinstance(reply, ContextOverflow):
+        return Unusable("prompt_too_long", str(reply))
+    if isinstance(reply, TeacherError):
+        return Unusable("teacher_error", str(reply))
+    return NO_ANSWER.get(reply.finish_reason) or draft.read(reply)
 
 
 async def _complete(workshop: Workshop, draft: Draft) -> Completion | TeacherError:

@@ -16,7 +16,7 @@ from environments.base import Action, Dialect, Environment, Home, Reading, Step
 from environments.snapping import snap
 from schemas.completion import ChatMessage, Completion, CompletionRequest
 from schemas.episode import Episode, Outcome, Solver, Turn, Usage, Verdict, make_episode_id
-from schemas.errors import CheckError, EnvironmentFault, EpisodeError, SandboxError, TeacherError
+from schemas.errors import CheckError, ContextOverflow, EnvironmentFault, EpisodeError, SandboxError, TeacherError
 from schemas.task_spec import TaskSpec
 from schemas.trajectory import approximate_tokens
 from teachers.base import Teacher
@@ -127,6 +127,8 @@ class _Rollout:
                 if outcome != "finished":
                     return outcome, reason, Verdict(name="failed", detail=f"ended as {outcome}")
                 return outcome, reason, await environment.verify()
+        except ContextOverflow as error:
+            return "token_limit", str(error), Verdict(name="failed", detail="ended as token_limit")
         except TeacherError as error:
             return "teacher_error", str(error), unknown
         except CheckError as error:
@@ -181,8 +183,10 @@ class _Rollout:
         return reading
 
     def _ends(self, completion: Completion, reading: Reading) -> tuple[Outcome, str] | None:
-        if completion.finish_reason in ("content_filter", "empty"):
-            return "refused", completion.finish_reason
+        if completion.finish_reason == "content_filter":
+            return "refused", "the model or its endpoint's filter refused"
+        if completion.finish_reason == "empty":
+            return "empty", "the model wrote nothing" + (" but reasoning" if completion.reasoning else "")
         if completion.finish_reason == "length" and reading.action is None:
             return "token_limit", "the reply was cut at the maximum of output tokens"
         last = self.tape.replies[-REPEATS:]

@@ -137,7 +137,8 @@ def _not_valid(completion: Completion, shape: type[BaseModel], problem: str, rep
     is_empty = not completion.reply.strip()
     return AnswerError(
         f"{completion.model} gave no valid {shape.__name__} in {repairs + 1} replies, the last "
-        f"{completion.completion_id}: {' '.join(problem.split())[:300]}. Ask a larger model, or one whose endpoint can hold it to a schema",
+        f"{completion.completion_id}: {' '.join(problem.split())[:300]}. Ask a larger model, or one whose endpoint "
+        "can hold it to a schema",
         reason="empty_reply" if is_empty else "not_valid",
         completion_id=completion.completion_id,
     )

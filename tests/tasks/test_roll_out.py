@@ -11,7 +11,7 @@ import pytest
 from environments.base import Action, Reading, Step, World
 from schemas.completion import ChatMessage, Completion, CompletionRequest
 from schemas.episode import Episode, Solver, Turn, Verdict, make_episode_id
-from schemas.errors import BudgetError, CheckError, EnvironmentFault, SandboxError, TeacherError
+from schemas.errors import BudgetError, CheckError, ContextOverflow, EnvironmentFault, SandboxError, TeacherError
 from schemas.task_spec import Check, Probe, Provenance, Script, Setup, TaskSpec
 from tasks.roll_out import Attempt, NoJournal, Rules, replay_reference, roll_out
 from teachers.scripted import Scripted, receipt
@@ -279,12 +279,18 @@ async def test_a_reply_that_was_cut_after_its_action_still_counts() -> None:
     assert (episode.outcome, episode.verdict) == ("finished", "passed")
 
 
-@pytest.mark.parametrize("reason", ["content_filter", "empty"])
-async def test_a_filtered_or_empty_reply_is_refused(reason: str) -> None:
+@pytest.mark.parametrize(("reason", "outcome"), [("content_filter", "refused"), ("empty", "empty")])
+async def test_a_refusal_and_an_empty_reply_have_outcomes_of_their_own(reason: str, outcome: str) -> None:
     home = HouseHome()
     episode, _ = await roll(Ending("", reason), home)
-    assert (episode.outcome, episode.outcome_reason, episode.is_final) == ("refused", reason, True)
+    assert (episode.outcome, episode.verdict, episode.is_final) == (outcome, "failed", True)
     assert home.house is not None and not home.house.acted
+
+
+async def test_a_conversation_longer_than_the_model_s_context_is_a_token_limit_not_an_outage() -> None:
+    episode, _ = await roll(Broken(ContextOverflow("longer than the context of m")))
+    assert (episode.outcome, episode.verdict, episode.is_final) == ("token_limit", "failed", True)
+    assert episode.outcome_reason == "longer than the context of m"
 
 
 async def test_a_teacher_that_fails_is_no_failure_of_the_solver() -> None:
