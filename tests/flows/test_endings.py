@@ -1,0 +1,147 @@
+"""Every stage against every way in which a reply is no answer: what lands, by which name, and what is asked again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from environments.db.rehearsal import DbRehearsal
+from environments.os.rehearsal import OsRehearsal
+from flows.open_workshop import open_workshop
+from tasks.collect_episodes import collect_shard, plan_shards
+from tasks.curate_trajectories import count_shards, curate_shard
+from tasks.generate_tasks import derive_tasks, generate_round
+from tasks.land_completions import land_completions
+from teachers.offline.server import BadRequest, OfflineServer
+from teachers.offline.thoughts import is_backfill
+from warehouse.warehouse import Warehouse
+
+ENDINGS = ("refused", "length", "empty", "error")
+REHEARSALS = (OsRehearsal(), DbRehearsal())
+CONFIG: dict[str, Any] = {
+    "teacher.generator": "offline-a",
+    "teacher.solver": "offline-a",
+    "teacher.backfiller": "offline-a",
+    "general.source": "built-in",
+    "generate.rounds": 1,
+    "generate.os.requests": 40,
+    "generate.db.requests": 12,
+    "generate.db.questions": 24,
+    "curate.backfill_retries": 0,
+    "faults.solver": 0.0,
+    "faults.task": 0.0,
+    "faults.leak": 0.0,
+}
+
+
+class Ending(OfflineServer):
+    """Ends some requests of every stage in every way; remembers which."""
+
+    def __init__(self) -> None:
+        super().__init__(REHEARSALS)
+        self.planted: Counter[tuple[str, str]] = Counter()
+        self.is_well = False
+
+    def _answer(self, method: str, path: str, raw: bytes) -> dict[str, Any]:
+        answer = super()._answer(method, path, raw)
+        if method == "GET" or self.is_well:
+            return answer
+        body = orjson.loads(raw)
+        number, choice = int(hashlib.sha256(raw).hexdigest(), 16), answer["choices"][0]
+        ending = (*ENDINGS, "", "", "")[number % 7]
+        self.planted[_stage(body), ending] += 1
+        if ending == "error":
+            raise BadRequest("forbidden on purpose", status=403)
+        if ending:
+            choice |= _end(ending)
+        return answer
+
+
+def _end(ending: str) -> dict[str, Any]:
+    if ending == "refused":
+        return {"message": {"role": "assistant", "content": None, "refusal": "I cannot"}}
+    if ending == "length":
+        return {"message": {"role": "assistant", "content": "Think: first"}, "finish_reason": "length"}
+    return {"message": {"role": "assistant", "content": ""}}
+
+
+def _stage(body: dict[str, Any]) -> str:
+    prompt = body["messages"][-1]["content"]
+    if is_backfill(prompt):
+        return "curate"
+    return "generate" if any(rehearsal.drafts(prompt) for rehearsal in REHEARSALS) else "collect"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Ending]:
+    server = Ending()
+    monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setenv("OPENAI_BASE_URL", server.start())
+    yield server
+    server.stop()
+
+
+async def build(**overrides: Any) -> None:
+    async with open_workshop("build", "openai", CONFIG | {"teacher.prices": FREE} | overrides) as shop:
+        await derive_tasks.fn(shop.build)
+        await generate_round.fn(shop.build, 0)
+        for world in shop.worlds:
+            for part, index in plan_shards(shop, world, 1, "teacher", None):
+                await collect_shard.fn(shop.build, part, index)
+        for index in range(count_shards(shop)):
+            await curate_shard.fn(shop.build, index)
+        land_completions(shop)
+
+
+FREE = {"offline-a": {"prompt": 0.0, "completion": 0.0}}
+LANDED = {
+    "generate": {"refused": "refused", "length": "cut_off", "empty": "empty_reply", "error": "teacher_error"},
+    "collect": {"refused": "refused", "length": "token_limit", "empty": "empty", "error": "teacher_error"},
+    "curate": {
+        "refused": "thought_refused",
+        "length": "thought_cut_off",
+        "empty": "thought_empty",
+        "error": "teacher_error",
+    },
+}
+"""The matrix: rejection reasons of generation and curation, outcomes of episodes."""
+
+
+@pytest.mark.slow
+async def test_every_ending_has_its_name_at_every_stage_and_only_an_outage_is_asked_again(
+    server: Ending, tmp_path: Path
+) -> None:
+    await build()
+    warehouse = Warehouse(tmp_path / "home")
+    found = count_endings(warehouse)
+    expected = {(stage, LANDED[stage][end]): server.planted[stage, end] for stage in LANDED for end in ENDINGS}
+    assert min(expected.values()) > 0, "every cell of the matrix is tried"
+    assert {cell: found.get(cell, 0) for cell in expected} == expected
+    assert warehouse.count("trajectories") > 0, "the siblings live"
+    verdicts = "SELECT outcome, verdict FROM episodes WHERE outcome IN ('refused', 'empty', 'token_limit') GROUP BY ALL"
+    assert {verdict for _, verdict in warehouse.query(verdicts)} == {"failed"}
+
+    failed = set(warehouse.column("episodes", "episode_id", "outcome = 'teacher_error'"))
+    assert set(warehouse.column("episodes", "verdict", "outcome = 'teacher_error'")) == {"unknown"}
+    reasons = warehouse.column("episodes", "outcome_reason", "outcome = 'teacher_error'")
+    assert all("refused the key (403: forbidden on purpose). Set OPENAI_API_KEY" in reason for reason in reasons)
+    server.is_well = True
+    await build(**{"generate.os.requests": 0, "generate.db.requests": 0, "generate.db.questions": 0})
+    again = warehouse.query("SELECT episode_id, outcome FROM episodes WHERE try_number = 2")
+    assert {row[0] for row in again} == failed and "teacher_error" not in {row[1] for row in again}
+    assert warehouse.count("rejections", "stage = 'curate' AND reason = 'teacher_error' AND build = 2") == 0
+
+
+def count_endings(warehouse: Warehouse) -> dict[tuple[str, str], int]:
+    rejected = warehouse.query("SELECT stage, reason, count(*) FROM rejections GROUP BY ALL")
+    ended = warehouse.query("SELECT 'collect', outcome, count(*) FROM episodes GROUP BY ALL")
+    of_curation = {*LANDED["curate"].values()}  # it also turns away what ended badly before
+    kept = [row for row in rejected if row[0] == "generate" or row[1] in of_curation]
+    return {(stage, name): n for stage, name, n in [*kept, *ended]}
