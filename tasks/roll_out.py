@@ -127,9 +127,9 @@ class _Rollout:
                 if outcome != "finished":
                     return outcome, reason, Verdict(name="failed", detail=f"ended as {outcome}")
                 return outcome, reason, await environment.verify()
-        except ContextOverflow as error:
-            return "token_limit", str(error), Verdict(name="failed", detail="ended as token_limit")
         except TeacherError as error:
+            if isinstance(error, ContextOverflow) and self.tape.turns:  # the first turn alone tells of the set-up
+                return "token_limit", str(error), Verdict(name="failed", detail="ended as token_limit")
             return "teacher_error", str(error), unknown
         except CheckError as error:
             return "finished", "check_error", Verdict(name="unknown", detail=str(error))

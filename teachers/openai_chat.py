@@ -25,6 +25,7 @@ from teachers.abilities import Abilities
 from teachers.budget import mark_sent, renew_hold
 from teachers.chat_protocol import is_openai, probe_body, request_body
 from teachers.chat_reply import Reply, read_reply
+from teachers.context_guard import ContextGuard
 from teachers.failures import EndpointError, explain, no_json, timed_out
 from teachers.pace import Pace
 from teachers.receipts import make_receipt
@@ -50,6 +51,7 @@ class OpenAIChat:
         """HTTP requests sent, repetitions included."""
         self._config = config
         self._abilities = Abilities()
+        self._context = ContextGuard()
         self.client = AsyncOpenAI(
             api_key=api_key or "none",
             base_url=self.url,
@@ -108,6 +110,7 @@ class OpenAIChat:
                     raise
             else:
                 self._abilities.notice(request, reply)
+                self._context.require_whole(request, reply, self.url)
                 return reply
 
     async def _ask_once(self, body: dict[str, Any]) -> Reply:

@@ -48,9 +48,9 @@ class Ending(OfflineServer):
         self.planted: Counter[tuple[str, str]] = Counter()
         self.is_well = False
 
-    def _answer(self, method: str, path: str, raw: bytes) -> dict[str, Any]:
-        answer = super()._answer(method, path, raw)
-        if method == "GET" or self.is_well:
+    def _complete(self, raw: bytes) -> dict[str, Any]:
+        answer = super()._complete(raw)
+        if self.is_well:
             return answer
         body = orjson.loads(raw)
         number, choice = int(hashlib.sha256(raw).hexdigest(), 16), answer["choices"][0]

@@ -287,10 +287,28 @@ async def test_a_refusal_and_an_empty_reply_have_outcomes_of_their_own(reason: s
     assert home.house is not None and not home.house.acted
 
 
-async def test_a_conversation_longer_than_the_model_s_context_is_a_token_limit_not_an_outage() -> None:
-    episode, _ = await roll(Broken(ContextOverflow("longer than the context of m")))
-    assert (episode.outcome, episode.verdict, episode.is_final) == ("token_limit", "failed", True)
+class Narrow(Scripted):
+    """Has a context for so many messages."""
+
+    def __init__(self, messages: int) -> None:
+        super().__init__(act(ACTIONS[0], ACTIONS[1], ACTIONS[3]))
+        self._room = messages
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        if len(request.messages) > self._room:
+            raise ContextOverflow("longer than the context of m")
+        return await super().complete(request)
+
+
+async def test_a_conversation_that_outgrows_the_model_s_context_is_a_token_limit_not_an_outage() -> None:
+    episode, _ = await roll(Narrow(messages=5))
+    assert (episode.outcome, episode.verdict, episode.n_turns, episode.is_final) == ("token_limit", "failed", 2, True)
     assert episode.outcome_reason == "longer than the context of m"
+
+
+async def test_a_context_that_holds_not_even_the_task_is_no_attempt_of_the_solver() -> None:
+    episode, _ = await roll(Narrow(messages=2))
+    assert (episode.outcome, episode.verdict, episode.is_final) == ("teacher_error", "unknown", False)
 
 
 async def test_a_teacher_that_fails_is_no_failure_of_the_solver() -> None:
