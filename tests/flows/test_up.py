@@ -23,7 +23,7 @@ TRAJMILL = Path(sys.executable).with_name("trajmill")
 STAGES = ("generate_tasks", "collect_episodes", "curate_trajectories", "ingest_conversations", "publish_mixture")
 KEYS = {"funnel", "reject-reasons", "yield-by-world", "cost", "data-card", "release"}
 START_SECONDS = 120
-FIRINGS_SECONDS = 230
+FIRINGS_SECONDS = 420
 """Start, a wait for the full minute, a build, a minute more and a build."""
 
 
