@@ -12,12 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import orjson
-
 import prompts
 from environments.db.engine import SqlEngine
 from environments.db.episode import shown_schema
 from environments.db.statement import UnreadableSql, read_statement
+from environments.seed_lines import read_seed_lines
 from schemas.completion import ChatMessage
 from schemas.errors import ConfigError
 from schemas.record import digest
@@ -136,21 +135,13 @@ def load_seeds(source: str = "built-in") -> tuple[Example, ...]:
 
 
 def _read_seeds(path: Path) -> Iterator[Example]:
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise ConfigError(f"the seed {path}:{number} is no JSON: {error}") from error
-        if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in _FIELDS):
-            raise ConfigError(f"the seed {path}:{number} needs the texts {', '.join(_FIELDS)}")
+    for where, row in read_seed_lines(path, _FIELDS):
         if row["operation"] not in OPERATIONS:
-            raise ConfigError(f"the seed {path}:{number} has the operation {row['operation']!r}, not {OPERATIONS}")
+            raise ConfigError(f"the seed {where} has the operation {row['operation']!r}, not {OPERATIONS}")
         draft = DraftTask(row["problem"], row["explanation"], row["reference"])
         problem = _judge_sql(draft.reference, row["operation"])
         if problem:
-            raise ConfigError(f"the seed {path}:{number} is no task ({problem.reason}): {problem.detail}")
+            raise ConfigError(f"the seed {where} is no task ({problem.reason}): {problem.detail}")
         yield Example(row["name"], row["operation"], draft)
 
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import orjson
-
 import prompts
+from environments.seed_lines import read_seed_lines
 from schemas.completion import ChatMessage
 from schemas.errors import ConfigError
 from schemas.record import digest
@@ -105,15 +104,7 @@ def _read_seed_file(path: Path) -> Example:
 
 def _read_seed_lines(path: Path) -> Iterator[Example]:
     keys = tuple(_FIELDS.values())
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise ConfigError(f"the seed {path}:{number} is no JSON: {error}") from error
-        if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in keys):
-            raise ConfigError(f"the seed {path}:{number} needs the texts {', '.join(keys)}")
+    for number, (_, row) in enumerate(read_seed_lines(path, keys), start=1):
         yield Example(str(row.get("name") or f"{path.stem}-{number}"), DraftTask(**{key: row[key] for key in keys}))
 
 

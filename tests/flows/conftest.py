@@ -112,6 +112,24 @@ def restless_endpoint() -> Iterator[Endpoint]:
     yield from served(Restless(), DbRehearsal())
 
 
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[OfflineServer], str]]:
+    """Serve an endpoint of the test's own and point this process's settings at it."""
+    running: list[OfflineServer] = []
+    monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong")
+
+    def start(server: OfflineServer) -> str:
+        running.append(server)
+        url = server.start()
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        return url
+
+    yield start
+    for server in running:
+        server.stop()
+
+
 @pytest.fixture(scope="session")
 def written_config(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Write a configuration that asks an endpoint: requests by world, episodes a shard, chats."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,28 +46,9 @@ GARBAGE = (
 class Garbage(OfflineServer):
     """Answers every question with something that is no answer."""
 
-    def _answer(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> dict[str, Any] | bytes:
-        if method == "GET":
-            return super()._answer(method, path, query, raw)
+    def _complete(self, raw: bytes) -> dict[str, Any]:
         number = int(hashlib.sha256(raw).hexdigest(), 16)
         return complete(read_body(raw), GARBAGE[number % len(GARBAGE)])
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[OfflineServer], str]]:
-    running: list[OfflineServer] = []
-    monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
-
-    def start(server: OfflineServer) -> str:
-        running.append(server)
-        url = server.start()
-        monkeypatch.setenv("OPENAI_BASE_URL", url)
-        return url
-
-    yield start
-    for server in running:
-        server.stop()
 
 
 async def run_stages(**overrides: Any) -> None:

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,24 +35,6 @@ class Refusing(OfflineServer):
 
     def _answer(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> dict[str, Any]:
         raise BadRequest("Incorrect API key provided: sk-wrong.", status=401, code="invalid_api_key")
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[OfflineServer], str]]:
-    """Serve an endpoint on loopback and point the settings at it."""
-    running: list[OfflineServer] = []
-    monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong")
-
-    def start(server: OfflineServer) -> str:
-        running.append(server)
-        url = server.start()
-        monkeypatch.setenv("OPENAI_BASE_URL", url)
-        return url
-
-    yield start
-    for server in running:
-        server.stop()
 
 
 @pytest.fixture
