@@ -29,7 +29,8 @@ MIN_FREE_BYTES = 300 << 20
 _PACE: dict[str, Any] = {
     "budget": True,
     "teacher": {
-        *("concurrency", "timeout_seconds", "max_retries", "requests_per_minute", "prices"),
+        *("concurrency", "timeout_seconds", "max_retries", "prices"),
+        *("requests_per_minute", "tokens_per_minute", "limits"),
         *("mode", "batch_wait_seconds", "batch_max_requests", "batch_max_bytes", "batch_poll_seconds"),
     },
     "collect": {"concurrency"},

@@ -62,6 +62,14 @@ class AgentsConfig(Record):
         return self
 
 
+class ModelLimits(Record):
+    """What one model is asked at most, together; None = what `[teacher]` says."""
+
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    concurrency: int | None = Field(default=None, ge=1, le=1024)
+
+
 class TeacherConfig(Record):
     """Which models are asked, and how fast."""
 
@@ -80,11 +88,17 @@ class TeacherConfig(Record):
     solver_temperature: float = Field(default=0.0, ge=0, le=2)
     max_output_tokens: int = Field(default=1024, ge=16)
     concurrency: int = Field(default=16, ge=1, le=1024)
-    """Requests in flight."""
+    """Requests in flight for one model."""
     timeout_seconds: float = Field(default=120, gt=0)
     """Per request."""
     max_retries: int = Field(default=5, ge=0)
+    """For each request; refusals for lack of room do not count while others get through."""
     requests_per_minute: int | None = Field(default=None, ge=1)
+    """For each model; None = what the endpoint's headers say, and else what it takes."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """Prompt and reply, for each model; None likewise."""
+    limits: dict[str, ModelLimits] = {}
+    """For one model, over the three above."""
     mode: Literal["chat", "batch"] = "chat"
     """chat: one HTTP request each. batch: through the endpoint's Batch API, at half the price and within 24 hours."""
     batch_wait_seconds: float = Field(default=30, gt=0)

@@ -28,7 +28,8 @@ _PACE: dict[str, Any] = {
     "name": True,
     "budget": True,
     "teacher": {
-        *("concurrency", "timeout_seconds", "max_retries", "requests_per_minute", "prices"),
+        *("concurrency", "timeout_seconds", "max_retries", "prices"),
+        *("requests_per_minute", "tokens_per_minute", "limits"),
         *("mode", "batch_wait_seconds", "batch_max_requests", "batch_max_bytes", "batch_poll_seconds"),
     },
     "collect": {"concurrency", "shard_size"},

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 import openai
 
 from schemas.errors import ContextOverflow, TeacherError
+from teachers.limit_headers import Told, read_limits, read_seconds
 
 _PASSING = {408, 409, 425, 429}
+_NO_ROOM = {429, 503, 529}
+"""An endpoint that is loaded says one of these (529: Anthropic, overloaded)."""
 _LONGEST_WAIT_SECONDS = 600.0
 """A Retry-After beyond this is taken for this."""
 _TOO_LONG = re.compile(
@@ -24,11 +25,15 @@ _TOO_LONG = re.compile(
 
 
 class EndpointError(TeacherError):
-    """A TeacherError that knows how long the endpoint asked to wait."""
+    """A TeacherError that knows what the endpoint asked for."""
 
     def __init__(self, message: str, *, transient: bool, retry_after_seconds: float | None = None) -> None:
         super().__init__(message, transient=transient)
         self.retry_after_seconds = retry_after_seconds
+        self.is_refusal = False
+        """Whether the endpoint had no room for the request."""
+        self.told: Told | None = None
+        """What it said of its limits."""
 
 
 class QuestionTooLong(EndpointError, ContextOverflow):
@@ -87,7 +92,10 @@ def _explain_status(error: openai.APIStatusError, url: str, model: str) -> Endpo
         return _lasting(f"{url}: the account has no credit left ({status}: {said}). Top it up and run again to go on")
     if status in _PASSING or status >= 500:
         wait = retry_after_seconds(error.response.headers)
-        return EndpointError(f"{url} answered {status}: {said}", transient=True, retry_after_seconds=wait)
+        passing = EndpointError(f"{url} answered {status}: {said}", transient=True, retry_after_seconds=wait)
+        passing.is_refusal = status in _NO_ROOM
+        passing.told = read_limits(error.response.headers.raw)
+        return passing
     return _lasting(f"{url} refused the request for {model} ({status}: {said}). Change [teacher] so that it is allowed")
 
 
@@ -114,17 +122,11 @@ def _lasting(message: str) -> EndpointError:
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """Read `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None = the endpoint did not say."""
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        try:
-            wait = float(headers.get(name, "")) / unit
-        except ValueError:
-            continue
-        return min(max(wait, 0.0), _LONGEST_WAIT_SECONDS)
     try:
-        until = parsedate_to_datetime(headers.get("retry-after", "")).timestamp()
-    except (TypeError, ValueError):
-        return None
-    return min(max(until - time.time(), 0.0), _LONGEST_WAIT_SECONDS)
+        wait: float | None = float(headers["retry-after-ms"]) / 1000
+    except (KeyError, ValueError):
+        wait = read_seconds(headers.get("retry-after", ""))
+    return None if wait is None else min(max(wait, 0.0), _LONGEST_WAIT_SECONDS)
 
 
 def _head(text: str) -> str:

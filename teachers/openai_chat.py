@@ -7,6 +7,7 @@ on aiohttp is already well below the client's default transport.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import json
 import time
@@ -14,29 +15,55 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import httpx2
 import openai
+import orjson
 from openai import AsyncOpenAI, DefaultAioHttpClient
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from schemas.completion import Completion, CompletionRequest
 from schemas.errors import ConfigError, TeacherError
 from schemas.run_config import TeacherConfig
+from schemas.trajectory import approximate_tokens
 from teachers.abilities import Abilities
 from teachers.budget import mark_sent, renew_hold
 from teachers.chat_protocol import is_openai, probe_body, request_body
 from teachers.chat_reply import Reply, read_reply
 from teachers.context_guard import ContextGuard
 from teachers.failures import EndpointError, explain, no_json, timed_out
-from teachers.pace import Pace
+from teachers.lanes import Lane, lane_of, limits_for
+from teachers.limit_headers import read_limits
 from teachers.receipts import make_receipt
 from teachers.samples import draw_samples
 
 OPENAI_URL = "https://api.openai.com/v1"
-_BACKOFF = wait_random_exponential(multiplier=0.5, max=60)
+_WHILE_OTHERS_ARE_ANSWERED = wait_random_exponential(multiplier=0.1, max=1)
+_WHILE_NOBODY_IS = wait_random_exponential(multiplier=0.1, exp_base=4, max=60)
+"""Five retries are half a minute on average: enough for a server to start again."""
+_CONNECT_SECONDS = 10.0
+"""Even a far endpoint takes a connection sooner, or is down."""
+_MOST_REFUSALS = 50
+"""Refusals of one request that are put down to the lane; an endpoint that goes on refuses this request."""
+
+
+class Errand:
+    """One request on its way."""
+
+    __slots__ = ("backoff", "body", "failures", "lane", "refusals", "tokens")
+
+    def __init__(self, body: dict[str, Any], lane: Lane, tokens: int) -> None:
+        self.body = body
+        self.lane = lane
+        self.tokens = tokens
+        """Set aside in its lane."""
+        self.failures = 0
+        self.refusals = 0
+        """Those that were not its own doing."""
+        self.backoff = _WHILE_NOBODY_IS
 
 
 class OpenAIChat:
-    """One endpoint. Belongs to the event loop that first asks."""
+    """One endpoint. Belongs to the event loop that first asks; its lanes are the process's."""
 
     def __init__(self, config: TeacherConfig, api_key: str | None = None, base_url: str | None = None) -> None:
         """Prepare the client; nothing is sent.
@@ -56,16 +83,20 @@ class OpenAIChat:
             api_key=api_key or "none",
             base_url=self.url,
             max_retries=0,
-            timeout=config.timeout_seconds,
-            # no proxy of the environment stands before this machine's own ports
-            http_client=DefaultAioHttpClient(timeout=config.timeout_seconds, trust_env=not _is_loopback(self.url)),
+            timeout=(timeout := _time_outs(config.timeout_seconds)),
+            http_client=DefaultAioHttpClient(
+                timeout=timeout,
+                limits=httpx2.Limits(max_connections=0),  # none here: a wait for a connection would not be a lane's
+                # no proxy of the environment stands before this machine's own ports
+                trust_env=not _is_loopback(self.url),
+            ),
         )
-        self._in_flight = asyncio.Semaphore(config.concurrency)
-        self._pace = Pace(config.requests_per_minute)
+        self._key = api_key
+        self._lanes: dict[str, Lane] = {}
         self._ask = AsyncRetrying(
             retry=retry_if_exception(_passes),
             wait=_wait_seconds,
-            stop=stop_after_attempt(config.max_retries + 1),
+            stop=self._is_spent,
             before_sleep=renew_hold,
             reraise=True,
         ).wraps(self._ask_once)
@@ -91,7 +122,7 @@ class OpenAIChat:
         try:
             listed = await self._list_models()
             for model in sorted(set(models) - listed):
-                await self._ask_once(probe_body(model, self.url))
+                await self._ask_once(Errand(probe_body(model, self.url), self.lane(model), 0))
         except TeacherError as error:
             raise ConfigError(str(error)) from error
 
@@ -101,10 +132,11 @@ class OpenAIChat:
 
     async def _ask_able(self, request: CompletionRequest) -> Reply:
         """Ask in the words that the endpoint takes; what it refuses is learned and worded otherwise, once a model."""
+        lane = self.lane(request.model)
         while True:
             body = request_body(request, self.url, self._abilities.lacks(request.model))
             try:
-                reply = await self._ask(body)
+                reply = await self._ask(Errand(body, lane, _size(request) if lane.counts_tokens else 0))
             except EndpointError as error:
                 if not self._abilities.learn(body, error):
                     raise
@@ -113,18 +145,43 @@ class OpenAIChat:
                 self._context.require_whole(request, reply, self.url)
                 return reply
 
-    async def _ask_once(self, body: dict[str, Any]) -> Reply:
+    def lane(self, model: str) -> Lane:
+        """Return the lane that requests to a model take."""
+        lane = self._lanes.get(model)
+        if lane is None:
+            lane = self._lanes[model] = lane_of(self.url, self._key, model, limits_for(self._config, model))
+        return lane
+
+    async def _ask_once(self, errand: Errand) -> Reply:
         """Send once; a slot is held only while the request is out, not while it waits to be sent again."""
-        async with self._in_flight:
-            await self._pace.wait()
-            self.sent += 1
-            mark_sent(body.get("n", 1))
-            return read_reply(await self._call("post", "/chat/completions", str(body["model"]), body), self.url)
+        lane, used = errand.lane, None
+        ticket = await lane.enter(errand.tokens, again=errand.failures + errand.refusals > 0)
+        self.sent += 1
+        mark_sent(errand.body.get("n", 1))
+        try:
+            response = await self._call("/chat/completions", str(errand.body["model"]), errand.body)
+            lane.accept(ticket, read_limits(response.headers.raw))
+            reply = read_reply(_payload(response, self.url), self.url)
+            used = _used(reply)
+            return reply
+        except EndpointError as error:
+            if error.is_refusal and lane.refuse(ticket, error.retry_after_seconds, error.told):
+                errand.refusals += 1
+            else:
+                errand.failures += 1
+            errand.backoff = _WHILE_NOBODY_IS if lane.is_alone(ticket) else _WHILE_OTHERS_ARE_ANSWERED
+            raise
+        finally:
+            lane.leave(ticket, used=used)
+
+    def _is_spent(self, state: RetryCallState) -> bool:
+        errand: Errand = state.args[0]
+        return errand.failures > self._config.max_retries or errand.refusals >= _MOST_REFUSALS
 
     async def _list_models(self) -> set[str]:
         """Return the models that the endpoint lists; gateways without a list name none."""
         try:
-            payload = await self._call("get", "/models", "the list of models")
+            payload = _payload(await self._call("/models", "the list of models"), self.url)
         except EndpointError as error:
             if isinstance(error.__cause__, openai.NotFoundError):
                 return set()
@@ -132,22 +189,17 @@ class OpenAIChat:
         entries = payload.get("data") if isinstance(payload, dict) else None
         return {str(entry.get("id")) for entry in entries or () if isinstance(entry, dict)}
 
-    async def _call(self, verb: str, path: str, what: str, body: dict[str, Any] | None = None) -> object:
-        """Make one HTTP call and name whatever goes wrong with it."""
+    async def _call(self, path: str, what: str, body: dict[str, Any] | None = None) -> httpx2.Response:
+        """Make one HTTP call and name whatever goes wrong with it; whatever stalls is dropped at the time-out."""
         try:
             async with asyncio.timeout(self._config.timeout_seconds):
-                if verb == "get":
-                    return await self.client.get(path, cast_to=object)
-                return await self.client.post(path, cast_to=object, body=body)
+                if body is None:
+                    return await self.client.get(path, cast_to=httpx2.Response)
+                return await self.client.post(path, cast_to=httpx2.Response, body=body)
         except TimeoutError as error:
             raise timed_out(self.url, what) from error
         except (openai.OpenAIError, aiohttp.ClientError) as error:
             raise explain(error, self.url, what) from error
-        except (
-            ValueError,
-            RecursionError,
-        ) as error:  # bytes that are no UTF-8, text that is no JSON, or JSON without end
-            raise no_json(self.url, error.doc if isinstance(error, json.JSONDecodeError) else str(error)) from error
 
 
 def _passes(error: BaseException) -> bool:
@@ -155,11 +207,43 @@ def _passes(error: BaseException) -> bool:
 
 
 def _wait_seconds(state: RetryCallState) -> float:
-    """Wait as long as the endpoint asked, plus a little so that not all come back at once; else ever longer."""
+    """Wait as long as the endpoint asked; where it did not, a moment at random, so that not all come back at once."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after_seconds if isinstance(error, EndpointError) else None
-    backoff = float(_BACKOFF(state))
-    return backoff if asked is None else asked + min(backoff, 1.0)
+    errand: Errand = state.args[0]
+    return float(errand.backoff(state)) if asked is None else asked
+
+
+def _size(request: CompletionRequest) -> int:
+    """Estimate a request's tokens as endpoints count them: its words, and all that it may answer."""
+    prompt = sum(approximate_tokens(message.content) for message in request.messages)
+    return prompt + request.sampling.max_tokens * request.samples
+
+
+def _used(reply: Reply) -> int | None:
+    usage = reply.usage
+    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+        return None
+    return usage.prompt_tokens + usage.completion_tokens
+
+
+def _payload(response: httpx2.Response, url: str) -> object:
+    """Return the JSON of an answer, whatever content type it came under.
+
+    Raises:
+        EndpointError: it is none.
+    """
+    with contextlib.suppress(orjson.JSONDecodeError):
+        payload: object = orjson.loads(response.content)
+        return payload
+    try:
+        return json.loads(response.content)  # more lenient: half a surrogate pair, NaN
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or JSON without end
+        raise no_json(url, response.content.decode("utf-8", "replace")) from error
+
+
+def _time_outs(seconds: float) -> httpx2.Timeout:
+    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
 
 
 def _is_loopback(url: str) -> bool:
