@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import selectors
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import pytest
@@ -86,6 +87,43 @@ def ask() -> Callable[..., CompletionRequest]:
         return CompletionRequest(**fields | changes)
 
     return make
+
+
+T = TypeVar("T")
+
+
+class Skipping(selectors.DefaultSelector):
+    """Sleeps by moving its loop's clock."""
+
+    loop: SimulatedLoop
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is None:
+            raise AssertionError("everybody waits, and nothing will ever wake them")
+        self.loop.now += timeout
+        return []
+
+
+class SimulatedLoop(asyncio.SelectorEventLoop):
+    """An event loop without sockets, on which an hour passes at once."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        selector = Skipping()
+        super().__init__(selector)
+        selector.loop = self
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="session")
+def simulate() -> Callable[[Callable[[], Coroutine[Any, Any, T]]], T]:
+    def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+            return runner.run(main())
+
+    return run
 
 
 SERVER = os.environ.get("TRAJMILL_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")

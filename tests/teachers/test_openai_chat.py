@@ -223,6 +223,107 @@ async def test_no_more_requests_are_in_flight_than_configured(endpoint, ask):
     assert endpoint.most_in_flight == 3
 
 
+async def test_a_tenth_of_sockets_that_never_answer_holds_up_nobody_longer_than_the_time_out(ask):
+    hung: list[asyncio.Event] = []
+    served = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal served
+        while await reader.readline():
+            length = 0
+            while (line := await reader.readline()) != b"\r\n":
+                length = int(line[16:]) if line.lower().startswith(b"content-length: ") else length
+            await reader.readexactly(length)
+            served += 1
+            if served % 10 == 0:
+                hung.append(dropped := asyncio.Event())
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{" if served % 20 == 0 else b"")
+                await reader.read()
+                dropped.set()
+                return
+            body = b'{"choices":[{"message":{"content":"ok"}}]}'
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    loop = asyncio.get_running_loop()
+    async with client(url, timeout_seconds=0.6, max_retries=5, concurrency=8) as teacher:
+        started = loop.time()
+        answers = await asyncio.gather(*(teacher.complete(ask(str(i))) for i in range(100)))
+        seconds = loop.time() - started
+        assert len(answers) == 100 and teacher.sent - 100 >= len(hung) >= 11
+        for dropped in hung:
+            await asyncio.wait_for(dropped.wait(), 10)
+    assert seconds < 0.6 * len(hung), "while one waits, the others go on"
+    server.close()
+
+
+async def test_a_refusal_at_random_holds_back_that_request_alone(endpoint, ask):
+    endpoint.script = [endpoint.refuse(429, {"retry-after": "1"})]
+    async with client(endpoint.url, concurrency=1) as teacher:
+        await asyncio.gather(*(teacher.complete(ask(str(i))) for i in range(10)))
+    assert endpoint.times[-2] - endpoint.times[0] < 0.9
+    assert endpoint.times[-1] - endpoint.times[0] >= 1.0
+    assert endpoint.bodies[-1] == endpoint.bodies[0]
+
+
+async def test_what_is_tried_again_goes_before_what_has_not_been_sent(endpoint, ask):
+    async def slowly(request: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(0.06)
+        return await endpoint.reply("ok")(request)
+
+    endpoint.script = [endpoint.refuse(500)]
+    endpoint.otherwise = slowly
+    async with client(endpoint.url, concurrency=1) as teacher:
+        await asyncio.gather(*(teacher.complete(ask(str(i))) for i in range(12)))
+    assert endpoint.bodies[0] in endpoint.bodies[1:4]
+
+
+async def test_refusals_with_load_slow_the_lane_until_all_are_answered(endpoint, ask, caplog):
+    begun: list[float] = []
+    answer = endpoint.reply("ok")
+
+    async def limited(request: web.BaseRequest) -> web.StreamResponse:
+        now = asyncio.get_running_loop().time()
+        if sum(at > now - 1 for at in begun) >= 40:
+            return await endpoint.refuse(429)(request)
+        begun.append(now)
+        return await answer(request)
+
+    endpoint.otherwise = limited
+    caplog.set_level("INFO", "teachers")
+    async with client(endpoint.url, concurrency=30, max_retries=4) as teacher:
+        await asyncio.gather(*(teacher.complete(ask(str(i))) for i in range(90)))
+        assert teacher.lane("m").slowed_to
+        assert teacher.sent < 150
+    assert sum("slowed to" in record.message for record in caplog.records) <= 2, "a line a change, none a request"
+
+
+async def test_what_an_answer_says_of_the_limits_is_kept(endpoint, ask):
+    said = {"x-ratelimit-limit-requests": "600", "x-ratelimit-remaining-requests": "0"}
+    endpoint.otherwise = endpoint.json({"choices": [{"message": {"content": "ok"}}]}, headers=said)
+    async with client(endpoint.url) as teacher:
+        for i in range(4):
+            await teacher.complete(ask(str(i)))
+    assert endpoint.times[-1] - endpoint.times[0] >= 0.28
+
+
+async def test_tokens_a_minute_are_kept_with_the_model_s_own_limit(endpoint, ask):
+    limits = {"m": {"tokens_per_minute": 6000}}
+    async with client(endpoint.url, limits=limits) as teacher:
+        for i in range(3):
+            await teacher.complete(ask("x" * 400, attempt=i + 1))  # sets 100 + 100 aside, takes 18
+    assert 0.3 <= endpoint.times[-1] - endpoint.times[0] < 2
+
+
+async def test_half_a_surrogate_pair_in_the_answer_is_no_reason_to_ask_again(endpoint, ask):
+    body = b'{"choices":[{"message":{"content":"a \\ud83d"}}]}'
+    endpoint.script = [endpoint.raw(body, "application/json")]
+    async with client(endpoint.url) as teacher:
+        assert (await teacher.complete(ask())).reply.startswith("a ")
+        assert teacher.sent == 1
+
+
 async def test_requests_a_minute_are_spread_evenly(endpoint, ask):
     async with client(endpoint.url, requests_per_minute=600) as teacher:
         await asyncio.gather(*(teacher.complete(ask(str(i))) for i in range(5)))
