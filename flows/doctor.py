@@ -15,6 +15,7 @@ from sandboxes.bubblewrap import Bubblewrap
 from sandboxes.images import host_image
 from schemas.errors import ConfigError, TrajmillError
 from schemas.settings import Settings
+from teachers.ledger import try_ledger
 from teachers.open import check_endpoint
 
 
@@ -39,7 +40,14 @@ def run_doctor(json: bool) -> None:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Try each part for real."""
-    return [_python(), _disk(settings), await _sandbox(settings), await _database(settings), await _teacher(settings)]
+    return [
+        _python(),
+        _disk(settings),
+        await _sandbox(settings),
+        await _database(settings),
+        await _ledger(settings),
+        await _teacher(settings),
+    ]
 
 
 def _python() -> Finding:
@@ -78,6 +86,16 @@ async def _database(settings: Settings) -> Finding:
             return True, home.engine.version, ""
 
     return await _tried("database engine", probe, "see docs/sandbox.md")
+
+
+async def _ledger(settings: Settings) -> Finding:
+    if settings.ledger_url is None:
+        return Finding("ledger", True, "ledger.sqlite in the home (TRAJMILL_LEDGER_URL names a server for many)")
+
+    async def probe() -> tuple[bool, str, str]:
+        return True, try_ledger(settings.ledger_place(settings.home)), ""
+
+    return await _tried("ledger", probe, "check TRAJMILL_LEDGER_URL")
 
 
 async def _teacher(settings: Settings) -> Finding:

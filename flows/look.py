@@ -120,7 +120,8 @@ def run_gc(json: bool) -> None:
     """Tidy the home."""
     from tasks.tidy_home import tidy_home
 
-    tidied = tidy_home(_warehouse().home)
+    home = _warehouse().home
+    tidied = tidy_home(home, Settings().ledger_place(home))
     tables = tidied.tables
     if json:
         say_json({**asdict(tables), "retired_requests": tidied.requests, "dropped_chat_files": tidied.chat_files})

@@ -76,7 +76,7 @@ async def open_workshop(
         home = stack.enter_context(own_home(settings.home))
         state = State(home)
         build = _continue_or_begin(state, kind, config, fresh)
-        ledger = Ledger(home / "ledger.sqlite")
+        ledger = Ledger(settings.ledger_place(home))
         stack.callback(ledger.close)
         teacher = await stack.enter_async_context(
             open_teacher(config, settings, ledger, rehearsals(), build=str(build.number))

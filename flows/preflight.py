@@ -1,4 +1,4 @@
-"""What can be wrong before anything is spent: configuration, home, sandbox, teacher. Told in words, exit code 2."""
+"""What can be wrong before anything is spent: configuration, home, ledger, sandbox, teacher. Told in words, exit 2."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flows.configuration import load_config
 from flows.open_workshop import own_home
 from schemas.settings import Settings
 from tasks.prefect_environment import make_prefect_home
+from teachers.ledger import try_ledger
 from teachers.open import check_teacher
 
 
@@ -22,5 +23,7 @@ async def preflight(config_name: str, overrides: Mapping[str, Any] | None) -> No
     config, settings = load_config(config_name, overrides), Settings()
     with own_home(settings.home):
         make_prefect_home()
+    if settings.ledger_url:
+        try_ledger(settings.ledger_place(settings.home))
     await probe_worlds(config, settings.cache)
     await check_teacher(config, settings)

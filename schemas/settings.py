@@ -23,6 +23,12 @@ class Settings(BaseSettings):
     """Tables, ledger, releases (TRAJMILL_HOME)."""
     cache: Path = Field(default_factory=default_cache)
     """Base images (TRAJMILL_CACHE)."""
+    ledger_url: SecretStr | None = None
+    """Where paid answers are kept, if not in the home: sqlite:/// or postgresql:// (TRAJMILL_LEDGER_URL)."""
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
+
+    def ledger_place(self, home: Path) -> Path | str:
+        """Return where the ledger of a home is; a URL may hold a password and belongs into no message."""
+        return self.ledger_url.get_secret_value() if self.ledger_url else home / "ledger.sqlite"

@@ -25,14 +25,17 @@ class Tidied(NamedTuple):
     """Files of built-in general chat that had been ingested."""
 
 
-def tidy_home(home: Path) -> Tidied:
-    """Compact tables, drop ingested built-in chat, retire the words of generation requests that have landed."""
+def tidy_home(home: Path, ledger_place: Path | str | None = None) -> Tidied:
+    """Compact tables, drop ingested built-in chat, retire the words of generation requests that have landed.
+
+    `ledger_place` is a path or URL; None = the home's own file.
+    """
     warehouse = Warehouse(home)
     tables = warehouse.gc()
     if State(home).has_unfinished():
         return Tidied(tables, 0, 0)
     landed = warehouse.landed_version("completions", LEDGER) or 0
-    ledger = Ledger(home / "ledger.sqlite")
+    ledger = Ledger(ledger_place or home / "ledger.sqlite")
     try:
         retired = ledger.retire_requests("generate_tasks", landed)
     finally:

@@ -222,3 +222,14 @@ class Ledger:
                 answer.set_exception(outcome)
             else:
                 answer.set_result(outcome)
+
+
+def try_ledger(where: Path | str) -> str:
+    """Open a ledger, close it and return its place, for people.
+
+    Raises:
+        ConfigError: it cannot be opened.
+    """
+    ledger = Ledger(where)
+    ledger.close()
+    return ledger.place

@@ -19,7 +19,7 @@ from schemas.completion import Completion
 from schemas.errors import WarehouseError
 from teachers.claims import open_claims
 from teachers.groups import Groups
-from teachers.ledger_tables import COMPLETIONS, is_file, outlast, spell_url
+from teachers.ledger_tables import COMPLETIONS, is_file, outlast, spell_url, what_failed
 
 _COLUMNS = sa.select(COMPLETIONS.c.request_hash, COMPLETIONS.c.completion)
 _FIND = _COLUMNS.where(COMPLETIONS.c.request_hash == sa.bindparam("key"))
@@ -70,7 +70,7 @@ class Desk:
             found = outlast(self._engine, lambda: self._find(keys))
         except SQLAlchemyError as error:
             raise WarehouseError(
-                f"the ledger {spell_url(self._engine.url)} cannot be read: {error}. Mend it or make it reachable, then "
+                f"the ledger {spell_url(self._engine.url)} cannot be read: {what_failed(error)}. Mend it or make it reachable, then "
                 "run again; what was stored is kept"
             ) from error
         return {key: Completion.model_validate_json(text) for key, text in found.items()}
@@ -142,4 +142,6 @@ def _fail(futures: Iterable[Future[Look]], error: WarehouseError | SQLAlchemyErr
         if isinstance(error, WarehouseError):
             future.set_exception(error)
         else:
-            future.set_exception(WarehouseError(f"the ledger's server cannot be asked: {error}. Then run again"))
+            future.set_exception(
+                WarehouseError(f"the ledger's server cannot be asked: {what_failed(error)}. Then run again")
+            )

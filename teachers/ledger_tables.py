@@ -80,7 +80,7 @@ def open_engine(where: Path | str) -> sa.Engine:
         _make_tables(engine)
     except (SQLAlchemyError, OSError) as error:
         fix = "Choose a writable folder with --home" if is_file(url) else "Check TRAJMILL_LEDGER_URL and the server"
-        raise ConfigError(f"the ledger {spell_url(url)} cannot be opened: {error}. {fix}") from error
+        raise ConfigError(f"the ledger {spell_url(url)} cannot be opened: {what_failed(error)}. {fix}") from error
     return engine
 
 
@@ -91,7 +91,14 @@ def is_file(url: sa.URL) -> bool:
 
 def spell_url(url: sa.URL) -> str:
     """Return where the ledger is, for people: no password, and no options, which may hold another."""
-    return str(url.database) if is_file(url) else url.set(query={}).render_as_string(hide_password=True)
+    if is_file(url):
+        return str(url.database)
+    return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+
+
+def what_failed(error: Exception) -> str:
+    """Return what a database said, in one line, without SQLAlchemy's frame."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
 def insert_into(engine: sa.Engine, table: sa.Table) -> Any:

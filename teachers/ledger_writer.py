@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from schemas.completion import Completion, CompletionRequest
 from schemas.errors import WarehouseError
 from teachers.groups import Groups
-from teachers.ledger_tables import COMPLETIONS, insert_into, line_up, outlast, spell_url
+from teachers.ledger_tables import COMPLETIONS, insert_into, line_up, outlast, spell_url, what_failed
 
 _LONGEST_PAUSE_SECONDS = 0.02
 _PAUSE_SHARE = 0.02
@@ -88,7 +88,7 @@ class LedgerWriter:
 
     def _refusal(self, error: Exception) -> WarehouseError:
         return WarehouseError(
-            f"the ledger {spell_url(self._engine.url)} could not store an answer: {error}. Free disk space, make it "
+            f"the ledger {spell_url(self._engine.url)} could not store an answer: {what_failed(error)}. Free disk space, make it "
             "writable or reachable, then run again; what was stored before is kept"
         )
 

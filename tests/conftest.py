@@ -17,7 +17,15 @@ import orjson
 import pytest
 
 TRAJMILL = Path(sys.executable).with_name("trajmill")
-SECRETS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HF_TOKEN", "TRAJMILL_HOME", "PREFECT_HOME", "PREFECT_API_URL")
+SECRETS = (
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "HF_TOKEN",
+    "TRAJMILL_HOME",
+    "TRAJMILL_LEDGER_URL",
+    "PREFECT_HOME",
+    "PREFECT_API_URL",
+)
 """What a developer's own shell may hold and no test may see."""
 
 

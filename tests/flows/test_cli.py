@@ -169,10 +169,22 @@ def test_gc_prints_what_it_freed(call: Call, worn: Path) -> None:
 def test_doctor_says_what_works_here(call: Call, tmp_path: Path) -> None:
     said = call("doctor", "--json", home=tmp_path / "home")
     found = {finding["what"]: finding for finding in said.json["findings"]}
-    assert set(found) == {"Python", "disk", "sandbox", "database engine", "teacher"}
+    assert set(found) == {"Python", "disk", "sandbox", "database engine", "ledger", "teacher"}
     assert said.code == (0 if all(finding["works"] for finding in found.values()) else 1)
     assert all(finding["fix"] for finding in found.values() if not finding["works"])
     assert "offline" in found["teacher"]["found"]
+
+
+def test_doctor_tries_the_ledger_and_tells_no_password(call: Call, tmp_path: Path) -> None:
+    said = call(
+        "doctor",
+        "--json",
+        home=tmp_path / "home",
+        TRAJMILL_LEDGER_URL="postgresql://who:geheim@127.0.0.1:9/d?password=geheim",
+    )
+    (found,) = [finding for finding in said.json["findings"] if finding["what"] == "ledger"]
+    assert said.code == 1 and not found["works"] and "geheim" not in said.out + said.err
+    assert "postgresql://who:***@127.0.0.1:9/d cannot be opened" in found["found"]
 
 
 def test_export_to_the_hub_without_a_token_says_where_to_get_one(call: Call, smoke: Any) -> None:

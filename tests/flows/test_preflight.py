@@ -77,6 +77,12 @@ async def test_an_unreachable_teacher_is_told(at_home: Path, monkeypatch: pytest
         await preflight("smoke", OPENAI | {"environments": []})
 
 
+async def test_a_ledger_that_cannot_be_opened_is_told(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAJMILL_LEDGER_URL", "postgresql://who@127.0.0.1:9/d")
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1:9/d cannot be opened: .*Check TRAJMILL_LEDGER_URL"):
+        await preflight("smoke", None)
+
+
 async def test_a_page_where_an_api_should_be_is_told(serve: Callable[[OfflineServer], str]) -> None:
     url = serve(OfflineServer([]))
     os.environ["OPENAI_BASE_URL"] = url.removesuffix("/v1")  # the usual slip; monkeypatch puts it back

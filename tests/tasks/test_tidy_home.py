@@ -34,6 +34,12 @@ def test_answers_prices_and_rows_stay_while_the_words_of_generation_requests_go(
     assert {table: Warehouse(home).digest(table) for table in digests} == digests
 
 
+def test_a_ledger_that_stands_elsewhere_is_tidied_there(home: Path, tmp_path: Path) -> None:
+    (home / "ledger.sqlite").rename(tmp_path / "elsewhere.sqlite")
+    assert tidy_home(home, f"sqlite:///{tmp_path}/elsewhere.sqlite").requests > 0
+    assert not (home / "ledger.sqlite").exists()
+
+
 def test_a_second_time_finds_nothing_to_do(home: Path) -> None:
     tidy_home(home)
     again = tidy_home(home)
