@@ -66,3 +66,8 @@ def load(name: str, version: str | None = None) -> Prompt:
     raw = (folder / f"{chosen}.md").read_text(encoding="utf-8")
     _, front, body = raw.split("---\n", 2)
     return Prompt(name, chosen, body.strip("\n"), hashlib.sha256(raw.encode()).hexdigest(), yaml.safe_load(front))
+
+
+def every_version() -> list[Prompt]:
+    """Return all prompts in all versions, sorted by name and version."""
+    return [load(path.parent.name, path.stem) for path in sorted(_ROOT.glob("*/v*.md"))]

@@ -1,4 +1,4 @@
-"""The tables: which record each holds, and the page of documentation that people write SQL against.
+"""The tables: which record each holds, what views come with them, and the page that people write SQL against.
 
 `python -m schemas.tables --write docs/tables.md` writes the page, `--check` fails when it differs.
 """
@@ -43,6 +43,76 @@ TABLES: dict[str, Table] = {
         Table("releases", Release, ("release_id",)),
     )
 }
+
+
+class View(NamedTuple):
+    """A view that comes with the tables."""
+
+    name: str
+    says: str
+    columns: tuple[tuple[str, str, str], ...] = ()
+    """Name, DuckDB type, meaning; empty = those of the table that it is drawn from."""
+
+
+DRAWN_FROM_TABLES: tuple[View, ...] = (
+    View("latest_episodes", "The last try of every episode; columns as in `episodes`."),
+    View(
+        "funnel",
+        "What became of the tasks of each world.",
+        (
+            ("environment", "VARCHAR", ""),
+            ("tasks", "BIGINT", ""),
+            ("episodes", "BIGINT", "Last tries."),
+            ("passed", "BIGINT", ""),
+            ("trajectories", "BIGINT", "Episodes that were kept."),
+        ),
+    ),
+    View(
+        "reject_reasons",
+        "How many rows were turned away, by stage and reason.",
+        (("stage", "VARCHAR", ""), ("reason", "VARCHAR", ""), ("rows", "BIGINT", "")),
+    ),
+    View(
+        "costs",
+        "Every completion with the name of its prompt: what was paid for what. Each was paid once.",
+        (
+            ("completion_id", "VARCHAR", ""),
+            ("stage", "VARCHAR", "Its purpose: the stage that asked."),
+            ("model", "VARCHAR", ""),
+            ("prompt", "VARCHAR", "Name; NULL = the prompt is not one of those that are installed."),
+            ("prompt_version", "VARCHAR", "v1, v2, ..."),
+            ("batch", "BOOLEAN", "Whether it was paid at a batch API's price."),
+            ("prompt_tokens", "BIGINT", ""),
+            ("completion_tokens", "BIGINT", ""),
+            ("tokens", "BIGINT", "Both."),
+            ("usd", "DOUBLE", "At the prices configured when it was paid."),
+            ("created_at", "TIMESTAMP WITH TIME ZONE", ""),
+        ),
+    ),
+    View(
+        "trajectory_receipts",
+        "The completions that a trajectory was made from, each once: those that made its task, all tries of its "
+        "episode, its backfilled thoughts, and what those were made from (`parents`).",
+        (("trajectory_id", "VARCHAR", ""), ("completion_id", "VARCHAR", "")),
+    ),
+    View(
+        "trajectory_costs",
+        "What each trajectory cost, by stage, model and prompt.",
+        (
+            ("trajectory_id", "VARCHAR", ""),
+            ("environment", "VARCHAR", ""),
+            ("stage", "VARCHAR", ""),
+            ("model", "VARCHAR", ""),
+            ("prompt", "VARCHAR", ""),
+            ("prompt_version", "VARCHAR", ""),
+            ("requests", "BIGINT", "Completions, each once however often it was replayed."),
+            ("tokens", "BIGINT", ""),
+            ("usd", "DOUBLE", "The whole price, also of what other trajectories use too (their common task)."),
+            ("usd_shared", "DOUBLE", "Its share, where several use a completion; over all trajectories it adds up."),
+        ),
+    ),
+)
+"""Made by `warehouse/views.py`."""
 
 _SCALARS: dict[Any, str] = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN", datetime: "TIMESTAMPTZ"}
 
@@ -98,6 +168,12 @@ def render_tables() -> str:
             meaning = " ".join((field.description or "").split())
             lines.append(f"| `{name}` | `{kind}` | {meaning} | {'yes' if is_volatile(field) else ''} |")
         lines.append("")
+    for view in DRAWN_FROM_TABLES:
+        lines += [f"## {view.name} (view)", "", view.says, ""]
+        if view.columns:
+            lines += ["| column | type | meaning |", "|---|---|---|"]
+            lines += [f"| `{name}` | `{kind}` | {meaning} |" for name, kind, meaning in view.columns]
+            lines.append("")
     return "\n".join(lines)
 
 

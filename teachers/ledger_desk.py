@@ -70,8 +70,8 @@ class Desk:
             found = outlast(self._engine, lambda: self._find(keys))
         except SQLAlchemyError as error:
             raise WarehouseError(
-                f"the ledger {spell_url(self._engine.url)} cannot be read: {what_failed(error)}. Mend it or make it reachable, then "
-                "run again; what was stored is kept"
+                f"the ledger {spell_url(self._engine.url)} cannot be read: {what_failed(error)}. Mend it or make it "
+                "reachable, then run again; what was stored is kept"
             ) from error
         return {key: Completion.model_validate_json(text) for key, text in found.items()}
 

@@ -88,8 +88,8 @@ class LedgerWriter:
 
     def _refusal(self, error: Exception) -> WarehouseError:
         return WarehouseError(
-            f"the ledger {spell_url(self._engine.url)} could not store an answer: {what_failed(error)}. Free disk space, make it "
-            "writable or reachable, then run again; what was stored before is kept"
+            f"the ledger {spell_url(self._engine.url)} could not store an answer: {what_failed(error)}. Free disk "
+            "space, make it writable or reachable, then run again; what was stored before is kept"
         )
 
 

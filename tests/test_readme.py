@@ -26,7 +26,15 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 OFFLINE_MODELS = " ".join(f"--set teacher.{who}=offline-a" for who in ("generator", "solver", "backfiller"))
 FEW = "--set collect.tasks=8 --set generate.os.requests=6 --set generate.db.requests=6 --set generate.db.questions=6"
 FREE = "--set 'teacher.prices={offline-a = {prompt = 0, completion = 0}}'"
-NEITHER = {"OPENAI_API_KEY", "OPENAI_BASE_URL", "HF_TOKEN", "TRAJMILL_HOME", "PREFECT_HOME", "PREFECT_API_URL"}
+NEITHER = {
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "HF_TOKEN",
+    "TRAJMILL_HOME",
+    "TRAJMILL_LEDGER_URL",
+    "PREFECT_HOME",
+    "PREFECT_API_URL",
+}
 
 
 class Block(NamedTuple):

@@ -6,9 +6,11 @@ Columns are those of the records, in their order and type, whatever older or new
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 import duckdb
 
+import prompts
 from schemas.tables import TABLES, column_type
 from warehouse.columns import VERSION_COLUMN
 from warehouse.delta import Snapshot
@@ -40,6 +42,39 @@ _PEOPLE: dict[str, tuple[tuple[str, ...], str]] = {
         ("rejections",),
         "SELECT stage, reason, count(*) AS rows FROM rejections GROUP BY ALL ORDER BY ALL",
     ),
+    "costs": (
+        ("completions",),
+        """
+        SELECT completion_id, purpose AS stage, model, p.name AS prompt, p.version AS prompt_version, batch,
+            prompt_tokens, completion_tokens, prompt_tokens + completion_tokens AS tokens, cost_usd AS usd, created_at
+        FROM completions LEFT JOIN (VALUES {prompts}) AS p(sha256, name, version) ON p.sha256 = prompt_sha
+        """,
+    ),
+    "trajectory_receipts": (
+        ("task_specs", "episodes", "turns", "trajectories", "completions"),
+        """
+        WITH RECURSIVE made AS (
+            SELECT trajectory_id, unnest(completion_ids) AS completion_id FROM trajectories
+            UNION SELECT trajectory_id, completion_id FROM trajectories JOIN turns USING (episode_id)
+                WHERE completion_id IS NOT NULL
+            UNION SELECT trajectory_id, unnest(provenance.completion_ids) FROM trajectories
+                JOIN task_specs USING (task_id)
+            UNION SELECT trajectory_id, unnest(parents) FROM made JOIN completions USING (completion_id)
+        )
+        SELECT trajectory_id, completion_id FROM made
+        """,
+    ),
+    "trajectory_costs": (
+        ("task_specs", "episodes", "turns", "trajectories", "completions", "costs", "trajectory_receipts"),
+        """
+        SELECT trajectory_id, environment, stage, costs.model, prompt, prompt_version, count(*) AS requests,
+            sum(costs.tokens)::BIGINT AS tokens, sum(usd) AS usd, sum(usd / shared_by) AS usd_shared
+        FROM trajectory_receipts JOIN trajectories USING (trajectory_id) JOIN costs USING (completion_id)
+            JOIN (SELECT completion_id, count(*) AS shared_by FROM trajectory_receipts GROUP BY 1)
+                USING (completion_id)
+        GROUP BY ALL
+        """,
+    ),
 }
 """Views for people: what each reads, and its SQL."""
 
@@ -70,12 +105,19 @@ def create_views(
 ) -> None:
     """Create the views on a connection; `kind` is VIEW or TEMP VIEW."""
     for name in sorted(views, key=_creation_order):
-        body = _PEOPLE[name][1] if name in _PEOPLE else table_sql(snapshots[name])
+        body = _PEOPLE[name][1].replace("{prompts}", _prompts()) if name in _PEOPLE else table_sql(snapshots[name])
         connection.execute(f'CREATE {kind} "{name}" AS {body}')
 
 
-def _creation_order(view: str) -> tuple[bool, int]:
-    return view == "turns", VIEWS.index(view)
+@cache
+def _prompts() -> str:
+    """Return (sha256, name, version) of every prompt as rows of SQL, so that the views need no file of ours."""
+    return ", ".join(f"('{p.sha256}', '{p.name}', '{p.version}')" for p in prompts.every_version())
+
+
+def _creation_order(view: str) -> tuple[bool, bool, int]:
+    """Tables come first, `turns` after the `episodes` that it reads."""
+    return view in _PEOPLE, view == "turns", VIEWS.index(view)
 
 
 def table_sql(snapshot: Snapshot) -> str:
