@@ -67,7 +67,7 @@ def losses(warehouse: Warehouse) -> TableOf:
     """
     query = """SELECT json_extract_string(raw, '$.purpose'), json_extract_string(raw, '$.model'), reason, count(*),
                sum(json_extract(raw, '$.tokens')::BIGINT)::BIGINT, round(sum(json_extract(raw, '$.usd')::DOUBLE), 6)
-               FROM rejections WHERE stage = 'teacher' GROUP BY ALL ORDER BY 1, 2, 3"""
+               FROM rejections WHERE stage = 'teacher' AND reason <> 'not_answered' GROUP BY ALL ORDER BY 1, 2, 3"""
     return TableOf(("stage", "model", "what", "requests", "tokens at most", "usd at most"), warehouse.query(query))
 
 

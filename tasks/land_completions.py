@@ -1,6 +1,7 @@
 """The ledger, landed: completions are appended above the last row that landed, under one app-transaction.
 
-What was billed, or may have been, without an answer to show for it lands with the rejections, stage `teacher`.
+What was billed, or may have been, without an answer to show for it lands with the rejections, stage `teacher`; so does
+every request that failed after all its retries.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from schemas.record import digest
 from schemas.rejection import Rejection
 from tasks.workshop import Workshop
 from teachers.budget import losses_of
+from teachers.failure_notes import Failure, FailureNotes
 from teachers.losses import Loss
 
 LEDGER = "ledger"
@@ -29,14 +31,32 @@ def land_completions(workshop: Workshop) -> int:
 
 
 def land_losses(workshop: Workshop) -> int:
-    """Land what the build lost since the last time: replies that were lost, and what was billed beyond a maximum."""
+    """Land what the build lost since the last time: replies that were lost, what was billed beyond a maximum, and
+    requests that were not answered."""
     where = "stage = 'teacher' AND build = ?"
     landed = set(workshop.warehouse.column("rejections", "rejection_id", where, (workshop.build,)))
     lost = [_rejection(loss, workshop.build) for loss in losses_of(workshop.ledger, str(workshop.build)).rows()]
+    lost += [_not_answered(failure, workshop.build) for failure in failures_of(workshop).rows()]
     fresh = [rejection for rejection in lost if rejection.rejection_id not in landed]
     if fresh:
         workshop.warehouse.land("rejections", fresh, key=f"losses/{digest(*(one.rejection_id for one in fresh))}")
     return len(fresh)
+
+
+def failures_of(workshop: Workshop) -> FailureNotes:
+    """Return the notes of what this build asked in vain."""
+    return FailureNotes(workshop.ledger.engine, str(workshop.build))
+
+
+def _not_answered(failure: Failure, build: int) -> Rejection:
+    return Rejection.make(
+        stage="teacher",
+        reason="not_answered",
+        detail=failure.detail,
+        source=failure.request_hash,
+        build=build,
+        raw={"purpose": failure.purpose, "model": failure.model, "error": failure.error},
+    )
 
 
 def _rejection(loss: Loss, build: int) -> Rejection:

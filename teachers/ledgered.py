@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 
 from schemas.completion import Completion, CompletionRequest
-from schemas.errors import TrajmillError
+from schemas.errors import TeacherError, TrajmillError
 from teachers.base import Teacher
+from teachers.failure_notes import FailureNotes
 from teachers.ledger import Ledger
 
 
 class Ledgered:
     """Wraps a teacher; composed outermost, so that a replay neither waits for a limit nor touches a budget."""
 
-    def __init__(self, teacher: Teacher, ledger: Ledger) -> None:
+    def __init__(self, teacher: Teacher, ledger: Ledger, notes: FailureNotes | None = None) -> None:
+        """Wrap a teacher; with `notes`, what it fails to answer is noted beside the answers."""
         self.teacher = teacher
         self.ledger = ledger
+        self._notes = notes
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Answer from the ledger, from an equal request in flight, or by asking; what is returned is durable.
@@ -53,6 +56,8 @@ class Ledgered:
                 self.ledger.counts.add(hits=1)
         except TrajmillError as error:
             outcome = error
+            if self._notes and isinstance(error, TeacherError):
+                await asyncio.to_thread(self._notes.note, request, error)
         finally:
             if not recorded:
                 self.ledger.settle(key, outcome)

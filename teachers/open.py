@@ -14,6 +14,7 @@ from teachers.batch_api import BatchApi
 from teachers.batch_book import OFFLINE
 from teachers.batch_chat import BatchChat
 from teachers.budget import Budgeted, losses_of, purse_of, require_prices
+from teachers.failure_notes import FailureNotes
 from teachers.ledger import Ledger
 from teachers.ledgered import Ledgered
 from teachers.mixture_of_agents import MixtureOfAgents, calls_of
@@ -49,7 +50,7 @@ async def open_teacher(
     asked: Teacher = batches or endpoint
     purse = purse_of(ledger, build, config.budget)
     teacher = Budgeted(asked, purse, config.teacher.prices, losses_of(ledger, build))
-    ledgered = Ledgered(teacher, ledger)
+    ledgered = Ledgered(teacher, ledger, FailureNotes(ledger.engine, build))
     try:
         if batches:
             await batches.resume(ledgered.complete)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 
 from environments.db.rehearsal import DbRehearsal
 from environments.os.rehearsal import OsRehearsal
@@ -17,8 +19,8 @@ from flows.open_workshop import open_workshop
 from tasks.collect_episodes import collect_shard, plan_shards
 from tasks.curate_trajectories import count_shards, curate_shard
 from tasks.generate_tasks import derive_tasks, generate_round
-from tasks.land_completions import land_completions
-from teachers.offline.server import BadRequest, OfflineServer
+from tasks.land_completions import land_completions, land_losses
+from teachers.offline.server import OfflineServer
 from teachers.offline.thoughts import is_backfill
 from warehouse.warehouse import Warehouse
 
@@ -28,6 +30,7 @@ CONFIG: dict[str, Any] = {
     "teacher.generator": "offline-a",
     "teacher.solver": "offline-a",
     "teacher.backfiller": "offline-a",
+    "teacher.max_retries": 0,
     "general.source": "built-in",
     "generate.rounds": 1,
     "generate.os.requests": 40,
@@ -41,26 +44,61 @@ CONFIG: dict[str, Any] = {
 
 
 class Ending(OfflineServer):
-    """Ends some requests of every stage in every way; remembers which."""
+    """Ends some requests of every stage in every way, and some in no answer at all; remembers which."""
 
     def __init__(self) -> None:
         super().__init__(REHEARSALS)
         self.planted: Counter[tuple[str, str]] = Counter()
+        self.outages: Counter[str] = Counter()
         self.is_well = False
 
-    def _complete(self, raw: bytes) -> dict[str, Any]:
-        answer = super()._complete(raw)
-        if self.is_well:
-            return answer
-        body = orjson.loads(raw)
-        number, choice = int(hashlib.sha256(raw).hexdigest(), 16), answer["choices"][0]
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:  # type: ignore[override]
+        raw = await request.read()
+        if self.is_well or request.method == "GET":
+            return await super()._handle(request)
+        number = int(hashlib.sha256(raw).hexdigest(), 16)
         ending = (*ENDINGS, "", "", "")[number % 7]
-        self.planted[_stage(body), ending] += 1
+        self.planted[_stage(orjson.loads(raw)), ending] += 1
         if ending == "error":
-            raise BadRequest("forbidden on purpose", status=403)
+            outage = sorted(OUTAGES)[number // 7 % len(OUTAGES)]
+            self.outages[outage] += 1
+            return await _fail(outage, request)
+        response = await super()._handle(request)
+        answer = orjson.loads(response.body)  # type: ignore[arg-type]
         if ending:
-            choice |= _end(ending)
-        return answer
+            answer["choices"][0] |= _end(ending)
+        return web.Response(body=orjson.dumps(answer), content_type="application/json")
+
+
+OUTAGES = {
+    "wrong key": r"refused the key \(401: no such key\)\. Set OPENAI_API_KEY",
+    "unknown model": r"knows no model 'offline-a'.*Set generator, solver and backfiller",
+    "web page": r"answered with '<html>.* instead of JSON\. Check OPENAI_BASE_URL",
+    "broken JSON": r"""answered with '{"choices": \[{' instead of JSON""",
+    "half a body": r"cannot be reached or broke off .*Check OPENAI_BASE_URL, the network",
+    "no choice": r"answered without a choice",
+}
+"""What a server can do instead of answering, and what the note of it says."""
+
+
+async def _fail(outage: str, request: web.BaseRequest) -> web.StreamResponse:
+    match outage:
+        case "wrong key":
+            return web.json_response({"error": {"message": "no such key"}}, status=401)
+        case "unknown model":
+            return web.json_response({"error": {"message": "no such model"}}, status=404)
+        case "web page":
+            return web.Response(text="<html>Welcome</html>", content_type="text/html")
+        case "broken JSON":
+            return web.Response(text='{"choices": [{', content_type="application/json")
+        case "no choice":
+            return web.json_response({"choices": []})
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "500"})
+    await response.prepare(request)
+    await response.write(b'{"choices": [')
+    assert request.transport is not None
+    request.transport.close()
+    return response
 
 
 def _end(ending: str) -> dict[str, Any]:
@@ -98,6 +136,7 @@ async def build(**overrides: Any) -> None:
         for index in range(count_shards(shop)):
             await curate_shard.fn(shop.build, index)
         land_completions(shop)
+        land_losses(shop)
 
 
 FREE = {"offline-a": {"prompt": 0.0, "completion": 0.0}}
@@ -130,8 +169,12 @@ async def test_every_ending_has_its_name_at_every_stage_and_only_an_outage_is_as
 
     failed = set(warehouse.column("episodes", "episode_id", "outcome = 'teacher_error'"))
     assert set(warehouse.column("episodes", "verdict", "outcome = 'teacher_error'")) == {"unknown"}
+    noted = warehouse.column("rejections", "detail", "stage = 'teacher' AND reason = 'not_answered'")
+    assert set(server.outages) == set(OUTAGES), "every outage is tried"
+    told = {outage: sum(bool(re.search(says, detail)) for detail in noted) for outage, says in OUTAGES.items()}
+    assert told == server.outages and len(noted) == sum(server.outages.values())
     reasons = warehouse.column("episodes", "outcome_reason", "outcome = 'teacher_error'")
-    assert all("refused the key (403: forbidden on purpose). Set OPENAI_API_KEY" in reason for reason in reasons)
+    assert set(reasons) <= set(noted)
     server.is_well = True
     await build(**{"generate.os.requests": 0, "generate.db.requests": 0, "generate.db.questions": 0})
     again = warehouse.query("SELECT episode_id, outcome FROM episodes WHERE try_number = 2")
