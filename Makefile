@@ -6,7 +6,7 @@ JOBS ?= 2
 PARALLEL := -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check docs test test-slow test-engines test-trainers bench
+.PHONY: help setup demo check docs test test-slow test-engines test-trainers test-eft bench
 
 help:  ## this list
 	@echo "make ... (PYTHON=python3.12: another interpreter; JOBS=4: four tests at a time)"
@@ -26,7 +26,7 @@ docs: setup  ## write anew what is generated: docs/tables.md, docs/task-spec.sch
 	@"$(BIN)/python" -m formats.task_jsonl --write docs/task-spec.schema.json
 
 test: setup  ## the tests: under ten minutes on two cores, no network but loopback
-	@"$(BIN)/python" -m pytest $(PARALLEL) -m "not slow and not engines and not trainers"
+	@"$(BIN)/python" -m pytest $(PARALLEL) -m "not slow and not engines and not trainers and not eft"
 
 test-slow: setup  ## kill moments, three interpreters, cron, planted faults: about half an hour
 	@"$(BIN)/python" -m pytest $(PARALLEL) -m slow
@@ -36,6 +36,9 @@ test-engines: setup  ## against MariaDB and PostgreSQL, where they run
 
 test-trainers: setup  ## against the trainers' own loaders
 	@"$(BIN)/python" -m pytest -m trainers || [ $$? -eq 5 ]
+
+test-eft: setup  ## emulated fine-tuning on tiny models, where torch and transformers are installed
+	@"$(BIN)/python" -m pytest -rs -m eft || [ $$? -eq 5 ]
 
 bench: setup  ## the measurements in docs/: about 25 minutes on two idle cores
 	@"$(BIN)/python" benchmarks/build.py

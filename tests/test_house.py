@@ -55,7 +55,7 @@ def marked_functions(path: Path) -> Iterator[tuple[str, set[str]]]:
 def tiers() -> dict[str, str]:
     """Return the marker expression of each tier in the Makefile."""
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")
-    tier = r"^(test[a-z-]*):.*\n.*pytest (?:\$\(PARALLEL\) )?-m \"?([a-z ]+?)\"?(?: \|\||$)"
+    tier = r"^(test[a-z-]*):.*\n.*pytest (?:\$\(PARALLEL\) |-rs )?-m \"?([a-z ]+?)\"?(?: \|\||$)"
     return dict(re.findall(tier, makefile, re.MULTILINE))
 
 
@@ -64,8 +64,8 @@ def is_run(expression: str, marked: set[str]) -> bool:
     return bool(eval(expression, {"__builtins__": {}}, {name: name in marked for name in names}))
 
 
-def test_the_makefile_has_the_four_tiers() -> None:
-    assert list(tiers()) == ["test", "test-slow", "test-engines", "test-trainers"]
+def test_the_makefile_has_the_five_tiers() -> None:
+    assert list(tiers()) == ["test", "test-slow", "test-engines", "test-trainers", "test-eft"]
 
 
 def test_every_test_is_run_by_a_tier() -> None:

