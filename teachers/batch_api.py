@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,6 +29,8 @@ TRANSFER_SECONDS = 1800.0
 """For a file of 200 MB at 1 Mbit/s."""
 _CLOCK_SECONDS = 3600.0
 """How far the endpoint's clock may be behind ours."""
+
+_log = logging.getLogger(__name__)
 
 
 class BatchApi:
@@ -76,7 +79,10 @@ class BatchApi:
                 metadata={METADATA_KEY: batch_key},
                 timeout=CALL_SECONDS,
             )
-            return _read(made, self.url)
+            batch = _read(made, self.url)
+        if (batch.metadata or {}).get(METADATA_KEY) != batch_key:
+            _log.warning("%s keeps no metadata: a run killed as it makes a batch may submit it again", self.url)
+        return batch
 
     async def find(self, batch_key: str, created_at: float) -> Batch | None:
         """Look through the endpoint's list, the newest first, for a batch that carries our id.

@@ -24,7 +24,7 @@ from teachers.batch_api import BatchApi
 from teachers.batch_book import BatchBook
 from teachers.batch_home import BatchHome, Returned
 from teachers.batch_out import BatchOut, NotSubmitted, not_submitted
-from teachers.batch_protocol import write_line
+from teachers.batch_protocol import QueueFull, write_line
 from teachers.chat_reply import read_reply
 from teachers.failures import EndpointError
 from teachers.gathering import Gathering, Group
@@ -63,7 +63,9 @@ class BatchChat:
         self._chat = chat
         self._ledger = ledger
         self._config = config
-        self._book = BatchBook(ledger.engine, endpoint or hashlib.sha256(chat.url.encode()).hexdigest()[:16])
+        self._book = BatchBook(
+            ledger.engine, endpoint or hashlib.sha256(chat.url.rstrip("/").encode()).hexdigest()[:16]
+        )
         self._out = BatchOut(api, self._book, config, lease_seconds)
         self._home = BatchHome(api, self._book, ledger, config, lease_seconds)
         self._gathering = Gathering(config, lambda group: self._start(self._submit(group)))
@@ -73,6 +75,7 @@ class BatchChat:
         """Batches that this process brings home, with the requests on whose behalf."""
         self._adopted: dict[str, AskAgain] = {}
         """Batches of earlier runs, and how their requests are accounted for."""
+        self._one_home = asyncio.Event()
         self._work: set[asyncio.Task[None]] = set()
         self._ask = AsyncRetrying(
             retry=retry_if_exception(_passes),
@@ -161,9 +164,14 @@ class BatchChat:
             returned = Returned(error)
         finally:
             hashes = self._watched.pop(batch_key)
+            self._one_home.set()
         still = [name for name in hashes if name in self._waiting]
         await self._settle_stored(still)
         rest = returned.rest or not_submitted(self._chat.url)
+        if isinstance(rest, QueueFull) and self._watched:
+            self._one_home.clear()
+            await self._one_home.wait()  # a batch that ends makes room
+            rest = not_submitted(self._chat.url)
         self._fail({name: returned.lines.get(name, rest) for name in still})
 
     async def _bring_home(self, batch_key: str) -> Returned:

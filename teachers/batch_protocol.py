@@ -13,7 +13,7 @@ from teachers.failures import EndpointError
 
 CHAT_PATH = "/v1/chat/completions"
 _PASSING = frozenset({408, 409, 425, 429})
-_PASSING_CODES = frozenset({"batch_expired", "token_limit_exceeded", "rate_limit_exceeded", "server_error"})
+_PASSING_CODES = frozenset({"batch_expired", "rate_limit_exceeded", "server_error"})
 """Codes of lines and batches that may go through another time."""
 
 
@@ -54,6 +54,10 @@ class Batch(BaseModel):
     metadata: dict[str, str] | None = None
 
 
+class QueueFull(EndpointError):
+    """The account has as many tokens in its batches as it may; nothing of this one was paid."""
+
+
 class Outcome(NamedTuple):
     """What a line says of one request: the chat completion, or why there is none."""
 
@@ -87,16 +91,16 @@ def explain_missing(batch: Batch, url: str) -> EndpointError:
     problems = (batch.errors.data if batch.errors else None) or []
     said = "; ".join(f"{p.code}: {_head(p.message or '')}" for p in problems[:3]) or "it named no reason"
     codes = {problem.code for problem in problems}
+    if batch.status == "failed" and "token_limit_exceeded" in codes:
+        return QueueFull(
+            f"{url} has no room for batch {batch.id} ({said}); lower teacher.batch_max_requests, or run again when "
+            "other batches of the account are done",
+            transient=True,
+        )
     if batch.status == "failed":
-        advice = (
-            "It is submitted again; if it keeps failing, lower teacher.batch_max_requests or wait until other batches "
-            "of the account are done"
-            if codes & _PASSING_CODES
-            else "Mend [teacher] so that the endpoint takes it"
-        )
-        return EndpointError(
-            f"{url} did not take batch {batch.id} ({said}). {advice}", transient=bool(codes & _PASSING_CODES)
-        )
+        passes = bool(codes & _PASSING_CODES)
+        advice = "It is submitted again" if passes else "Change [teacher] so that the endpoint takes it"
+        return EndpointError(f"{url} did not take batch {batch.id} ({said}). {advice}", transient=passes)
     if batch.status == "cancelled":
         return EndpointError(
             f"batch {batch.id} was cancelled at {url} before it answered; run again to submit what is missing",

@@ -38,6 +38,8 @@ class BatchServer(OfflineServer):
         self.end: str | None = None
         """Status in which the next batches end instead of `completed`."""
         self.end_errors: list[dict[str, Any]] = []
+        self.room = 1000
+        """Batches that may be out at once."""
         self.stopped = False
         """Batches take no step."""
         self.submitted: list[str] = []
@@ -56,6 +58,10 @@ class BatchServer(OfflineServer):
         def step(batch: dict[str, Any]) -> None:
             if self.stopped:
                 return
+            out = [b for b in self.batches.batches.values() if b["status"] in ("in_progress", "finalizing")]
+            if batch["status"] == "validating" and len(out) >= self.room:
+                full = {"code": "token_limit_exceeded", "message": "Enqueued token limit reached"}
+                batch |= {"status": "failed", "errors": {"object": "list", "data": [full]}}
             if self.end == "failed":
                 batch |= {"status": "failed", "errors": {"object": "list", "data": self.end_errors}}
                 return
@@ -244,6 +250,14 @@ async def test_a_batch_that_ends_otherwise_names_why(server, ledger, ask, status
         done = await answers(teacher, questions(ask, 2))
     assert all(isinstance(error, TeacherError) and words in str(error) for error in done)
     assert {error.transient for error in done} == {passes}
+
+
+async def test_where_the_queue_is_full_a_batch_waits_for_another_to_end(server, ledger, ask):
+    server.room = 1
+    async with batch_teacher(server.url, ledger, batch_max_requests=3, max_retries=0) as teacher:
+        assert all(isinstance(c, Completion) for c in await answers(teacher, questions(ask, 9)))
+    ended = [batch["status"] for batch in server.batches.batches.values()]
+    assert ended.count("failed") >= 1 and ended.count("completed") == 3
 
 
 async def test_a_batch_without_a_line_for_a_request_is_a_named_error(server, ledger, ask):
