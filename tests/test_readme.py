@@ -112,7 +112,7 @@ def test_a_block_is_a_command_that_is_run_or_a_figure(page: str) -> None:
     fences = (REPO / page).read_text(encoding="utf-8").count("\n```")
     blocks = blocks_of(page)
     assert fences == 2 * len(blocks), "every fence is opened and closed"
-    assert {block.kind for block in blocks} <= {"", "sh", "python"}
+    assert {block.kind for block in blocks} <= {"", "sh", "python", "toml"}
     assert not [block.text for block in blocks if block.kind == "" and re.search(r"trajmill|make ", block.text)]
 
 
