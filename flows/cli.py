@@ -232,6 +232,15 @@ def up(
     run_up(port, deployments, host)
 
 
+@app.command()
+def estimate(home: Home = None, config: Config = "demo", set_: Set = None, json: Json = False) -> None:
+    """Say beforehand what the next build will ask and cost; nothing is sent."""
+    overrides = _overrides(config, set_)
+    from flows.estimate import run_estimate
+
+    run_estimate(config, overrides, json)
+
+
 config_app = typer.Typer(help="The configuration.")
 app.add_typer(config_app, name="config")
 

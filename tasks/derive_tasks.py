@@ -24,9 +24,7 @@ BUILT_IN_LICENSE = "Apache-2.0"
 
 async def derive_questions(workshop: Workshop) -> tuple[list[TaskSpec], list[Rejection]]:
     """Return this build's tasks from questions (two a question), and what cannot become one."""
-    home, known = database_home(workshop), _known(workshop)
-    rows = (row for row in _read(workshop) if row.source not in known)
-    chosen = list(islice(rows, workshop.config.generate.db.questions))
+    home, chosen = database_home(workshop), next_questions(workshop)
     rejected = [row for row in chosen if isinstance(row, Rejection)]
     questions = [row for row in chosen if isinstance(row, BirdQuestion)]
     specs: list[TaskSpec] = []
@@ -36,6 +34,13 @@ async def derive_questions(workshop: Workshop) -> tuple[list[TaskSpec], list[Rej
         else:
             rejected.append(derived)
     return specs, rejected
+
+
+def next_questions(workshop: Workshop) -> list[BirdQuestion | Rejection]:
+    """Return the questions that this build takes, those that cannot be read among them."""
+    known = _known(workshop)
+    rows = (row for row in _read(workshop) if row.source not in known)
+    return list(islice(rows, workshop.config.generate.db.questions))
 
 
 def database_home(workshop: Workshop) -> DbHome:

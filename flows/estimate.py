@@ -1,0 +1,163 @@
+"""`trajmill estimate`: what a build will cost, said before anything is spent. No request is sent, nothing is landed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import prompts
+from environments.base import Dialect
+from environments.db.dialect import DbDialect
+from environments.db.generation import describe_database
+from environments.os.dialect import OsDialect
+from environments.registry import open_worlds
+from flows import report
+from flows.configuration import load_config
+from flows.terminal import say, say_json, say_table
+from schemas.run_config import EnvironmentName, RunConfig
+from schemas.settings import Settings
+from schemas.task_spec import Check, Provenance, Setup, TaskSpec
+from schemas.trajectory import approximate_tokens
+from tasks.authors import AUTHORS
+from tasks.derive_tasks import database_home, next_questions, stored_databases
+from tasks.estimate_cost import Asked, Estimate, Load, estimate, open_tasks, read_yield
+from tasks.workshop import Workshop
+from teachers.budget import require_prices
+from teachers.ledger import Ledger
+from teachers.open import models_of
+from teachers.scripted import Scripted
+from warehouse.state import State
+from warehouse.warehouse import Warehouse
+
+
+def run_estimate(config_name: str, overrides: dict[str, Any], json: bool) -> None:
+    """Estimate the next build and print it.
+
+    Raises:
+        ConfigError: wrong configuration, a model without a price, no sandbox for the databases.
+    """
+    config = load_config(config_name, overrides)
+    require_prices(config.teacher, models_of(config.teacher))
+    made = asyncio.run(estimate_build(config, Settings()))
+    if json:
+        say_json(_object(made))
+    else:
+        _report(made, config_name)
+
+
+async def estimate_build(config: RunConfig, settings: Settings) -> Estimate:
+    """Render what the next build of a home would ask, and estimate its cost."""
+    async with _drawing_room(config, settings) as workshop:
+        asked: dict[str, Asked] = {name: await _asked(workshop, name) for name in config.environments}
+        return estimate(config, asked, read_yield(workshop.warehouse))
+
+
+@asynccontextmanager
+async def _drawing_room(config: RunConfig, settings: Settings) -> AsyncIterator[Workshop]:
+    """Yield a workshop that reads the home's tables and writes nothing there but copies of databases."""
+    with TemporaryDirectory(prefix="trajmill-estimate-") as folder:
+        scratch, home = Path(folder), settings.home.absolute()
+        where = home if (home / "tables").is_dir() else scratch
+        ledger = Ledger(scratch / "ledger.sqlite")
+        databases = config.model_copy(update={"environments": tuple(n for n in config.environments if n == "db")})
+        try:
+            async with open_worlds(databases, where, settings.cache) as worlds:
+                warehouse = Warehouse(where)
+                build = max([*warehouse.column("task_specs", "build"), 0]) + 1
+                state, teacher = State(scratch), Scripted([])
+                yield Workshop(config, "", where, build, False, warehouse, state, ledger, teacher, worlds)
+        finally:
+            ledger.close()
+
+
+async def _asked(workshop: Workshop, world: EnvironmentName) -> Asked:
+    config = workshop.config
+    # every round at once: what a round would make is not there yet to stand in the next one's prompts
+    drafts = [draft for index in range(config.generate.rounds) for draft in await AUTHORS[world](workshop, index)]
+    waiting, replays = open_tasks(workshop.warehouse, config, world)
+    context, task = await _OPENINGS[world](workshop)
+    return Asked(
+        generation=tuple(draft.request for draft in drafts),
+        opening_tokens=context + task,
+        task_tokens=task,
+        questions=len(next_questions(workshop)) if world == "db" else 0,
+        open_tasks=waiting,
+        open_replays=replays,
+        max_turns=config.collect.max_turns.get(world, 15),
+    )
+
+
+async def _os_opening(workshop: Workshop) -> tuple[int, int]:
+    """Return the tokens of the context, and of what the task's own message says beside the problem."""
+    dialect = OsDialect(prompts.load("solve_os"))
+    return _context_tokens(dialect), approximate_tokens(dialect.observe("", 0))
+
+
+async def _db_opening(workshop: Workshop) -> tuple[int, int]:
+    """Return the same, as a mean over the databases: each shows its schema."""
+    dialect, engine = DbDialect(prompts.load("solve_db")), database_home(workshop).engine
+    cards = [await describe_database(engine, sha256, name) for name, sha256 in stored_databases(workshop)]
+    tasks = [approximate_tokens(dialect.task(_blank("db"), card.schema)) for card in cards]
+    return _context_tokens(dialect), sum(tasks) // len(tasks)
+
+
+def _context_tokens(dialect: Dialect) -> int:
+    return sum(approximate_tokens(message.content) for message in dialect.context(_blank("db")))
+
+
+_OPENINGS = {"os": _os_opening, "db": _db_opening}
+
+
+def _blank(world: str) -> TaskSpec:
+    """Return a task that says nothing: what remains is what every task is told."""
+    return TaskSpec.make(
+        environment=world,
+        instruction="-",
+        setup=Setup(),
+        check=Check(kind="state"),
+        origin="own",
+        provenance=Provenance(source="estimate"),
+    )
+
+
+def _object(made: Estimate) -> dict[str, Any]:
+    keys = ("requests", "prompt_tokens", "completion_tokens")
+    stages = [
+        {
+            "stage": row.stage,
+            "model": row.model,
+            "likely": {**dict(zip(keys, map(round, row.likely), strict=True)), "usd": round(row.likely_usd, 6)},
+            "at_most": {**dict(zip(keys, map(round, row.at_most), strict=True)), "usd": round(row.at_most_usd, 6)},
+        }
+        for row in made.rows
+    ]
+    budget = [{**cap._asdict(), "verdict": cap.verdict} for cap in made.caps]
+    return {"stages": stages, "budget": budget, "basis": list(made.basis)}
+
+
+def _report(made: Estimate, config_name: str) -> None:
+    columns = ("stage", "model", "", "requests", "prompt tokens", "completion tokens", "usd")
+    rows: list[tuple[Any, ...]] = []
+    for row in made.rows:
+        rows.append((row.stage, row.model, "likely", *map(round, row.likely), round(row.likely_usd, 4)))
+        rows.append(("", "", "at most", *map(round, row.at_most), round(row.at_most_usd, 4)))
+    say_table(f"What the next build of {config_name} will ask", report.TableOf(columns, rows))
+    say(
+        f"Likely [bold]{_sum(row.likely for row in made.rows)}, ${sum(row.likely_usd for row in made.rows):.2f}[/bold];"
+    )
+    say(f"at most {_sum(row.at_most for row in made.rows)}, ${sum(row.at_most_usd for row in made.rows):.2f}.")
+    if made.caps:
+        caps = [(c.section, c.unit, c.cap, round(c.likely, 4), round(c.at_most, 4), c.verdict) for c in made.caps]
+        say_table("Beside the budget", report.TableOf(("section", "unit", "cap", "likely", "at most", ""), caps))
+    else:
+        say("There is no [budget]: nothing stops the build at these figures.")
+    for line in made.basis:
+        say(f"- {line}")
+
+
+def _sum(loads: Iterable[Load]) -> str:
+    return f"{round(sum(load.tokens for load in loads)):,} tokens"
