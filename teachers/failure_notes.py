@@ -14,23 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.completion import CompletionRequest
 from schemas.errors import TeacherError
-from teachers.ledger_tables import insert_into
+from teachers.ledger_tables import FAILURES, insert_into
 
 _log = logging.getLogger(__name__)
-
-_TABLES = sa.MetaData()
-FAILURES = sa.Table(
-    "failures",
-    _TABLES,
-    sa.Column("build", sa.String, primary_key=True),
-    sa.Column("request_hash", sa.String, primary_key=True),
-    sa.Column("purpose", sa.String, nullable=False),
-    sa.Column("model", sa.String, nullable=False),
-    sa.Column("error", sa.String, nullable=False),
-    sa.Column("detail", sa.String, nullable=False),
-    sa.Column("times", sa.Integer, nullable=False),
-    sa.Column("last_at", sa.String, nullable=False),
-)
 
 
 class Failure(NamedTuple):
@@ -52,7 +38,6 @@ class FailureNotes:
     def __init__(self, engine: sa.Engine, build: str) -> None:
         self._engine = engine
         self._build = build
-        _TABLES.create_all(engine)
 
     def note(self, request: CompletionRequest, error: TeacherError) -> None:
         """Store a failure; where that fails the log keeps it, since the error itself is on its way to the caller."""

@@ -56,6 +56,18 @@ BATCHED = sa.Table(
     sa.Column("batch_key", sa.String, nullable=False, index=True),
     sa.Column("request", sa.LargeBinary, nullable=False),
 )
+FAILURES = sa.Table(
+    "failures",
+    _TABLES,
+    sa.Column("build", sa.String, primary_key=True),
+    sa.Column("request_hash", sa.String, primary_key=True),
+    sa.Column("purpose", sa.String, nullable=False),
+    sa.Column("model", sa.String, nullable=False),
+    sa.Column("error", sa.String, nullable=False),
+    sa.Column("detail", sa.String, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("last_at", sa.String, nullable=False),
+)
 
 _BUSY_SECONDS = 30.0
 """Another process may hold the write lock; it does so for one commit at a time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tasks.collect_episodes import collect_shard, plan_shards
 from tasks.curate_trajectories import count_shards, curate_shard
 from tasks.generate_tasks import derive_tasks, generate_round
 from tasks.land_completions import land_completions, land_losses
+from teachers.offline.quirks import THOUGHT, QuirkyServer
 from teachers.offline.server import OfflineServer
 from teachers.offline.thoughts import is_backfill
 from warehouse.warehouse import Warehouse
@@ -117,13 +118,18 @@ def _stage(body: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Ending]:
-    server = Ending()
-    monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
-    monkeypatch.setenv("OPENAI_BASE_URL", server.start())
-    yield server
-    server.stop()
+def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[OfflineServer], None]]:
+    running: list[OfflineServer] = []
+
+    def start(server: OfflineServer) -> None:
+        running.append(server)
+        monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("OPENAI_API_KEY", "none")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.start())
+
+    yield start
+    for server in running:
+        server.stop()
 
 
 async def build(**overrides: Any) -> None:
@@ -155,8 +161,9 @@ LANDED = {
 
 @pytest.mark.slow
 async def test_every_ending_has_its_name_at_every_stage_and_only_an_outage_is_asked_again(
-    server: Ending, tmp_path: Path
+    serve: Callable[[OfflineServer], None], tmp_path: Path
 ) -> None:
+    serve(server := Ending())
     await build()
     warehouse = Warehouse(tmp_path / "home")
     found = count_endings(warehouse)
@@ -188,3 +195,18 @@ def count_endings(warehouse: Warehouse) -> dict[tuple[str, str], int]:
     of_curation = {*LANDED["curate"].values()}  # it also turns away what ended badly before
     kept = [row for row in rejected if row[0] == "generate" or row[1] in of_curation]
     return {(stage, name): n for stage, name, n in [*kept, *ended]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quirks", [("think_tags", "no_usage"), ("reasoning", "half_surrogates", "adapters")])
+async def test_a_build_on_a_quirky_server_keeps_reasoning_apart_and_trains_on_none(
+    quirks: tuple[str, ...], serve: Callable[[OfflineServer], None], tmp_path: Path
+) -> None:
+    serve(QuirkyServer(*quirks, rehearsals=REHEARSALS))
+    few = {"generate.os.requests": 6, "generate.db.requests": 6, "generate.db.questions": 6}
+    await build(**few)
+    warehouse = Warehouse(tmp_path / "home")
+    trained = [message.content for row in warehouse.read("trajectories") for message in row.messages]
+    assert trained and not [text for text in trained if THOUGHT in text or "think>" in text]
+    assert set(warehouse.column("completions", "reasoning")) == {THOUGHT}
+    assert warehouse.count("completions", "prompt_tokens = 0 OR reply LIKE '%think>%'") == 0
