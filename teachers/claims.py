@@ -18,7 +18,7 @@ from typing import Protocol
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from schemas.errors import WarehouseError
+from schemas.errors import ConfigError, WarehouseError
 from teachers.ledger_tables import is_file, outlast, spell_url
 
 _TAKE = sa.text("SELECT n FROM unnest(CAST(:numbers AS bigint[])) AS n WHERE pg_try_advisory_lock(n)")
@@ -40,10 +40,18 @@ class Claims(Protocol):
 
 
 def open_claims(engine: sa.Engine) -> Claims:
-    """Return the claims that fit the ledger's engine."""
-    if is_file(engine.url):
-        return FileClaims(Path(f"{engine.url.database}-claims"))
-    return ServerClaims(engine)
+    """Return the claims that fit the ledger's engine.
+
+    Raises:
+        ConfigError: the file beside the ledger cannot be written.
+    """
+    if not is_file(engine.url):
+        return ServerClaims(engine)
+    path = Path(f"{engine.url.database}-claims")
+    try:
+        return FileClaims(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written ({error.strerror}). Make it writable, or remove it") from error
 
 
 def number_of(key: str) -> int:
@@ -55,6 +63,7 @@ class FileClaims:
     """Locks on single bytes of an empty file, at the place that the request hash names."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         self._held: set[str] = set()
 
@@ -82,6 +91,11 @@ class FileClaims:
             fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, wanted)
         except (BlockingIOError, PermissionError):
             return False
+        except OSError as error:
+            raise WarehouseError(
+                f"{self._path} cannot be locked ({error.strerror}). Keep the ledger on a disk of this machine, or on a "
+                "server (TRAJMILL_LEDGER_URL)"
+            ) from error
         return True
 
 

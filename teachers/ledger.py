@@ -14,13 +14,24 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.completion import Completion, CompletionRequest
 from schemas.errors import InputError, TrajmillError
 from teachers.ledger_desk import Desk
-from teachers.ledger_tables import BUILDS, COMPLETIONS, insert_into, is_file, open_engine, spell_url
+from teachers.ledger_tables import (
+    BUILDS,
+    COMPLETIONS,
+    insert_into,
+    is_file,
+    open_engine,
+    outlast,
+    spell_url,
+    unreadable,
+)
 from teachers.ledger_writer import LedgerWriter, Paid
 
 _FIRST_PAUSE_SECONDS = 0.02
@@ -147,8 +158,7 @@ class Ledger:
         """Return answers above a row id, in the order in which they were stored: what is to be landed."""
         wanted = sa.select(COMPLETIONS.c.row_id, COMPLETIONS.c.completion)
         wanted = wanted.where(COMPLETIONS.c.row_id > row_id).order_by(COMPLETIONS.c.row_id).limit(limit)
-        with self._engine.connect() as connection:
-            return [(row, Completion.model_validate_json(text)) for row, text in connection.execute(wanted)]
+        return [(row, Completion.model_validate_json(text)) for row, text in self._read(wanted)]
 
     def request(self, completion_id: str) -> CompletionRequest:
         """Return what was asked.
@@ -157,15 +167,14 @@ class Ledger:
             InputError: the ledger has no such completion.
         """
         wanted = sa.select(COMPLETIONS.c.request).where(COMPLETIONS.c.request_hash == completion_id)
-        with self._engine.connect() as connection:
-            found = connection.execute(wanted).scalar()
-        if found is None:
+        rows = self._read(wanted)
+        if not rows:
             raise InputError(f"no completion {completion_id} in the ledger; `trajmill sql` lists them in `completions`")
-        if not found:
+        if not rows[0][0]:
             raise InputError(
                 f"the words of {completion_id} were retired by `trajmill gc`; its answer is in `completions`"
             )
-        return CompletionRequest.model_validate_json(zlib.decompress(found))
+        return CompletionRequest.model_validate_json(zlib.decompress(rows[0][0]))
 
     def retire_requests(self, purpose: str, up_to: int) -> int:
         """Forget the words of requests up to a row id; their answers, prices and hashes stay. Return how many."""
@@ -182,8 +191,7 @@ class Ledger:
         sums = [sa.func.sum(COMPLETIONS.c[name]) for name in ("prompt_tokens", "completion_tokens", "cost_usd")]
         wanted = sa.select(COMPLETIONS.c.purpose, sa.func.count(), *sums)
         wanted = wanted.where(COMPLETIONS.c.row_id > after).group_by(COMPLETIONS.c.purpose)
-        with self._engine.connect() as connection:
-            parts = {row[0]: Totals(*row[1:]) for row in connection.execute(wanted.order_by(COMPLETIONS.c.purpose))}
+        parts = {row[0]: Totals(*row[1:]) for row in self._read(wanted.order_by(COMPLETIONS.c.purpose))}
         return Totals(
             requests=sum(part.requests for part in parts.values()),
             prompt_tokens=sum(part.prompt_tokens for part in parts.values()),
@@ -193,13 +201,19 @@ class Ledger:
         )
 
     def begin(self, build: str) -> int:
-        """Return the row id after which a build's answers stand; the first call for a build fixes it."""
+        """Return the row id after which a build's answers stand; the first call for a build fixes it.
+
+        Raises:
+            WarehouseError: the ledger cannot be read.
+        """
         last = sa.select(sa.literal(build), sa.func.coalesce(sa.func.max(COMPLETIONS.c.row_id), 0))
         fixed = insert_into(self._engine, BUILDS).from_select(["build", "after_row_id"], last.where(sa.true()))
-        with self._engine.begin() as connection:
-            connection.execute(fixed.on_conflict_do_nothing())
-            found = connection.execute(sa.select(BUILDS.c.after_row_id).where(BUILDS.c.build == build))
-            return int(found.scalar_one())
+        wanted = sa.select(BUILDS.c.after_row_id).where(BUILDS.c.build == build)
+        if not (rows := self._read(wanted)):
+            with self._engine.begin() as connection:
+                connection.execute(fixed.on_conflict_do_nothing())
+            rows = self._read(wanted)
+        return int(rows[0][0])
 
     @property
     def engine(self) -> sa.Engine:
@@ -212,12 +226,24 @@ class Ledger:
         self._desk.close()
         self._engine.dispose()
 
+    def _read(self, wanted: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        def read() -> Sequence[sa.Row[Any]]:
+            with self._engine.connect() as connection:
+                return connection.execute(wanted).all()
+
+        try:
+            return outlast(self._engine, read)
+        except SQLAlchemyError as error:
+            raise unreadable(self._engine, error) from error
+
     def _settle_all(self, outcomes: Mapping[str, Completion | TrajmillError | None]) -> None:
         # claims first: once a request is no longer in flight, the next of this process may take its claim again
         self._desk.free(list(outcomes))
         for key, outcome in outcomes.items():
             with self._lock:
-                answer = self._in_flight.pop(key)
+                answer = self._in_flight.pop(key, None)
+            if answer is None:
+                continue  # nobody waits for it
             if isinstance(outcome, TrajmillError):
                 answer.set_exception(outcome)
             else:

@@ -13,13 +13,14 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from schemas.completion import Completion
 from schemas.errors import WarehouseError
 from teachers.claims import open_claims
 from teachers.groups import Groups
-from teachers.ledger_tables import COMPLETIONS, is_file, outlast, spell_url, what_failed
+from teachers.ledger_tables import COMPLETIONS, is_file, outlast, unreadable
 
 _COLUMNS = sa.select(COMPLETIONS.c.request_hash, COMPLETIONS.c.completion)
 _FIND = _COLUMNS.where(COMPLETIONS.c.request_hash == sa.bindparam("key"))
@@ -68,12 +69,9 @@ class Desk:
         """
         try:
             found = outlast(self._engine, lambda: self._find(keys))
-        except SQLAlchemyError as error:
-            raise WarehouseError(
-                f"the ledger {spell_url(self._engine.url)} cannot be read: {what_failed(error)}. Mend it or make it "
-                "reachable, then run again; what was stored is kept"
-            ) from error
-        return {key: Completion.model_validate_json(text) for key, text in found.items()}
+            return {key: Completion.model_validate_json(text) for key, text in found.items()}
+        except (SQLAlchemyError, ValidationError) as error:
+            raise unreadable(self._engine, error) from error
 
     def free(self, keys: Sequence[str]) -> None:
         """Let go of claims; keys without one are left alone."""
@@ -107,8 +105,11 @@ class Desk:
         try:
             self._claims.free(freed)
             seen = self._look_at([key for key, _ in looks]) if looks else {}
-        except (WarehouseError, SQLAlchemyError) as error:
+        except WarehouseError as error:
             _fail((future for _, future in looks), error)
+            return
+        except SQLAlchemyError as error:
+            _fail((future for _, future in looks), unreadable(self._engine, error))
             return
         for key, future in looks:
             future.set_result(seen[key])
@@ -137,11 +138,6 @@ class Desk:
         self._connection = None
 
 
-def _fail(futures: Iterable[Future[Look]], error: WarehouseError | SQLAlchemyError) -> None:
+def _fail(futures: Iterable[Future[Look]], error: WarehouseError) -> None:
     for future in futures:
-        if isinstance(error, WarehouseError):
-            future.set_exception(error)
-        else:
-            future.set_exception(
-                WarehouseError(f"the ledger's server cannot be asked: {what_failed(error)}. Then run again")
-            )
+        future.set_exception(error)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, WarehouseError
 
 _TABLES = sa.MetaData()
 COMPLETIONS = sa.Table(
@@ -111,6 +111,14 @@ def spell_url(url: sa.URL) -> str:
 def what_failed(error: Exception) -> str:
     """Return what a database said, in one line, without SQLAlchemy's frame."""
     return " ".join(str(getattr(error, "orig", None) or error).split())
+
+
+def unreadable(engine: sa.Engine, error: Exception) -> WarehouseError:
+    """Name what kept the ledger from being read."""
+    return WarehouseError(
+        f"the ledger {spell_url(engine.url)} cannot be read: {what_failed(error)}. Mend it or make it reachable, or "
+        "read it with the version of Trajmill that wrote it; then run again: what was stored is kept"
+    )
 
 
 def insert_into(engine: sa.Engine, table: sa.Table) -> Any:

@@ -19,7 +19,12 @@ from teachers.ledger_tables import COMPLETIONS, insert_into, line_up, outlast, s
 
 _LONGEST_PAUSE_SECONDS = 0.02
 _PAUSE_SHARE = 0.02
-"""Of the time that an answer took to come: what it waits at most so that others join its commit."""
+"""Of the time that an answer took to come: what it waits at most so that others join its commit.
+
+Measured, 64 requests of 200 ms in flight, two busy cores: at 0 there are 5 rows in a commit and the ledger takes
+0.58 ms of CPU a request, at 1 % 9 rows and 0.39, at 2 % 16 rows and 0.28, at 5 % 25 rows and 0.28. The whole took as
+long at 0 as at 2 %, and 5 % more at 5 %.
+"""
 
 
 class Paid(NamedTuple):

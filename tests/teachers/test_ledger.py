@@ -140,6 +140,22 @@ def test_a_ledger_that_cannot_be_opened_is_a_config_error(tmp_path):
         Ledger("mysql://host/db")
 
 
+async def test_an_answer_that_cannot_be_read_is_a_named_error_and_is_not_asked_again(ledger, ask):
+    await store(ledger, ask())
+    with ledger.engine.begin() as connection:
+        connection.execute(sa.update(COMPLETIONS).values(completion=b'{"of": "another version"}'))
+    teacher = Scripted(["again"])
+    with pytest.raises(WarehouseError, match=r"cannot be read: .*completion_id Field required"):
+        await Ledgered(teacher, ledger).complete(ask())
+    assert not teacher.requests
+
+
+def test_claims_that_cannot_be_kept_beside_the_ledger_are_a_config_error(tmp_path):
+    (tmp_path / "ledger.sqlite-claims").mkdir()
+    with pytest.raises(ConfigError, match=r"ledger\.sqlite-claims cannot be written \(Is a directory\)"):
+        Ledger(tmp_path / "ledger.sqlite")
+
+
 @pytest.mark.parametrize(
     "url",
     ["postgresql://who:geheim@127.0.0.1:9/db?password=geheim", "postgres://who:geheim@:x/", "oracle://who:geheim@h/d"],
@@ -240,7 +256,7 @@ async def test_a_server_that_drops_its_connections_costs_no_answer(postgres, ask
     admin.dispose()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(max_size=20), max_size=12), page=st.integers(1, 5))
 def test_every_question_is_stored_exactly_once_whatever_is_asked(place, ask, texts, page):
     ledger = Ledger(place)
