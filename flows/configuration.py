@@ -132,5 +132,8 @@ def _flatten(record: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
         value = getattr(record, key)
         if isinstance(value, BaseModel):
             yield from _flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, Mapping) and value and all(isinstance(one, BaseModel) for one in value.values()):
+            for name, one in value.items():
+                yield from _flatten(one, f"{prefix}{key}.{name}.")
         else:
             yield f"{prefix}{key}", value

@@ -84,6 +84,8 @@ def test_top_p_draws_from_the_fewest_likeliest_tokens_that_make_it_up(emulator: 
     def drawn(top_p: float) -> set[int]:
         return {choose(logprobs, Sampling(1, top_p=top_p), dice) for _ in range(300)}
 
+    halves = Sampling(1, top_p=0.5)
+    assert {choose(torch.zeros(2), halves, dice) for _ in range(50)} == {0}, "no more than make it up"
     assert (drawn(0.0), drawn(0.4), drawn(0.65), drawn(1.0)) == ({1}, {1}, {1, 3}, {0, 1, 2, 3})
 
 

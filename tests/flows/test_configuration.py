@@ -53,6 +53,14 @@ def test_an_override_wins_over_the_file_and_the_file_over_the_default() -> None:
     assert origins["mixture.eta"] == (0.2, "default")
 
 
+def test_values_of_named_sections_have_their_own_origin(tmp_path: Path) -> None:
+    config = tmp_path / "mine.toml"
+    config.write_text('[teacher.mixtures.panel]\nproposers = ["a"]\naggregator = "b"\n', encoding="utf-8")
+    origins = {key: (value, origin) for key, value, origin in config_origins(str(config), {})}
+    assert origins["teacher.mixtures.panel.aggregator"] == ("b", "mine.toml")
+    assert origins["teacher.mixtures.panel.samples"] == (1, "default")
+
+
 def test_every_value_has_an_origin() -> None:
     keys = {key for key, _, _ in config_origins("demo", {})}
     sections = {name for name, field in RunConfig.model_fields.items() if hasattr(field.annotation, "model_fields")}
