@@ -33,7 +33,7 @@ _BELOW = 0.95
 _LEAST_PER_SECOND = 2.0
 """Where nothing was answered in the whole horizon: an outage has ended."""
 _GROWTH, _MOST_GROWTH = 0.02, 0.16
-_QUIET_PERIODS = 30
+_QUIET_PERIODS = 10
 """Periods without a refusal too many after which a known limit is put to the test again."""
 
 
@@ -42,7 +42,7 @@ class _Stop:
     """No room: single requests try."""
 
     suspected: float
-    """Start of the first refused request."""
+    """When the first refusal came."""
     since: float
     next_try: float
     gap_seconds: float = _FIRST_TRY_SECONDS
@@ -98,10 +98,10 @@ class Throttle:
 
     def accept(self, started: float, now: float) -> None:
         """Hear of an answer to a request that started at `started`."""
-        self._answered.append(started)
+        self._answered.append(now)
         if self._stop is not None:
             if started >= self._stop.since:
-                self._resume(self._stop, started, now)
+                self._resume(self._stop, now)
         elif started >= self._since:
             self._score = max(self._score - _ANSWERED, 0.0)
             self._period_answered += 1
@@ -112,7 +112,7 @@ class Throttle:
         if started < self._since or self._stop is not None:
             return
         if not self._score:
-            self._suspected = started
+            self._suspected = now
         self._score += _REFUSED
         self._period_refused += 1
         if self._score >= _ALARM:
@@ -125,11 +125,11 @@ class Throttle:
         self._stop = _Stop(self._suspected, now, now + wait)
         self._score = 0.0
 
-    def _resume(self, stop: _Stop, tried: float, now: float) -> None:
-        measured = self._measure(stop, tried)
+    def _resume(self, stop: _Stop, now: float) -> None:
+        measured = self._measure(stop, now)
         per_second = _BELOW * measured
         if self._pace is not None:
-            is_sure = tried - self._resumed >= 2
+            is_sure = now - self._resumed >= 2
             self._ceiling, self._quiet = measured if is_sure else math.inf, 0
             per_second = min(per_second, 0.7 * self._pace.per_second)
         self._stop = None
@@ -138,19 +138,20 @@ class Throttle:
         self._resumed = self._since = now
         self._begin_period(now)
 
-    def _measure(self, stop: _Stop, tried: float) -> float:
+    def _measure(self, stop: _Stop, now: float) -> float:
         """Return the answers a second that there was room for.
 
-        The span is at least a second, the shortest window that endpoints count in, but never reaches behind the time
-        at which this lane was last slowed: a burst that a bucket had saved up does not come twice.
+        They are counted as they come: on a busy machine a request is sent long after it has started. The span is at
+        least a second, the shortest window that endpoints count in, but never reaches behind the time at which this
+        lane was last slowed: a burst that a bucket had saved up does not come twice.
         """
-        horizon = min(max(2 * (tried - stop.suspected), 1.0), _HORIZON_SECONDS)
-        first = max(tried - horizon, self._resumed)
-        recent = [started for started in self._answered if first < started < tried]
+        horizon = min(max(2 * (now - stop.suspected), 1.0), _HORIZON_SECONDS)
+        first = max(now - horizon, self._resumed)
+        recent = [answered for answered in self._answered if first < answered < now]
         if not recent:
             return _LEAST_PER_SECOND
         least = 1.0 if self._pace is None else 0.25
-        return len(recent) / max(tried - min(recent), least)
+        return len(recent) / max(now - min(recent), least)
 
     def _judge_period(self, now: float) -> None:
         """Once a second, or after twenty answers where they are rare, compare refusals with what is usual."""
