@@ -12,10 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.completion import CompletionRequest
-from teachers.ledger_tables import BATCHED, BATCHES, COMPLETIONS
+from teachers.ledger_tables import BATCHED, BATCHES, COMPLETIONS, insert_into
 
 OFFLINE = "offline"
 """Begins the names of endpoints that die with their process."""
@@ -63,11 +62,11 @@ class BatchBook:
         batch = {"batch_key": batch_key, "endpoint": self._endpoint, "model": model, "state": "preparing"}
         rows = [
             {"endpoint": self._endpoint, "request_hash": r.request_hash, "batch_key": batch_key, "request": _pack(r)}
-            for r in requests
+            for r in sorted(requests, key=lambda request: request.request_hash)  # in one order: no deadlock on a server
         ]
         with self._engine.begin() as connection:
             connection.execute(sa.insert(BATCHES), {**batch, "created_at": now, "touched_at": now})
-            connection.execute(self._insert_new(), rows)
+            connection.execute(insert_into(self._engine, BATCHED).on_conflict_do_nothing(), rows)
             answered = self._drop_answered(connection, batch_key)
             placed = self._place(connection, [request.request_hash for request in requests])
             ours = frozenset(name for name, key in placed.items() if key == batch_key)
@@ -141,10 +140,6 @@ class BatchBook:
         with self._engine.begin() as connection:
             changed = sa.update(BATCHES).where(BATCHES.c.batch_key == batch_key).values(**values)
             return connection.execute(changed).rowcount > 0
-
-    def _insert_new(self) -> sqlite.Insert | postgresql.Insert:
-        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        return insert(BATCHED).on_conflict_do_nothing()
 
     def _drop_answered(self, connection: sa.Connection, batch_key: str) -> frozenset[str]:
         mine = BATCHED.c.batch_key == batch_key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from schemas.run_config import TeacherConfig
 from teachers.batch_api import BatchApi, is_file_late, may_be_there
@@ -11,6 +12,8 @@ from teachers.failures import EndpointError
 
 _FILE_WAITS = (1, 2, 4)
 """Times `batch_poll_seconds` to wait for an uploaded file to be known (bespokelabsai/curator#116)."""
+
+_log = logging.getLogger(__name__)
 
 
 class NotSubmitted(EndpointError):
@@ -44,8 +47,8 @@ class BatchOut:
             if entry is not None:
                 await asyncio.to_thread(self._book.abandon, entry)
             raise
-        if batch_id is not None:
-            await asyncio.to_thread(self._book.note, batch_key, batch_id)
+        if batch_id is not None and not await asyncio.to_thread(self._book.note, batch_key, batch_id):
+            _log.error("batch %s was given up as never made before it was; its answers stay at the endpoint", batch_id)
 
     async def _upload(self, batch_key: str, content: bytes) -> str:
         """Upload a batch's file, showing all the while that we live."""

@@ -9,7 +9,10 @@ from concurrent.futures import Future
 from typing import Any
 
 import orjson
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+from aiohttp.web_protocol import RequestHandler
 
 from schemas.run_config import FaultsConfig
 from schemas.trajectory import approximate_tokens
@@ -19,6 +22,7 @@ from teachers.offline.plan import MODELS
 from teachers.offline.refusal import BadRequest
 from teachers.offline.replies import respond, text_of
 
+_MAX_BYTES = 256 << 20
 _ROLES = {"system", "user", "assistant"}
 
 
@@ -57,7 +61,8 @@ class OfflineServer:
 
     async def _serve(self, ready: Future[str]) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=1)
+        server = web.Server(self._handle, request_factory=_roomy_request, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         ready.set_result(f"http://127.0.0.1:{runner.addresses[0][1]}/v1")
@@ -101,6 +106,18 @@ class OfflineServer:
         completion = complete(body, respond(body, self._rehearsals, self._faults))
         self.answered += 1
         return completion
+
+
+def _roomy_request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    """Make a request that may be as large as a batch's file; aiohttp's own limit is 1 MiB."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_MAX_BYTES)
 
 
 async def _read_form(request: web.BaseRequest) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from schemas.completion import Completion
-from schemas.errors import ConfigError, TeacherError
+from schemas.errors import BudgetError, ConfigError, TeacherError
 from schemas.run_config import Price, RunConfig, TeacherConfig
 from schemas.settings import Settings
 from teachers.batch_chat import BatchChat
@@ -303,8 +303,8 @@ async def test_a_refused_batch_is_a_named_error_and_may_be_asked_again(server, l
         assert all(isinstance(c, Completion) for c in await answers(teacher, questions(ask, 2)))
 
 
-async def test_a_run_that_ends_while_a_batch_is_out_leaves_it_to_the_next(server, ledger, ask):
-    server.stopped = True
+async def test_a_run_that_ends_while_a_batch_is_out_leaves_it_to_the_next(server, place, ask):
+    server.stopped, ledger = True, Ledger(place)
     requests = questions(ask, 5)
     async with batch_teacher(server.url, ledger) as teacher:
         with pytest.raises(TimeoutError):
@@ -316,6 +316,7 @@ async def test_a_run_that_ends_while_a_batch_is_out_leaves_it_to_the_next(server
         assert all(isinstance(c, Completion) for c in done)
     assert len(server.submitted) == 6, "nothing was submitted twice"
     assert ledger.totals().requests == 6, "what nobody asked for again is paid, so it is kept"
+    ledger.close()
 
 
 async def test_the_ledger_accounts_for_what_the_next_run_finds_out(server, ledger, ask):
@@ -340,8 +341,42 @@ async def test_the_ledger_accounts_for_what_the_next_run_finds_out(server, ledge
     assert sorted(asked) == sorted(r.request_hash for r in requests)
 
 
-async def test_two_processes_that_ask_the_same_submit_it_once(server, tmp_path, ask):
-    ledgers = [Ledger(tmp_path / "l.sqlite") for _ in range(2)]
+def budgeted(tokens: int, **teacher: Any) -> RunConfig:
+    named = {"generator": MODEL, "solver": MODEL, "backfiller": MODEL, **config(**teacher).model_dump()}
+    return RunConfig.model_validate({"teacher": named, "budget": {"tokens": tokens}})
+
+
+async def test_a_budget_lets_out_what_fits_and_a_raised_one_goes_on(server, ledger, ask):
+    settings = Settings(OPENAI_API_KEY="k", OPENAI_BASE_URL=server.url)
+    requests = questions(ask, 12)
+    async with open_teacher(budgeted(600), settings, ledger, build="1") as teacher:
+        done = await answers(teacher, requests)
+    assert {type(c) for c in done} == {Completion, BudgetError}
+    assert 0 < ledger.totals().tokens <= 600
+    async with open_teacher(budgeted(100_000), settings, ledger, build="1") as teacher:
+        assert all(isinstance(c, Completion) for c in await answers(teacher, requests))
+    assert len(server.submitted) == 12
+
+
+async def test_what_an_earlier_run_has_out_counts_against_the_budget(server, ledger, ask):
+    settings = Settings(OPENAI_API_KEY="k", OPENAI_BASE_URL=server.url)
+    server.stopped = True
+    async with open_teacher(budgeted(100_000), settings, ledger, build="1") as teacher:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.6):
+                await asyncio.gather(*map(teacher.complete, questions(ask, 4)))
+    async with open_teacher(budgeted(1300), settings, ledger, build="1") as teacher:
+        await asyncio.sleep(0.2)
+        late = asyncio.create_task(teacher.complete(ask("late " + "x" * 300, model=MODEL)))
+        await asyncio.sleep(0.2)
+        assert not late.done() and len(server.submitted) == 4, "four that are out leave no room for a fifth"
+        server.stopped = False
+        await asyncio.wait_for(late, 20)
+    assert ledger.totals().requests == 5
+
+
+async def test_two_processes_that_ask_the_same_submit_it_once(server, place, ask):
+    ledgers = [Ledger(place) for _ in range(2)]
     requests = questions(ask, 20)
     async with batch_teacher(server.url, ledgers[0]) as one, batch_teacher(server.url, ledgers[1]) as two:
         both = await asyncio.gather(answers(one, requests[:15]), answers(two, requests[5:]))

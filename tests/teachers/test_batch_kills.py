@@ -12,7 +12,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from aiohttp import web
 
@@ -178,18 +177,3 @@ def test_two_processes_at_once_submit_each_request_once_though_one_is_killed(ass
     both[0].wait(60)
     assert finish(run(tmp_path / "l.sqlite", assassin.url)) == [N, N]
     assert len(assassin.submitted) == N and set(assassin.submitted.values()) == {1}
-
-
-def test_the_double_keeps_what_openai_keeps(assassin):
-    """A batch of another model among its lines, or a name twice, fails as a whole."""
-
-    def status_of(*lines: dict[str, Any]) -> str:
-        file = assassin.batches.upload("f", "batch", b"\n".join(map(orjson.dumps, lines)))
-        body = {"input_file_id": file["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-        batch = assassin.batches.create(body)
-        assassin.batches.step(batch)
-        return str(batch["status"])
-
-    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "offline-a"}}
-    other = {**line, "custom_id": "b", "body": {"model": "offline-b"}}
-    assert [status_of(line), status_of(line, line), status_of(line, other)] == ["in_progress", "failed", "failed"]
