@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.completion import CompletionRequest
 from teachers.chat_protocol import request_body
-from teachers.failures import EndpointError
+from teachers.failures import EndpointError, head_of
 
 CHAT_PATH = "/v1/chat/completions"
 _PASSING = frozenset({408, 409, 425, 429})
@@ -89,7 +89,7 @@ def read_line(raw: bytes, url: str) -> Outcome | None:
 def explain_missing(batch: Batch, url: str) -> EndpointError:
     """Name why a request of a batch that has ended got no line of its own."""
     problems = (batch.errors.data if batch.errors else None) or []
-    said = "; ".join(f"{p.code}: {_head(p.message or '')}" for p in problems[:3]) or "it named no reason"
+    said = "; ".join(f"{p.code}: {head_of(p.message or '')}" for p in problems[:3]) or "it named no reason"
     codes = {problem.code for problem in problems}
     if batch.status == "failed" and "token_limit_exceeded" in codes:
         return QueueFull(
@@ -116,7 +116,7 @@ def explain_missing(batch: Batch, url: str) -> EndpointError:
 def _explain_line(line: Line, url: str) -> EndpointError:
     status = line.response.status_code if line.response else None
     error = line.error or _error_of(line.response.body if line.response else None)
-    code, said = str(error.get("code") or ""), _head(str(error.get("message") or "no reason given"))
+    code, said = str(error.get("code") or ""), head_of(str(error.get("message") or "no reason given"))
     passes = code in _PASSING_CODES or (status is not None and (status in _PASSING or status >= 500))
     if code == "insufficient_quota":
         passes, said = False, f"{said}. Top the account up and run again to go on"
@@ -128,8 +128,3 @@ def _explain_line(line: Line, url: str) -> EndpointError:
 def _error_of(body: object) -> dict[str, Any]:
     error = body.get("error") if isinstance(body, dict) else None
     return error if isinstance(error, dict) else {"message": str(body)}
-
-
-def _head(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 200 else line[:200] + "..."

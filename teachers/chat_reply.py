@@ -9,7 +9,8 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from schemas.completion import FinishReason
-from teachers.failures import EndpointError, no_json
+from teachers.failures import EndpointError, head_of, no_json
+from teachers.mending import mend
 
 _CUT = ("length", "max_tokens", "model_length", "repetition")
 """model_length: Mistral and TGI, the context was full; repetition: vLLM stopped a loop (vllm/v1/engine/__init__.py)."""
@@ -21,15 +22,6 @@ _BROKEN_OFF = {
     "unload": "only unloaded the model",
 }
 """Ends that are the endpoint's, not the model's: such a reply is no answer and is asked for again."""
-
-
-def mend(text: str) -> str:
-    """Replace what is no Unicode: half a surrogate pair can be written in JSON, and stored nowhere."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 Text = Annotated[str, AfterValidator(mend)]
@@ -127,7 +119,7 @@ def _told_in_200(payload: dict[str, Any], url: str) -> EndpointError:
     code = told.get("code") if isinstance(told, dict) else None
     lasting = isinstance(code, int) and 400 <= code < 500 and code not in (408, 409, 429)
     said = told.get("message", told) if isinstance(told, dict) else told
-    return EndpointError(f"{url} answered 200 with an error: {str(said)[:200]}", transient=not lasting)
+    return EndpointError(f"{url} answered 200 with an error: {head_of(str(said))}", transient=not lasting)
 
 
 def _validated(payload: object, url: str) -> Reply:

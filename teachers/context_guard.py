@@ -11,8 +11,9 @@ from teachers.chat_reply import Reply
 from teachers.failures import question_too_long
 
 _OLLAMA = "fp_ollama"
-_SHORT_BYTES = 2_000
-"""Prompts below this tell nothing: the chat template's own tokens weigh too much."""
+_LEAST_TOKENS = 1_000
+"""Half of 2,048, the smallest context that was ever the default: truncation leaves no less. Ollama before 0.4 counts
+only what it had not read before; in a conversation that goes on that is little."""
 _MOST_BYTES = 8.0
 """Bytes a token, over a whole prompt, that no language reaches with today's vocabularies (Russian comes near 7)."""
 _FACTOR = 1.8
@@ -33,11 +34,9 @@ class ContextGuard:
             ContextOverflow: about half of the prompt or more is missing.
         """
         tokens = reply.usage.prompt_tokens if reply.usage else None
-        if reply.system_fingerprint != _OLLAMA or not tokens:
+        if reply.system_fingerprint != _OLLAMA or tokens is None or tokens < _LEAST_TOKENS:
             return
         sent = sum(len(message.content.encode()) for message in request.messages)
-        if sent < _SHORT_BYTES:
-            return
         seen_bytes, seen_tokens = self._whole.get(request.model, (0, 0))
         most = min(_MOST_BYTES, _FACTOR * seen_bytes / seen_tokens) if seen_tokens else _MOST_BYTES
         if sent / tokens > most:

@@ -10,6 +10,7 @@ import openai
 
 from schemas.errors import ContextOverflow, TeacherError
 from teachers.limit_headers import Told, read_limits, read_seconds
+from teachers.mending import mend
 
 _PASSING = {408, 409, 425, 429}
 _NO_ROOM = {429, 503, 529}
@@ -48,7 +49,7 @@ def explain(error: openai.OpenAIError | aiohttp.ClientError, url: str, what: str
     if isinstance(cause, TimeoutError):
         return timed_out(url, what)
     return EndpointError(
-        f"{url} cannot be reached or broke off ({type(cause).__name__}: {_head(str(cause))}). Check OPENAI_BASE_URL, "
+        f"{url} cannot be reached or broke off ({type(cause).__name__}: {head_of(str(cause))}). Check OPENAI_BASE_URL, "
         "the network, and that the server runs",
         transient=True,
     )
@@ -73,7 +74,7 @@ def no_json(url: str, text: str) -> EndpointError:
     """Name an answer that is not JSON: a web page means a wrong address, anything else a broken reply."""
     page = text.lstrip()[:1] == "<"
     advice = "Check OPENAI_BASE_URL (it usually ends in /v1)" if page else "It is asked again"
-    return EndpointError(f"{url} answered with {_head(text)!r} instead of JSON. {advice}", transient=not page)
+    return EndpointError(f"{url} answered with {head_of(text)!r} instead of JSON. {advice}", transient=not page)
 
 
 def _explain_status(error: openai.APIStatusError, url: str, model: str) -> EndpointError:
@@ -113,7 +114,7 @@ def words_of(error: openai.APIStatusError) -> str:
     body = error.body
     if isinstance(body, dict):
         body = body.get("message") or body.get("detail") or body
-    return _head(body if isinstance(body, str) and body.strip() else error.message)
+    return head_of(body if isinstance(body, str) and body.strip() else error.message)
 
 
 def _lasting(message: str) -> EndpointError:
@@ -129,6 +130,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     return None if wait is None else min(max(wait, 0.0), _LONGEST_WAIT_SECONDS)
 
 
-def _head(text: str) -> str:
-    line = " ".join(text.split())
+def head_of(text: str) -> str:
+    """Return the beginning of an endpoint's words, on one line, in characters that every table takes."""
+    line = " ".join(mend(text).replace("\0", "\ufffd").split())
     return line if len(line) <= 200 else line[:200] + "..."

@@ -19,7 +19,7 @@ from teachers.offline.refusal import BadRequest
 from teachers.offline.replies import text_of
 from teachers.offline.server import OfflineServer
 
-CONTEXT = 512
+CONTEXT = 1024
 """Approximate tokens that the double's models hold where a quirk gives them a short context."""
 THOUGHT = "Let me think this through."
 _HALF = "\ue000"

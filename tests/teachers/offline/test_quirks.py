@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from schemas.completion import ChatMessage, Completion, Sampling, Tool
 from schemas.errors import ConfigError, ContextOverflow, TeacherError
 from schemas.run_config import TeacherConfig
+from teachers.failure_notes import FailureNotes
 from teachers.ledger import Ledger
 from teachers.ledgered import Ledgered
 from teachers.offline.quirks import CONTEXT, QUIRKS, THOUGHT, QuirkyServer
@@ -129,15 +130,17 @@ async def test_ignores_n_and_refuses_n_are_asked_singly(ask, quirk):
 
 async def test_truncates_is_noticed_by_the_tokens_that_are_missing(ask):
     async with serving("truncates") as asked:
-        await asked.client.complete(ask("word " * 400))  # 500 tokens: it fits
-        with pytest.raises(ContextOverflow, match=r"of 6,000 bytes sent it read 512 tokens.*OLLAMA_CONTEXT_LENGTH"):
-            await asked.client.complete(ask("word " * 1200))
+        with pytest.raises(ContextOverflow, match=r"of 9,000 bytes sent it read 1,024 tokens.*OLLAMA_CONTEXT_LENGTH"):
+            await asked.client.complete(ask("word " * 1800))
+        await asked.client.complete(ask("word " * 810))  # 1,013 tokens: it fits, and tells what a token has
+        with pytest.raises(ContextOverflow, match=r"of 7,500 bytes sent"):
+            await asked.client.complete(ask("word " * 1500))
         assert (await asked.client.complete(ask())).reply == "Forty."
 
 
 async def test_a_prompt_that_arrived_whole_is_never_taken_for_truncated(ask):
     async with serving("truncates") as asked:
-        for text in ("x = [1, 2, 3]\n" * 145, "Слово за слово. " * 70, "word " * 405):
+        for text in ("x = [1, 2, 3]\n" * 290, "Слово за слово. " * 140, "word " * 815):
             await asked.client.complete(ask(text))
     async with serving() as asked:  # another server than Ollama
         await asked.client.complete(ask("word " * 5000))
@@ -166,6 +169,19 @@ async def test_thinks_to_the_end_is_cut_off_not_empty(ask):
 async def test_only_max_tokens_is_what_is_sent(ask):
     completion = await answer(ask, "only_max_tokens", reply=None, sampling=Sampling(max_tokens=4))
     assert (completion.completion_tokens, completion.finish_reason) == (4, "length")
+
+
+async def test_half_a_character_in_a_refusal_is_told_and_stored(ask, endpoint, tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    notes = FailureNotes(ledger.engine, "1")
+    client = OpenAIChat(TeacherConfig(kind="openai", max_retries=0), "none", endpoint.url)
+    for status in (400, 200):
+        endpoint.otherwise = endpoint.raw(b'{"error": {"message": "no \\ud83d \\u0000"}}', "application/json", status)
+        with pytest.raises(TeacherError, match="no \ufffd \ufffd"):
+            await Ledgered(client, ledger, notes).complete(ask(str(status)))
+    assert len(notes.rows()) == 2
+    await client.close()
+    ledger.close()
 
 
 async def test_half_surrogates_are_replaced_and_stored(ask, tmp_path):
