@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-import venv
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -183,11 +182,12 @@ def installed(peer: Client, folder: Path) -> tuple[Client, str | None]:
     wanted = " ".join(peer.pins)
     if not ready.exists() or ready.read_text() != wanted:
         print(f"installing {wanted} into {home} ...", file=sys.stderr, flush=True)
-        venv.create(home, with_pip=True)
+        make = [sys.executable, "-m", "venv", "--clear", str(home)]
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peer.pins]
-        done = subprocess.run(pip, capture_output=True, text=True, check=False)
-        if done.returncode:
-            return peer, f"{wanted} cannot be installed: {last_line(done.stderr)}"
+        for command in (make, pip):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                return peer, f"{wanted} cannot be installed: {last_line(done.stderr) or last_line(done.stdout)}"
         ready.write_text(wanted)
     return replace(peer, python=str(python)), None
 
