@@ -42,6 +42,7 @@ _LIMIT = re.compile(rb'"max_(?:completion_)?tokens": ?(\d+)')
 _MESSAGE_TOKENS = 4
 """What wraps a message where prompts are billed by the byte."""
 _REPLY_TOKENS = 7
+RETRY_AFTER_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,13 @@ class Run:
         return True
 
     def _draw(self, prompt: bytes) -> float:
-        named = b"%d %b %d" % (self.habits.seed, prompt, self.arrivals[prompt])
-        return int.from_bytes(hashlib.blake2b(named, digest_size=8).digest()) / 2**64
+        return draw(self.habits.seed, prompt, self.arrivals[prompt])
+
+
+def draw(seed: int, prompt: bytes, attempt: int) -> float:
+    """Return the luck of an attempt at a prompt, in [0, 1); the first attempt is 1."""
+    named = b"%d %b %d" % (seed, prompt, attempt)
+    return int.from_bytes(hashlib.blake2b(named, digest_size=8).digest()) / 2**64
 
 
 class Endpoint:
@@ -255,7 +261,7 @@ class Connection(asyncio.Protocol):
         assert run is not None
         if fate == "refuse":
             run.refused += 1
-            hint = b"" if run.habits.mode == "cap" else b"retry-after: 1\r\n"
+            hint = b"" if run.habits.mode == "cap" else b"retry-after: %d\r\n" % RETRY_AFTER_SECONDS
             self._write(429, {"error": {"message": "Rate limit reached", "code": "rate_limit_exceeded"}}, hint)
         elif fate == "fail":
             run.failed += 1

@@ -26,7 +26,7 @@ from teachers.ledger import Ledger
 from teachers.ledgered import Ledgered
 from teachers.open import open_teacher
 
-OPEN_CALLS = 4
+OPEN_CALLS = 2
 """Calls that the caller keeps open for each that may be in flight, so that a retry that waits keeps no slot empty."""
 PRICE = Price(prompt=2.0, completion=8.0)
 LEDGER = "ledger.sqlite"
