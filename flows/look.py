@@ -33,6 +33,7 @@ def run_status(json: bool) -> None:
     unfinished = State(warehouse.home).has_unfinished()
     tables = {
         "costs": report.costs(warehouse),
+        "trajectory_costs": report.trajectory_costs(warehouse),
         "losses": report.losses(warehouse),
         "reasons": report.reasons(warehouse),
         "outages": report.outages(warehouse),
@@ -52,6 +53,7 @@ def run_status(json: bool) -> None:
         "funnel": f"What became of the tasks of build {builds[-1] if builds else ''}",
         "reasons": "What was turned away, and why, over all builds",
         "costs": "What was paid",
+        "trajectory_costs": "What a kept trajectory took of it",
         "losses": "What was billed beyond its maximum, or may have been billed for a reply that was lost",
         "outages": "What an outage or an interruption cost, and what has been settled since",
         "releases": "Releases",

@@ -71,6 +71,21 @@ def losses(warehouse: Warehouse) -> TableOf:
     return TableOf(("stage", "model", "what", "requests", "tokens at most", "usd at most"), warehouse.query(query))
 
 
+def trajectory_costs(warehouse: Warehouse) -> TableOf:
+    """What a kept trajectory took on average, by world, stage, model and prompt; shared receipts are divided."""
+    query = """
+        WITH kept AS (SELECT environment, count(*) AS n FROM trajectories GROUP BY 1),
+        shares AS (SELECT completion_id, count(*) AS n FROM trajectory_receipts GROUP BY 1)
+        SELECT environment, stage, costs.model, prompt || '/' || prompt_version, kept.n,
+               round(sum(1 / shares.n) / kept.n, 2), round(sum(costs.tokens / shares.n) / kept.n)::BIGINT,
+               round(sum(usd / shares.n) / kept.n, 6)
+        FROM trajectory_receipts JOIN trajectories USING (trajectory_id) JOIN costs USING (completion_id)
+        JOIN shares USING (completion_id) JOIN kept USING (environment)
+        GROUP BY environment, stage, costs.model, prompt, prompt_version, kept.n ORDER BY 1, 2, 3, 4"""
+    columns = ("world", "stage", "model", "prompt", "trajectories", "requests each", "tokens each", "usd each")
+    return TableOf(columns, warehouse.query(query))
+
+
 def acceptance(warehouse: Warehouse) -> TableOf:
     """Final episodes and kept trajectories of the whole home, by world, family, origin and difficulty."""
     query = """

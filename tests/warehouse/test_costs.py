@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import prompts
+from flows.report import trajectory_costs
 from schemas.completion import ChatMessage, Completion, CompletionRequest
 from schemas.tables import DRAWN_FROM_TABLES
 from schemas.task_spec import Provenance
@@ -132,6 +133,15 @@ def test_what_trajectories_share_and_what_none_has_add_up_to_the_ledger(paid: An
     )
     assert lost == PRICES["wrong"]
     assert shared + lost == paid.ledger.totals().cost_usd
+
+
+def test_the_status_says_what_a_kept_trajectory_took(paid: Any) -> None:
+    rows = trajectory_costs(paid.warehouse).rows
+    assert rows == [
+        ("db", "collect_episodes", "m", "solve_db/v1", 2, 2.0, 20, 0.5625),
+        ("db", "curate_trajectories", "m", "backfill/v1", 2, 0.5, 5, 0.03125),
+        ("db", "generate_tasks", "m", "generate_db/v1", 2, 0.5, 5, 0.5),
+    ]
 
 
 def test_a_prompt_that_is_not_installed_has_no_name(warehouse: Warehouse) -> None:
