@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,26 @@ pytest.importorskip("torch", reason=NEEDS)
 pytest.importorskip("transformers", reason=NEEDS)
 
 from eft.chat_server import ChatServer  # noqa: E402
+from eft.emulator import Emulator, Reply  # noqa: E402
 from eft.load import load  # noqa: E402
 
 pytestmark = pytest.mark.eft
 HELLO = [{"role": "user", "content": "how many?"}]
 
 
-@pytest.fixture
-async def url(folders: tuple[Path, Path, Path]) -> AsyncIterator[str]:
-    runner = web.AppRunner(ChatServer(load(folders), "eft").application(), handler_cancellation=True)
+@asynccontextmanager
+async def serving(emulator: Emulator) -> AsyncIterator[str]:
+    runner = web.AppRunner(ChatServer(emulator, "eft").application(), handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     await runner.cleanup()
+
+
+@pytest.fixture
+async def url(folders: tuple[Path, Path, Path]) -> AsyncIterator[str]:
+    async with serving(load(folders)) as address:
+        yield address
 
 
 async def post(url: str, **body: Any) -> tuple[int, dict[str, Any]]:
@@ -114,6 +122,24 @@ async def test_requests_at_once_are_answered_one_by_one_each_as_if_alone(url: st
     alone = [await post(url, seed=seed) for seed in range(6)]
     together = await asyncio.gather(*(post(url, seed=seed) for seed in range(6)))
     assert [a["choices"] for _, a in alone] == [a["choices"] for _, a in together]
+
+
+async def test_nobody_is_written_for_who_no_longer_waits(folders: tuple[Path, Path, Path]) -> None:
+    written: list[Reply] = []
+
+    class Watched(Emulator):
+        def write(self, *asked: Any) -> Reply:
+            written.append(super().write(*asked))
+            return written[-1]
+
+    loaded = load(folders)
+    async with serving(Watched(loaded.models, loaded.tokenizer, [])) as url:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await post(url, max_tokens=240)
+        status, answer = await post(url, max_tokens=2)
+    assert (status, answer["usage"]["completion_tokens"]) == (200, 2)
+    assert [len(reply.drawn) < 240 for reply in written] == [True, True]
 
 
 def command(folders: tuple[Path, Path, Path], *more: str) -> list[str]:
