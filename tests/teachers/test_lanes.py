@@ -61,6 +61,28 @@ def test_no_minute_and_no_moment_holds_more_than_the_limits(simulate, sizes, req
 
 
 @settings(max_examples=40, deadline=None)
+@given(sizes=SIZES, tokens=st.integers(1000, 600_000), concurrency=st.integers(1, 20), seed=st.integers(0, 999))
+def test_tokens_that_are_given_back_let_no_more_be_used_than_was_set_aside(simulate, sizes, tokens, concurrency, seed):
+    async def run() -> None:
+        loop, dice = asyncio.get_running_loop(), random.Random(seed)
+        lane, starts = Lane(ModelLimits(tokens_per_minute=tokens, concurrency=concurrency), clock=loop.time), []
+
+        async def send(size: int) -> None:
+            await asyncio.sleep(dice.random() * 60)
+            ticket = await lane.enter(size)
+            used = dice.randint(1, size)
+            starts.append((loop.time(), used))
+            await asyncio.sleep(dice.random() * 90)
+            lane.leave(ticket, used=used)
+
+        await asyncio.gather(*map(send, sizes))
+        in_flight = sum(sorted(sizes)[-concurrency:])
+        assert most_in_any_minute(starts)[1] <= tokens + max(tokens / 60, *sizes) + in_flight + 1
+
+    simulate(run)
+
+
+@settings(max_examples=40, deadline=None)
 @given(sizes=SIZES, seed=st.integers(0, 999))
 def test_cancelled_waiters_and_senders_leave_no_slot_behind(simulate, sizes, seed):
     async def run() -> None:
