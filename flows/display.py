@@ -13,6 +13,7 @@ from rich.table import Table
 from flows.report import TableOf
 from tasks.progress import StageProgress
 from tasks.workshop import Workshop
+from teachers.lanes import slowed_lanes
 from teachers.ledger import Totals
 
 REFRESHES_PER_SECOND = 4
@@ -63,6 +64,7 @@ def render(workshop: Workshop, width: int) -> Table:
     for (name, stage), row in zip(progress.stages.items(), stage_table(workshop).rows, strict=True):
         style = None if stage.started else "dim"
         drawn.add_row(f"{_mark(stage)} {name}", *row[1:], style=style)
+    drawn.caption = _slowed()
     return drawn
 
 
@@ -84,6 +86,15 @@ def summarise(workshop: Workshop, name: str) -> str:
     if paid:
         parts.append(f"{paid.tokens:,} tokens, {_dollars(paid)}")
     return ", ".join([*parts, _time(stage.seconds)])
+
+
+def _slowed() -> str | None:
+    """Say which models refuse with load, and how fast they are asked."""
+    lines = (
+        f"{name}: " + (f"slowed to {rate:,.0f} requests a minute" if rate else "no room, tried singly")
+        for name, rate in slowed_lanes().items()
+    )
+    return "\n".join(lines) or None
 
 
 def _paid(workshop: Workshop) -> Totals:

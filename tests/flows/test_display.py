@@ -16,8 +16,9 @@ from rich.console import Console
 
 from flows.display import render, shown, stage_table, summarise
 from schemas.completion import ChatMessage, CompletionRequest
-from schemas.run_config import RunConfig
+from schemas.run_config import ModelLimits, RunConfig
 from tasks.workshop import Workshop
+from teachers.lanes import lane_of
 from teachers.ledger import Ledger
 from teachers.scripted import Scripted, receipt
 from warehouse.state import State
@@ -170,3 +171,16 @@ def test_on_a_terminal_the_table_is_drawn_again_while_work_goes_on(
     first, last = seen.decode().rsplit("41", 1)
     assert "✓" not in first
     assert "✓" in last
+
+
+async def test_a_model_that_refuses_with_load_is_named_below_the_table(workshop):
+    assert render(workshop, 100).caption is None
+    lane = lane_of("http://sim/v1", None, "m", ModelLimits(concurrency=1))
+    for _ in range(12):
+        ticket = await lane.enter()
+        lane.leave(ticket)
+        lane.refuse(ticket)
+    assert render(workshop, 100).caption == "m at http://sim/v1: no room, tried singly"
+    ticket = await lane.enter()
+    lane.accept(ticket)
+    assert str(render(workshop, 100).caption).startswith("m at http://sim/v1: slowed to ")
