@@ -13,20 +13,21 @@ from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateTable
 
 from schemas.completion import CompletionRequest
+from teachers.ledger_tables import line_up, outlast, unreadable
 from teachers.purse import NOTHING, Amount
 
 Kind = Literal["reply_lost", "overbilled"]
 
 _log = logging.getLogger(__name__)
 
-_TABLES = sa.MetaData()
 LOSSES = sa.Table(
     "losses",
-    _TABLES,
+    sa.MetaData(),
     sa.Column("row_id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("build", sa.String, nullable=False, index=True),
+    sa.Column("build", sa.String, nullable=False),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("purpose", sa.String, nullable=False),
     sa.Column("model", sa.String, nullable=False),
@@ -61,7 +62,7 @@ class Losses:
     def __init__(self, engine: sa.Engine, build: str) -> None:
         self._engine = engine
         self._build = build
-        _TABLES.create_all(engine)
+        outlast(engine, self._make_table)
 
     def add(self, kind: Kind, request: CompletionRequest, amount: Amount, detail: str) -> None:
         """Store one; where that fails the log keeps it, since the answer that comes with it must not be lost too."""
@@ -82,11 +83,23 @@ class Losses:
         except SQLAlchemyError as error:
             _log.error("not stored: %s of %s, %s (%s)", kind, request.model, detail, error)
 
+    def _make_table(self) -> None:
+        with self._engine.begin() as connection:
+            line_up(connection)  # IF NOT EXISTS alone does not keep two processes from making it at once
+            connection.execute(CreateTable(LOSSES, if_not_exists=True))
+
     def rows(self) -> list[Loss]:
-        """Return all, in the order in which they were stored."""
+        """Return all, in the order in which they were stored.
+
+        Raises:
+            WarehouseError: they cannot be read.
+        """
         wanted = sa.select(LOSSES).where(LOSSES.c.build == self._build).order_by(LOSSES.c.row_id)
-        with self._engine.connect() as connection:
-            return [Loss.read(row) for row in connection.execute(wanted)]
+        try:
+            with self._engine.connect() as connection:
+                return [Loss.read(row) for row in connection.execute(wanted)]
+        except SQLAlchemyError as error:
+            raise unreadable(self._engine, error) from error
 
     def spent(self) -> dict[str, Amount]:
         """Return what must be counted as spent beside the ledger's answers, by stage: `overbilled` is in those."""
