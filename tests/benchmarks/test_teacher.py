@@ -112,6 +112,7 @@ def test_cpu_is_judged_above_the_bare_client_with_and_without_start_up(stand):
     [
         ((50,), (42,), 108, True),
         ((50,), (42,), 110, False),  # two that were stored are sent again
+        ((50,), (38,), 112, True),  # two of them answered, and in the commit that the kill cut off
         ((50,), (30,), 120, False),  # answers are lost beyond what was in flight
         ((50, 75), (42, 60), 115, True),
     ],
