@@ -46,11 +46,7 @@ class Ledgered:
             outcome = await self.ledger.obtain(key)
             if outcome is None:
                 self.ledger.counts.add(sent=1)
-                completion = await self.teacher.complete(request)
-                if request.parents:
-                    parents = (*request.parents, *completion.parents)
-                    completion = completion.model_copy(update={"parents": parents})
-                self.ledger.record(request, completion)
+                self.ledger.record(request, await self.teacher.complete(request))
                 recorded = True
             else:
                 self.ledger.counts.add(hits=1)

@@ -65,6 +65,7 @@ def make_receipt(
         reasoning=first.reasoning,
         tool_calls=first.calls,
         more_samples=tuple(sample.text for sample in whole[1:]),
+        parents=request.parents,
     )
 
 

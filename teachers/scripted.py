@@ -55,4 +55,5 @@ def receipt(request: CompletionRequest, reply: str) -> Completion:
         cost_usd=0.0,
         latency_seconds=0.0,
         created_at=datetime.now(UTC),
+        parents=request.parents,
     )

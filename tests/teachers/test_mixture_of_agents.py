@@ -229,3 +229,12 @@ async def test_the_offline_teacher_says_what_most_of_its_proposals_say(ledger, a
         answer = await whole.complete(ask(model="panel"))
         alone = await whole.complete(ask(model="offline-a"))
     assert answer.reply == alone.reply and answer.model == "offline-b" and len(answer.receipts) == 5
+
+
+async def test_through_a_batch_api_the_answer_names_its_proposals_too(ledger, ask):
+    batch = teacher(mode="batch", batch_poll_seconds=0.05, batch_wait_seconds=0.05)
+    async with open_teacher(RunConfig(teacher=batch), Settings(), ledger, build="1") as whole:
+        answer = await whole.complete(ask(model="panel"))
+    stored = {completion.completion_id: completion for _, completion in ledger.rows_after(0, 10)}
+    assert len(stored) == 5 and len(stored[answer.completion_id].parents) == 4
+    assert all(completion.batch for completion in stored.values())

@@ -153,3 +153,7 @@ def test_reading_a_reply_and_making_its_receipt_takes_little(ask):
         receipt(request, payload)
         took.append(time.perf_counter() - started)
     assert min(took) < 100e-6
+
+
+def test_a_receipt_names_what_its_request_was_made_from(ask):
+    assert receipt(ask(parents=("one", "two")), answer({"content": "4"})).parents == ("one", "two")
