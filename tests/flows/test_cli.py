@@ -30,8 +30,9 @@ class Said(NamedTuple):
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
     """Call a command that starts no Prefect, in this process."""
 
-    def in_process(*arguments: str, home: Path | None = None) -> Said:
-        monkeypatch.setenv("TRAJMILL_HOME", str(home or "/nonexistent"))
+    def in_process(*arguments: str, home: Path | None = None, **environment: str) -> Said:
+        for name, value in (environment | {"TRAJMILL_HOME": str(home or "/nonexistent")}).items():
+            monkeypatch.setenv(name, value)
         for secret in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HF_TOKEN"):
             monkeypatch.delenv(secret, raising=False)
         code = run(list(arguments))

