@@ -13,8 +13,8 @@ from rich.table import Table
 from flows.report import TableOf
 from tasks.progress import StageProgress
 from tasks.workshop import Workshop
-from teachers.lanes import slowed_lanes
 from teachers.ledger import Totals
+from teachers.limits.lanes import slowed_lanes
 
 REFRESHES_PER_SECOND = 4
 NAMED_REASONS = 4

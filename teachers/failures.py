@@ -9,7 +9,7 @@ import aiohttp
 import openai
 
 from schemas.errors import ContextOverflow, TeacherError
-from teachers.limit_headers import Told, read_limits, read_seconds
+from teachers.limits.headers import Told, read_limits, read_seconds
 from teachers.mending import mend
 
 _PASSING = {408, 409, 425, 429}

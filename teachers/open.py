@@ -12,9 +12,9 @@ from schemas.errors import ConfigError
 from schemas.run_config import RunConfig, TeacherConfig
 from schemas.settings import Settings
 from teachers.base import Rehearsal, Teacher
-from teachers.batch_api import BatchApi
-from teachers.batch_book import OFFLINE
-from teachers.batch_chat import BatchChat
+from teachers.batch.api import BatchApi
+from teachers.batch.book import OFFLINE
+from teachers.batch.chat import BatchChat
 from teachers.budget import Budgeted, losses_of, purse_of, require_prices
 from teachers.failure_notes import FailureNotes
 from teachers.ledger import Ledger

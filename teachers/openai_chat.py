@@ -31,8 +31,8 @@ from teachers.chat_protocol import is_openai, probe_body, request_body
 from teachers.chat_reply import Reply, read_reply
 from teachers.context_guard import ContextGuard
 from teachers.failures import EndpointError, explain, no_json, timed_out
-from teachers.lanes import Lane, lane_of, limits_for
-from teachers.limit_headers import read_limits
+from teachers.limits.headers import read_limits
+from teachers.limits.lanes import Lane, lane_of, limits_for
 from teachers.receipts import make_receipt
 from teachers.samples import draw_samples
 

@@ -18,8 +18,8 @@ from flows.display import render, shown, stage_table, summarise
 from schemas.completion import ChatMessage, CompletionRequest
 from schemas.run_config import ModelLimits, RunConfig
 from tasks.workshop import Workshop
-from teachers.lanes import lane_of
 from teachers.ledger import Ledger
+from teachers.limits.lanes import lane_of
 from teachers.scripted import Scripted, receipt
 from warehouse.state import State
 from warehouse.warehouse import Warehouse

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from schemas.run_config import TeacherConfig
-from teachers.batch_api import BatchApi, is_unknown
+from teachers.batch.api import BatchApi, is_unknown
 from teachers.failures import EndpointError
 from teachers.offline.batches import OfflineBatches
 from teachers.offline.refusal import BadRequest

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from schemas.run_config import ModelLimits, TeacherConfig
-from teachers.buckets import CATCH_UP_SECONDS, Bucket
-from teachers.limit_headers import MINUTE, Quota, Told
-from teachers.throttle import Throttle
+from teachers.limits.buckets import CATCH_UP_SECONDS, Bucket
+from teachers.limits.headers import MINUTE, Quota, Told
+from teachers.limits.throttle import Throttle
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from schemas.completion import Completion
 from schemas.errors import BudgetError, ConfigError, TeacherError
 from schemas.run_config import Price, RunConfig, TeacherConfig
 from schemas.settings import Settings
-from teachers.batch_chat import BatchChat
+from teachers.batch.chat import BatchChat
 from teachers.ledger import Ledger
 from teachers.ledgered import Ledgered
 from teachers.offline.server import OfflineServer

@@ -20,14 +20,14 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from schemas.completion import Completion, CompletionRequest
 from schemas.errors import TrajmillError, WarehouseError
 from schemas.run_config import TeacherConfig
-from teachers.batch_api import BatchApi
-from teachers.batch_book import BatchBook
-from teachers.batch_home import BatchHome, Returned
-from teachers.batch_out import BatchOut, NotSubmitted, not_submitted
-from teachers.batch_protocol import QueueFull, write_line
+from teachers.batch.api import BatchApi
+from teachers.batch.book import BatchBook
+from teachers.batch.gathering import Gathering, Group
+from teachers.batch.home import BatchHome, Returned
+from teachers.batch.out import BatchOut, NotSubmitted, not_submitted
+from teachers.batch.protocol import QueueFull, write_line
 from teachers.chat_reply import read_reply
 from teachers.failures import EndpointError
-from teachers.gathering import Gathering, Group
 from teachers.ledger import Ledger
 from teachers.openai_chat import OpenAIChat
 from teachers.prices import cost_usd, price_of

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from schemas.completion import Completion, CompletionRequest
 from schemas.run_config import TeacherConfig
-from teachers.batch_api import BatchApi, is_unknown
-from teachers.batch_book import BatchBook, Entry
-from teachers.batch_protocol import ENDED, Batch, explain_missing, read_line
+from teachers.batch.api import BatchApi, is_unknown
+from teachers.batch.book import BatchBook, Entry
+from teachers.batch.protocol import ENDED, Batch, explain_missing, read_line
 from teachers.failures import EndpointError
 from teachers.ledger import Ledger
 

@@ -19,7 +19,7 @@ from openai import AsyncOpenAI
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import ConfigError
-from teachers.batch_protocol import Batch
+from teachers.batch.protocol import Batch
 from teachers.failures import EndpointError, explain, no_json, timed_out
 
 METADATA_KEY = "trajmill_batch"

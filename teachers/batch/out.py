@@ -6,8 +6,8 @@ import asyncio
 import logging
 
 from schemas.run_config import TeacherConfig
-from teachers.batch_api import BatchApi, is_file_late, may_be_there
-from teachers.batch_book import BatchBook
+from teachers.batch.api import BatchApi, is_file_late, may_be_there
+from teachers.batch.book import BatchBook
 from teachers.failures import EndpointError
 
 _FILE_WAITS = (1, 2, 4)

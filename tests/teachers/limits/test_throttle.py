@@ -11,8 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from schemas.run_config import ModelLimits
-from teachers.lanes import Lane
-from teachers.throttle import Throttle
+from teachers.limits.lanes import Lane
+from teachers.limits.throttle import Throttle
 
 Server = Callable[[], Awaitable[bool]]
 """Whether a request is answered; takes the time that it takes."""
@@ -185,5 +185,5 @@ def test_a_lane_whose_limit_was_lifted_is_free_again(simulate, caplog):
         return lane
 
     assert simulate(run).slowed_to is None
-    said = [record.message for record in caplog.records if record.name == "teachers.lanes"]
+    said = [record.message for record in caplog.records if record.name == "teachers.limits.lanes"]
     assert len(said) == 2 and "slowed to" in said[0] and "no longer slowed" in said[1]

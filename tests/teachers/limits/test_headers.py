@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from teachers.limit_headers import DAY, MINUTE, Quota, Told, read_limits, read_seconds
+from teachers.limits.headers import DAY, MINUTE, Quota, Told, read_limits, read_seconds
 
 NOW = 1_755_780_000.0
 """2025-08-21T12:40:00Z"""

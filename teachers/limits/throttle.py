@@ -16,7 +16,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from teachers.buckets import CATCH_UP_SECONDS, Bucket
+from teachers.limits.buckets import CATCH_UP_SECONDS, Bucket
 
 _AT_RANDOM, _WITH_LOAD, _ALARM = 0.1, 0.3, 12.0
 _REFUSED = math.log(_WITH_LOAD / _AT_RANDOM)

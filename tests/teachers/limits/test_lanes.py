@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.run_config import ModelLimits, TeacherConfig
-from teachers.lanes import Lane, lane_of, limits_for, slowed_lanes
-from teachers.limit_headers import MINUTE, Quota, Told
+from teachers.limits.headers import MINUTE, Quota, Told
+from teachers.limits.lanes import Lane, lane_of, limits_for, slowed_lanes
 
 SIZES = st.lists(st.integers(1, 4000), min_size=1, max_size=60)
 

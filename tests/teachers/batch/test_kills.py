@@ -17,14 +17,14 @@ from aiohttp import web
 
 from teachers.offline.server import OfflineServer
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 N = 40
 _RUN = """
 import asyncio, sys
 from pathlib import Path
 from schemas.completion import ChatMessage, CompletionRequest
 from schemas.run_config import TeacherConfig
-from teachers.batch_chat import BatchChat
+from teachers.batch.chat import BatchChat
 from teachers.ledger import Ledger
 from teachers.ledgered import Ledgered
 from teachers.openai_chat import OpenAIChat
