@@ -35,7 +35,8 @@ def land_losses(workshop: Workshop) -> int:
     requests that were not answered."""
     where = "stage = 'teacher' AND build = ?"
     landed = set(workshop.warehouse.column("rejections", "rejection_id", where, (workshop.build,)))
-    lost = [_rejection(loss, workshop.build) for loss in losses_of(workshop.ledger, str(workshop.build)).rows()]
+    losses = losses_of(workshop.ledger, str(workshop.build)).rows()
+    lost = [_rejection(loss, workshop.build) for loss in losses if loss.kind != "given_up"]
     lost += [_not_answered(failure, workshop.build) for failure in failures_of(workshop).rows()]
     fresh = [rejection for rejection in lost if rejection.rejection_id not in landed]
     if fresh:

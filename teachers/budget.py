@@ -7,6 +7,7 @@ what it answers. docs/teacher.md, section "Budget".
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Iterable, Mapping
@@ -22,7 +23,7 @@ from schemas.errors import ConfigError
 from schemas.run_config import BudgetConfig, Price, TeacherConfig
 from teachers.base import Teacher
 from teachers.ledger import Ledger
-from teachers.losses import Losses
+from teachers.losses import Kind, Losses
 from teachers.prices import price_of, rates_of
 from teachers.purse import NOTHING, Amount, Purse, sum_from_floats
 
@@ -96,8 +97,9 @@ class Hold:
     def _write_off(self, amount: Amount, error: BaseException) -> None:
         self._settle(amount, amount, lost=amount)
         if self._losses:
+            kind: Kind = "given_up" if isinstance(error, asyncio.CancelledError) else "reply_lost"
             detail = f"may have cost up to {amount}: {str(error) or type(error).__name__}"
-            self._losses.add("reply_lost", self._request, amount, detail)
+            self._losses.add(kind, self._request, amount, detail)
 
     def _settle(self, held: Amount, paid: Amount, *, lost: Amount = NOTHING, beyond: Amount = NOTHING) -> None:
         self._held -= held

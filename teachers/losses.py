@@ -1,8 +1,9 @@
 """Losses: what was, or may have been, billed without an answer to show for it. Durable beside the ledger.
 
 `reply_lost`: a request went out and its reply never came, or came unreadable. Whether it was billed nobody here can
-tell, so the purse counts the most that it can have cost. `overbilled`: an answer that was billed beyond the maximum
-that its request set; the amount is what was too much.
+tell, so the purse counts the most that it can have cost. `given_up`: the same, but it was us who stopped waiting, since
+the run was ended; counted alike, and no row tells it, so that a build that went on has the rows of one that never
+stopped. `overbilled`: an answer that was billed beyond the maximum of its request; the amount is what was too much.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from schemas.completion import CompletionRequest
 from teachers.ledger_tables import line_up, outlast, unreadable
 from teachers.purse import NOTHING, Amount
 
-Kind = Literal["reply_lost", "overbilled"]
+Kind = Literal["reply_lost", "given_up", "overbilled"]
 
 _log = logging.getLogger(__name__)
 
@@ -105,6 +106,6 @@ class Losses:
         """Return what must be counted as spent beside the ledger's answers, by stage: `overbilled` is in those."""
         found: dict[str, Amount] = {}
         for loss in self.rows():
-            if loss.kind == "reply_lost":
+            if loss.kind != "overbilled":
                 found[loss.purpose] = found.get(loss.purpose, NOTHING) + loss.amount
         return found

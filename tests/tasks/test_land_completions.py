@@ -64,6 +64,7 @@ def test_what_was_lost_lands_once_with_its_reason_and_stands_in_the_status(open_
     losses.add("reply_lost", request, Amount.of(700, 0.25), "no answer in time")
     assert (land_losses(shop), land_losses(shop)) == (2, 0)
     losses.add("overbilled", request, Amount.of(10, 0.5), "billed more")
+    losses.add("given_up", request, Amount.of(10, 0.5), "the run was stopped")
     losses_of(shop.ledger, "another build").add("overbilled", request, Amount.of(1, 1), "not this home's")
     assert (land_losses(shop), land_losses(shop)) == (1, 0)
     assert report.losses(shop.warehouse).rows == [

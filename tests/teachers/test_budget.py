@@ -187,6 +187,8 @@ async def test_a_request_cancelled_in_flight_counts_and_one_cancelled_before_it_
     await asyncio.gather(*running, return_exceptions=True)
     assert purse.held == NOTHING
     assert [loss.amount for loss in losses.rows()] == [purse.spent] == [at_most(ask("question 0"), PRICES["m"])]
+    assert losses.rows()[0].kind == "given_up"
+    assert losses.spent() == {"collect_episodes": purse.spent}
     await teacher.close()
 
 
