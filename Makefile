@@ -21,17 +21,18 @@ demo: setup  ## the whole figure, offline, into ./data: about a minute
 check: setup  ## format, lint, types, layers, generated docs: under a minute
 	@sh deployments/check.sh "$(BIN)"
 
-docs: setup  ## write anew what is generated: docs/tables.md, docs/task-spec.schema.json
+docs: setup  ## write anew what is generated: docs/tables.md and the schemas
 	@"$(BIN)/python" -m schemas.tables --write docs/tables.md
 	@"$(BIN)/python" -m formats.task_jsonl --write docs/task-spec.schema.json
+	@"$(BIN)/python" -m formats.recorded_episodes --write docs/recorded-episode.schema.json
 
 test: setup  ## the tests: under ten minutes on two cores, no network but loopback
 	@"$(BIN)/python" -m pytest $(PARALLEL) -m "not slow and not engines and not trainers and not eft"
 
 test-slow: setup  ## kill moments, three interpreters, cron, planted faults: about half an hour
-	@"$(BIN)/python" -m pytest $(PARALLEL) -m slow
+	@"$(BIN)/python" -m pytest $(PARALLEL) -m "slow and not engines"
 
-test-engines: setup  ## against MariaDB and PostgreSQL, where they run
+test-engines: setup  ## against MariaDB, PostgreSQL, Docker and Podman, where they run
 	@"$(BIN)/python" -m pytest -m engines || [ $$? -eq 5 ]
 
 test-trainers: setup  ## against the trainers' own loaders
@@ -43,3 +44,4 @@ test-eft: setup  ## emulated fine-tuning on tiny models, where torch and transfo
 bench: setup  ## the measurements in docs/: about 25 minutes on two idle cores
 	@"$(BIN)/python" benchmarks/build.py
 	@"$(BIN)/python" benchmarks/teacher.py
+	@"$(BIN)/python" -m benchmarks.sandbox

@@ -18,8 +18,6 @@ from teachers.ledger import Ledger
 
 SLACK_SECONDS = 0.5
 """How much later than its time-out a request may be given up."""
-COMMIT_SECONDS = 0.02
-"""The longest that the ledger gathers answers for one commit; their slots are free by then."""
 MAX_TOKENS = 50
 """Of every request; `ours` has the same default."""
 
@@ -215,13 +213,8 @@ def judge_kill(stand: Stand, client: Client, taken: Taken) -> Verdict:
     if client != OURS:
         return Verdict(text, again <= len(killed.requests) * stand.in_flight and run.said["rows"] == stand.rows)
     text += f"; at each kill {', '.join(map(str, killed.lost))} without a stored answer"
-    in_flight = all(0 <= lost <= most_unstored(stand) for lost in killed.lost)
+    in_flight = all(0 <= lost <= stand.in_flight for lost in killed.lost)
     return Verdict(text, again == sum(killed.lost) and in_flight and run.said["rows"] == stand.rows)
-
-
-def most_unstored(stand: Stand) -> int:
-    """Return how many requests may be out or on their way to the disk: the slots, and the answers of one commit."""
-    return stand.in_flight + math.ceil(stand.in_flight / stand.latency * COMMIT_SECONDS)
 
 
 # sockets that never answer

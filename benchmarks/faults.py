@@ -23,6 +23,7 @@ from benchmarks.fault_truth import (
     planted_in_episode,
     planted_in_task,
 )
+from benchmarks.page import Marks, table_line
 from flows.open_workshop import open_workshop
 from tasks.collect_episodes import collect_shard, plan_shards
 from tasks.curate_trajectories import count_shards, curate_shard
@@ -42,7 +43,7 @@ OVERRIDES = {
 """Rates at which every class is planted at least `AT_LEAST` times over at least `EPISODES` episodes."""
 AT_LEAST = 15
 EPISODES = 500
-START, END = "<!-- table: python -m benchmarks.faults --write docs/trust.md -->", "<!-- end of table -->"
+TABLE = Marks("<!-- table: python -m benchmarks.faults --write docs/trust.md -->")
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,9 @@ def render(found: Found) -> str:
 
 def _table(what: str, classes: Sequence[str], cases: Sequence[Case]) -> str:
     head = ("planted in " + what, "OS", "DB", "planted", "kept", "refused", "wrong kept", "right refused", "refused as")
-    lines = [_line(head), _line(["---"] * len(head))]
-    lines += [_line(_row(name, [case for case in cases if case.planted.fault == name])) for name in classes]
-    return "\n".join([*lines, _line(["**all**", *_row("", cases)[1:-1], ""])])
+    lines = [table_line(head), table_line(["---"] * len(head))]
+    lines += [table_line(_row(name, [case for case in cases if case.planted.fault == name])) for name in classes]
+    return "\n".join([*lines, table_line(["**all**", *_row("", cases)[1:-1], ""])])
 
 
 def _row(name: str, cases: Sequence[Case]) -> list[str]:
@@ -185,16 +186,6 @@ def _row(name: str, cases: Sequence[Case]) -> list[str]:
     return [f"`{name}`", *map(str, numbers), reasons]
 
 
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def put(page: str, table: str) -> str:
-    """Return the page with its table replaced."""
-    before, _, rest = page.partition(START)
-    return f"{before}{START}\n\n{table}\n\n{END}{rest.partition(END)[2]}"
-
-
 def main(arguments: Sequence[str]) -> int:
     """Print the table, or write it into a page."""
     with tempfile.TemporaryDirectory() as home:
@@ -202,7 +193,7 @@ def main(arguments: Sequence[str]) -> int:
     print(render(found))
     if arguments[:1] == ["--write"]:
         page = Path(arguments[1])
-        page.write_text(put(page.read_text(encoding="utf-8"), render(found)), encoding="utf-8")
+        page.write_text(TABLE.put(page.read_text(encoding="utf-8"), render(found)), encoding="utf-8")
     return 0
 
 

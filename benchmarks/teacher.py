@@ -5,7 +5,9 @@ Every number is made in a fresh process on this machine, ratios within one run. 
     python benchmarks/teacher.py                                        about 20 minutes on two idle cores
     python benchmarks/teacher.py --quick                                without the 100,000 requests
     python benchmarks/teacher.py --cells clean,err --clients ours
-    python benchmarks/teacher.py --peers --write docs/teacher.md        with the peers: up to 20 minutes more
+    python benchmarks/teacher.py --peers --runs 2 --write docs/teacher.md   with the peers: about half an hour
+
+A peer is measured once in each cell (ours and the bare clients: medians), and is taken for not finishing after --limit.
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ from pathlib import Path
 from benchmarks.cells import CELLS, Cell, Taken, Verdict
 from benchmarks.clients import OURS, PEERS, RAW, Client, Run, Stand, installed
 from benchmarks.mock_endpoint import started
+from benchmarks.page import Marks
 from schemas.settings import Settings
 
-START, END = "<!-- table: python benchmarks/teacher.py --peers --write docs/teacher.md -->", "<!-- end of table -->"
+TABLE = Marks("<!-- table: python benchmarks/teacher.py --peers --write docs/teacher.md -->")
 QUICK_LEAVES_OUT = {"memory"}
 
 Table = dict[str, dict[str, Verdict]]
@@ -49,7 +52,7 @@ def main() -> int:
         verdicts = {name: {client: vars(verdict) for client, verdict in row.items()} for name, row in table.items()}
         chosen.json.write_text(json.dumps(verdicts, indent=1), encoding="utf-8")
     if chosen.write:
-        chosen.write.write_text(put(read_page(chosen.write), page), encoding="utf-8")
+        chosen.write.write_text(TABLE.put(read_page(chosen.write), page), encoding="utf-8")
     missed = [cell.name for cell in cells if OURS.name in table[cell.name] and table[cell.name][OURS.name].met is False]
     print(f"goals missed: {', '.join(missed)}" if missed else "every goal is met", file=sys.stderr)
     return 1 if missed else 0
@@ -199,13 +202,7 @@ def _field(verdict: Verdict | None, is_ours: bool) -> str:
 def read_page(path: Path) -> str:
     """Return a page as it stands, with a section for the table where it has none."""
     page = path.read_text(encoding="utf-8") if path.exists() else "# The teacher\n"
-    return page if START in page else f"{page.rstrip()}\n\n## Measured\n\n{START}\n{END}\n"
-
-
-def put(page: str, table: str) -> str:
-    """Return the page with its table replaced."""
-    before, _, rest = page.partition(START)
-    return f"{before}{START}\n\n{table}\n\n{END}{rest.partition(END)[2]}"
+    return page if TABLE.start in page else f"{page.rstrip()}\n\n## Measured\n\n{TABLE}"
 
 
 if __name__ == "__main__":

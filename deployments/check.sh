@@ -11,4 +11,5 @@ bin=$1
 "$bin/lint-imports" --no-cache
 "$bin/python" -m schemas.tables --check docs/tables.md
 "$bin/python" -m formats.task_jsonl --check docs/task-spec.schema.json
+"$bin/python" -m formats.recorded_episodes --check docs/recorded-episode.schema.json
 "$bin/python" -m pytest --quiet tests/test_house.py

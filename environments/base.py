@@ -12,7 +12,11 @@ from typing import Any, Protocol
 
 from schemas.completion import ChatMessage
 from schemas.episode import Verdict
+from schemas.recording import RecordedTurn
 from schemas.task_spec import Probe, TaskSpec
+
+UNCHANGED = "as set up"
+"""Fingerprint of a state that nothing has changed."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,13 @@ class Environment(Protocol):
             CheckError: the check could not run.
         """
 
+    async def fingerprint(self) -> str | None:
+        """Digest the state as the agent left it, last of all; None = this world cannot tell.
+
+        Raises:
+            SandboxError: the world broke.
+        """
+
     async def close(self) -> None: ...
 
     async def __aenter__(self) -> Environment: ...
@@ -144,8 +155,15 @@ class Home(Protocol):
     @property
     def world_id(self) -> str: ...
 
-    def describe(self) -> Mapping[str, str]:
-        """Return provenance: image, sandbox."""
+    async def world_id_of(self, spec: TaskSpec) -> str:
+        """Return the id that episodes of `spec` carry: another than `world_id` where what it runs on is another.
+
+        Raises:
+            ConfigError: what it runs on is not here; the text says what brings it.
+        """
+
+    def describe(self, spec: TaskSpec | None = None) -> Mapping[str, str]:
+        """Return provenance: image, sandbox; of what `spec` runs on, whose `world_id_of` was asked for before."""
 
     def open(self, spec: TaskSpec) -> Environment:
         """Return an environment for one episode of `spec`, not yet reset."""
@@ -154,6 +172,12 @@ class Home(Protocol):
         self, environment: Environment, spec: TaskSpec
     ) -> tuple[Sequence[tuple[Action, Step]], str | None]:
         """Run the reference as the episode (after `reset`); return its turns and the answer that its output gives."""
+
+    def read_recorded(self, environment: Environment, turn: RecordedTurn) -> Action | None:
+        """Return what a recorded turn does in this world as it stands (`submit`: the answer that the last action gave).
+
+        None: the world has no such action, or it says nothing.
+        """
 
     async def admit(self, spec: TaskSpec) -> tuple[Probe, ...]:
         """Try a task in fresh environments: the reference passes twice, doing nothing fails, no answer passes."""

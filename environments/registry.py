@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -11,15 +11,21 @@ from environments.db.rehearsal import DbRehearsal
 from environments.db.world import DbHome
 from environments.os.rehearsal import OsRehearsal
 from environments.os.world import OsHome
+from sandboxes.base import Sandbox
 from sandboxes.bubblewrap import Bubblewrap
+from sandboxes.configured import open_sandbox
 from sandboxes.images import host_image
 from schemas.errors import ConfigError
-from schemas.run_config import RunConfig
+from schemas.run_config import RunConfig, SandboxConfig
+
+NO_SERVERS: Mapping[str, str] = {}
 
 
 @asynccontextmanager
-async def open_worlds(config: RunConfig, home: Path, cache: Path) -> AsyncIterator[Mapping[str, Home]]:
-    """Open the configured worlds.
+async def open_worlds(
+    config: RunConfig, home: Path, cache: Path, servers: Mapping[str, str] = NO_SERVERS
+) -> AsyncIterator[Mapping[str, Home]]:
+    """Open the configured worlds; `servers` are URLs of database servers by dialect.
 
     Raises:
         ConfigError: a world's sandbox or engine does not work on this machine; the text says what to do.
@@ -27,21 +33,28 @@ async def open_worlds(config: RunConfig, home: Path, cache: Path) -> AsyncIterat
     async with AsyncExitStack() as stack:
         opened: dict[str, Home] = {}
         for name in config.environments:
-            opened[name] = await stack.enter_async_context(_make(name, config, home, cache))
+            opened[name] = await stack.enter_async_context(_make(name, config, home, cache, servers))
         yield opened
 
 
 async def probe_worlds(config: RunConfig, cache: Path) -> None:
-    """Try the sandbox that the configured worlds need.
+    """Try the sandboxes that the configured worlds need.
 
     Raises:
         ConfigError: it does not work on this machine; the text says what to do.
     """
-    if not config.environments:
-        return
-    found = await Bubblewrap(host_image(cache)).probe()
-    if not found.usable:
-        raise ConfigError(f"no sandbox on this machine ({found.backend}): {found.reason}. {found.fix}")
+    for sandbox in _needed_sandboxes(config, cache):
+        found = await sandbox.probe()
+        if not found.usable:
+            raise ConfigError(f"no sandbox on this machine ({found.backend}): {found.reason}. {found.fix}")
+
+
+def _needed_sandboxes(config: RunConfig, cache: Path) -> Iterator[Sandbox]:
+    """Yield what the worlds run on; the databases' worker sits behind bubblewrap, whatever the shells sit behind."""
+    if "os" in config.environments:
+        yield open_sandbox(config.collect.sandbox, cache)[0]
+    if "db" in config.environments and ("os" not in config.environments or config.collect.sandbox != SandboxConfig()):
+        yield Bubblewrap(host_image(cache))
 
 
 def rehearsals() -> Sequence[OsRehearsal | DbRehearsal]:
@@ -50,15 +63,16 @@ def rehearsals() -> Sequence[OsRehearsal | DbRehearsal]:
 
 
 def databases_of(home: Path) -> Path:
-    """Return the folder of a home's SQLite files, each named by its sha256."""
+    """Return the folder of a home's SQLite files and SQL dumps, each named by its sha256."""
     return home / "databases"
 
 
-def _make(name: str, config: RunConfig, home: Path, cache: Path) -> Home:
+def _make(name: str, config: RunConfig, home: Path, cache: Path, servers: Mapping[str, str]) -> Home:
     collect = config.collect
     if name == "os":
-        image = host_image(cache)
+        sandbox, image = open_sandbox(collect.sandbox, cache)
         timeout, turns = collect.command_timeout_seconds, collect.max_turns.get("os", 8)
-        return OsHome(Bubblewrap(image), image.digest, command_timeout=timeout, max_turns=turns)
+        names = collect.sandbox.stands_for
+        return OsHome(sandbox, image.digest, command_timeout=timeout, max_turns=turns, image_names=names)
     timeout, turns = collect.statement_timeout_seconds, collect.max_turns.get("db", 15)
-    return DbHome.on_sqlite(databases_of(home), statement_timeout=timeout, max_turns=turns)
+    return DbHome.on_engines(databases_of(home), servers, statement_timeout=timeout, max_turns=turns)

@@ -14,7 +14,7 @@ from flows.last_words import end_unforeseen, leave, tell
 from schemas.errors import ConfigError, InputError, TrajmillError
 from tasks.prefect_environment import settle_prefect
 
-SOLVERS = ("teacher", "reference")
+SOLVERS = ("teacher", "reference", "recorded")
 
 app = typer.Typer(
     name="trajmill",
@@ -79,17 +79,21 @@ def collect(
     config: Config = "demo",
     set_: Set = None,
     solver: Annotated[
-        str, typer.Option(help="teacher, or reference: runs each task's reference as the episode.")
+        str,
+        typer.Option(
+            help="teacher; reference: each task's reference is run as the episode; recorded: imported recordings are."
+        ),
     ] = "teacher",
     origin: Annotated[
-        list[str] | None, typer.Option(help="Origins of tasks; default: the config's, or all for references.")
+        list[str] | None,
+        typer.Option(help="Origins of tasks; default: the config's, or all where no teacher is asked."),
     ] = None,
     json: Json = False,
 ) -> None:
     """Let the solver work on tasks in sandboxes and prove what it did."""
     overrides = _overrides(config, set_)
     if solver not in SOLVERS:
-        raise ConfigError(f"--solver is {' or '.join(SOLVERS)}, not {solver!r}")
+        raise ConfigError(f"--solver is {', '.join(SOLVERS)}, not {solver!r}")
     from flows.commands import run_collect
 
     run_collect(config, overrides, solver, origin, json)
@@ -117,7 +121,11 @@ def publish(home: Home = None, config: Config = "demo", set_: Set = None, json: 
 @app.command("import")
 def import_(
     format_: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="sharegpt, tasks, agentbench-os, agentbench-db, bird.")
+        str,
+        typer.Argument(
+            metavar="FORMAT",
+            help="sharegpt, tasks, agentbench-os, agentbench-db, bird, episodes, intercode-sql, intercode-bash.",
+        ),
     ],
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")],
     home: Home = None,
@@ -128,13 +136,22 @@ def import_(
     scripts: Annotated[
         Path | None, typer.Option(help="agentbench-os: folder that script files are relative to.")
     ] = None,
+    tasks: Annotated[Path | None, typer.Option(help="intercode-*: the tasks that the episodes are about.")] = None,
+    databases: Annotated[Path | None, typer.Option(help="intercode-sql: the MySQL dump that they ask about.")] = None,
+    filesystem: Annotated[
+        Path | None, typer.Option(help="intercode-bash: the manifest of the files that they are about.")
+    ] = None,
+    config: Annotated[
+        str, typer.Option(help="tasks: the config on whose sandbox and engines they are tried.")
+    ] = "demo",
     lint: Annotated[bool, typer.Option("--lint", help="Only report, import nothing.")] = False,
     json: Json = False,
 ) -> None:
     """Bring in data from outside; every row that is turned away says why."""
-    from flows.imports import run_import
+    from flows.imports import Options, run_import
 
-    run_import(format_, paths, source_model, license_, scripts, lint, json)
+    options = Options(source_model, license_, scripts, tasks, databases, filesystem, config)
+    run_import(format_, paths, options, lint, json)
 
 
 @app.command()
@@ -197,6 +214,23 @@ def reject(
     from flows.look import run_reject
 
     run_reject(ids, reason, json)
+
+
+@app.command()
+def verify(
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID...]", help="Episodes, trajectories or tasks; a unique beginning is enough."),
+    ] = None,
+    home: Home = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Accepted episodes to draw as well.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the drawing.")] = 0,
+    json: Json = False,
+) -> None:
+    """Run proofs again: do an episode's actions show, leave and earn the same, does a task still prove itself?"""
+    from flows.look import run_verify
+
+    run_verify(ids or [], sample, seed, json)
 
 
 @app.command()

@@ -98,10 +98,10 @@ def _stage_object(workshop: Workshop) -> dict[str, Any]:
 
 
 def run_collect(config: str, overrides: dict[str, Any], solver: str, origins: list[str] | None, json: bool) -> None:
-    """Collect with a solver; references run on every origin unless some are named."""
+    """Collect with a solver; references and recordings run on every origin unless some are named."""
     from flows.collect_episodes import collect_episodes
 
-    if solver == "reference" and not origins:
+    if solver != "teacher" and not origins:
         origins = ["self_instruct", "derived", "own", "recorded", "benchmark"]
     watch = Watch(quiet=json)
     run_flow(collect_episodes, watch, config=config, overrides=overrides, solver=solver, origins=origins)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from flows.open_workshop import MIN_FREE_BYTES
 from flows.report import TableOf
 from flows.terminal import say_json, say_table
-from sandboxes.bubblewrap import Bubblewrap
-from sandboxes.images import host_image
+from sandboxes.configured import open_sandbox
 from schemas.errors import ConfigError, TrajmillError
+from schemas.run_config import Backend, SandboxConfig
 from schemas.settings import Settings
 from teachers.ledger import try_ledger
 from teachers.open import check_endpoint
@@ -24,6 +24,8 @@ class Finding(NamedTuple):
     works: bool
     found: str
     fix: str = ""
+    needed: bool = True
+    """False = a build works without it unless its configuration names it."""
 
 
 def run_doctor(json: bool) -> None:
@@ -32,10 +34,14 @@ def run_doctor(json: bool) -> None:
     if json:
         say_json({"findings": [finding._asdict() for finding in findings]})
     else:
-        rows = [("✓" if f.works else "✗", f.what, f.found, f.fix) for f in findings]
+        rows = [(_mark(f), f.what, f.found, f.fix) for f in findings]
         say_table("What works here", TableOf(("", "what", "found", "to do"), rows))
-    if not all(finding.works for finding in findings):
+    if not all(finding.works for finding in findings if finding.needed):
         sys.exit(1)
+
+
+def _mark(finding: Finding) -> str:
+    return "✓" if finding.works else "✗" if finding.needed else "-"
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -43,7 +49,9 @@ async def examine(settings: Settings) -> list[Finding]:
     return [
         _python(),
         _disk(settings),
-        await _sandbox(settings),
+        await _sandbox(settings, "bubblewrap"),
+        await _sandbox(settings, "docker"),
+        await _sandbox(settings, "podman"),
         await _database(settings),
         await _ledger(settings),
         await _teacher(settings),
@@ -65,17 +73,16 @@ def _disk(settings: Settings) -> Finding:
     )
 
 
-async def _sandbox(settings: Settings) -> Finding:
+async def _sandbox(settings: Settings, backend: Backend) -> Finding:
     async def probe() -> tuple[bool, str, str]:
-        image = host_image(settings.cache)
-        found = await Bubblewrap(image).probe()
-        return (
-            found.usable,
-            found.reason or f"{found.backend}, limits by {found.limits}, image {image.digest[:12]}",
-            found.fix,
-        )
+        sandbox, image = open_sandbox(SandboxConfig(backend=backend), settings.cache)
+        found = await sandbox.probe()
+        told = found.reason or f"{found.backend}, limits by {found.limits}, image {image.digest[:12]}"
+        return found.usable, told, found.fix
 
-    return await _tried("sandbox", probe, "see docs/sandbox.md")
+    default = SandboxConfig().backend == backend
+    finding = await _tried("sandbox" if default else f"sandbox in {backend}", probe, "see docs/sandbox.md")
+    return finding._replace(needed=default)
 
 
 async def _database(settings: Settings) -> Finding:

@@ -65,7 +65,7 @@ async def _drawing_room(config: RunConfig, settings: Settings) -> AsyncIterator[
         ledger = Ledger(scratch / "ledger.sqlite")
         databases = config.model_copy(update={"environments": tuple(n for n in config.environments if n == "db")})
         try:
-            async with open_worlds(databases, where, settings.cache) as worlds:
+            async with open_worlds(databases, where, settings.cache, settings.database_servers()) as worlds:
                 warehouse = Warehouse(where)
                 build = max([*warehouse.column("task_specs", "build"), 0]) + 1
                 state, teacher = State(scratch), Scripted([])

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from flows.import_recordings import LOG_FORMATS, LogOptions, import_recordings, read_logs
+from flows.import_tasks import AT_ONCE, try_own
 from flows.report import TableOf
 from flows.terminal import say, say_json, say_table
 from formats import agentbench_db, agentbench_os, bird, sharegpt, task_jsonl
@@ -21,8 +23,11 @@ from tasks.admit_conversations import admit_conversations
 from warehouse.warehouse import Warehouse
 
 TASK_FORMATS = ("tasks", "agentbench-os", "agentbench-db")
-_REJECTED = "SELECT reason, source, detail FROM rejections WHERE stage IN ('import', 'ingest')"
-FORMATS = (*TASK_FORMATS, "bird", "sharegpt")
+_REJECTED = (
+    "SELECT reason, source, detail FROM rejections "
+    "WHERE stage IN ('import', 'ingest') OR (stage = 'admit' AND build IS NULL)"
+)
+FORMATS = (*TASK_FORMATS, "bird", "sharegpt", *LOG_FORMATS)
 
 
 class Complaint(NamedTuple):
@@ -42,25 +47,27 @@ class Options(NamedTuple):
 
     source_model: str | None
     license: str
-    scripts: Path | None
+    scripts: Path | None = None
+    tasks: Path | None = None
+    databases: Path | None = None
+    filesystem: Path | None = None
+    config: str = "demo"
+    """On whose sandbox and engines tasks of one's own are tried."""
+
+    @property
+    def of_logs(self) -> LogOptions:
+        return LogOptions(self.license, self.tasks, self.databases, self.filesystem)
 
 
-def run_import(
-    format_: str,
-    paths: list[Path],
-    source_model: str | None,
-    license_: str,
-    scripts: Path | None,
-    lint: bool,
-    json: bool,
-) -> None:
+def run_import(format_: str, paths: list[Path], options: Options, lint: bool, json: bool) -> None:
     """Import files of one format and say what came in and what did not."""
     if format_ not in FORMATS:
         raise ConfigError(f"unknown format {format_!r}; there are: {', '.join(FORMATS)}")
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise InputError(f"no such file: {', '.join(missing)}")
-    options = Options(sharegpt.normalise_model(source_model) if source_model else None, license_, scripts)
+    if options.source_model:
+        options = options._replace(source_model=sharegpt.normalise_model(options.source_model))
     if lint:
         _report_lint(format_, list(_lint(format_, paths, options)), json)
     else:
@@ -72,13 +79,31 @@ def _import(format_: str, paths: list[Path], options: Options, json: bool) -> Co
         return _ingest(paths, options, json)
     if format_ == "bird":
         return _derive(paths, json)
+    if format_ in LOG_FORMATS:
+        return import_recordings(format_, list(_files(paths)), options.of_logs)
     home = Settings().home
     home.mkdir(parents=True, exist_ok=True)
     warehouse = Warehouse(home)
     counts: Counter[str] = Counter()
     for path in _files(paths):
-        counts.update(_land(warehouse, list(_read_tasks(format_, path, options))))
+        rows = list(_read_tasks(format_, path, options))
+        if format_ == "tasks":
+            counts.update(_try_and_land(warehouse, rows, home, options.config, json))
+        else:
+            counts.update(_land(warehouse, rows))
     warehouse.write_catalog()
+    return counts
+
+
+def _try_and_land(
+    warehouse: Warehouse, rows: list[TaskSpec | Rejection], home: Path, config: str, json: bool
+) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for begin in range(0, len(rows), AT_ONCE):
+        known = frozenset(warehouse.column("task_specs", "task_id"))
+        counts.update(_land(warehouse, try_own(rows[begin : begin + AT_ONCE], home, config, known)))
+        if len(rows) > AT_ONCE and not json:
+            say(f"{min(begin + AT_ONCE, len(rows)):,} of {len(rows):,} rows tried and landed")
     return counts
 
 
@@ -139,9 +164,16 @@ def _derive(paths: list[Path], json: bool) -> Counter[str]:
 
 def _lint(format_: str, paths: list[Path], options: Options) -> Iterator[Complaint | None]:
     """Read every row and land none: yield what is wrong with it, or None where it would come in."""
+    if format_ in LOG_FORMATS:
+        yield from map(_complaint, read_logs(format_, list(_files(paths)), options.of_logs))
+        return
     for path in paths if format_ == "bird" else _files(paths):
         for row in _read(format_, path, options):
-            yield Complaint(row.reason, row.source, row.detail) if isinstance(row, Rejection) else None
+            yield _complaint(row)
+
+
+def _complaint(row: object) -> Complaint | None:
+    return Complaint(row.reason, row.source, row.detail) if isinstance(row, Rejection) else None
 
 
 def _read(format_: str, path: Path, options: Options) -> Iterator[TaskSpec | Conversation | BirdQuestion | Rejection]:

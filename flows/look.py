@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from rich.markup import escape
 
 from flows import report
 from flows.configuration import config_origins
+from flows.drift import SHOWN, by_cause, by_world, differing, measure_drift
 from flows.terminal import say, say_json, say_table, spell
 from schemas.errors import ConfigError
 from schemas.settings import Settings
+from schemas.verification import Verification
 from warehouse.state import State
 from warehouse.warehouse import Warehouse
 
@@ -91,6 +94,58 @@ def run_reject(ids: list[str], reason: str, json: bool) -> None:
         say_json({"rejected": rejected})
     else:
         say(f"Rejected {len(rejected)}: {', '.join(rejected)}. The next release leaves them out.")
+
+
+def run_verify(ids: list[str], sample: int | None, seed: int, json: bool) -> None:
+    """Run proofs again and say what came out otherwise; exit code 1 where anything did."""
+    from tasks.verify_rows import Place, draw_accepted, proofs_of_episodes, proofs_of_tasks, verify_rows
+
+    if not ids and sample is None:
+        raise ConfigError("verify needs ids of episodes, trajectories or tasks, or --sample N of the accepted episodes")
+    warehouse, settings = _warehouse(), Settings()
+    episodes, tasks = _provable(warehouse, ids)
+    episodes += draw_accepted(warehouse, sample, seed) if sample else []
+    proofs = [*proofs_of_episodes(warehouse, list(dict.fromkeys(episodes))), *proofs_of_tasks(warehouse, tasks)]
+    done = asyncio.run(verify_rows(Place(warehouse.home, settings.cache, settings.database_servers()), proofs))
+    drift = measure_drift(done)
+    if json:
+        say_json({**drift._asdict(), "by_cause": by_cause(done).records(), "rows": [o.model_dump() for o in done]})
+    else:
+        _say_drift(done)
+    if not all(one.is_same for one in done):
+        raise SystemExit(1)
+
+
+def _say_drift(done: list[Verification]) -> None:
+    say_table("What came of running them again", by_world(done))
+    if all(one.is_same for one in done):
+        return
+    say_table("Why rows came out otherwise; one may for several reasons", by_cause(done))
+    found = differing(done)
+    more = "" if len(found.rows) <= SHOWN else f", the first {SHOWN} of {len(found.rows)}; --json shows all"
+    say_table(f"What came out otherwise{more}", report.TableOf(found.columns, found.rows[:SHOWN]))
+
+
+def _provable(warehouse: Warehouse, ids: list[str]) -> tuple[list[str], list[str]]:
+    """Return the episodes and the tasks that these beginnings of ids name; a trajectory stands for its episode.
+
+    Raises:
+        ConfigError: one names nothing, several rows, or a row that has no proof.
+    """
+    from flows.show import find_row
+
+    episodes, tasks = [], []
+    for id_ in ids:
+        table, row = find_row(warehouse, id_)
+        if table in ("episodes", "trajectories"):
+            episodes.append(row["episode_id"])
+        elif table == "task_specs":
+            tasks.append(row["task_id"])
+        else:
+            raise ConfigError(
+                f"{id_!r} is a row of {table}; episodes, trajectories and tasks have a proof to run again"
+            )
+    return episodes, list(dict.fromkeys(tasks))
 
 
 def run_export(format_: str, release: str, repo: str | None, json: bool) -> None:

@@ -6,7 +6,14 @@ import fcntl
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -18,6 +25,7 @@ from schemas.record import canonical_json, digest
 from schemas.run_config import RunConfig
 from schemas.settings import Settings
 from tasks.workshop import Workshop, at_work, workshop_or_none
+from teachers.base import NoTeacher, Teacher
 from teachers.ledger import Ledger
 from teachers.open import check_teacher, open_teacher
 from warehouse.state import Build, State
@@ -28,6 +36,7 @@ MIN_FREE_BYTES = 300 << 20
 
 _PACE: dict[str, Any] = {
     "budget": True,
+    "verify": True,
     "teacher": {
         *("concurrency", "timeout_seconds", "max_retries", "prices"),
         *("requests_per_minute", "tokens_per_minute", "limits"),
@@ -35,7 +44,7 @@ _PACE: dict[str, Any] = {
     },
     "collect": {"concurrency"},
 }
-"""Settings that may change under way: they say how fast and how dear a build is, not what it makes."""
+"""Settings that may change under way: how fast and dear a build is and how it is watched, not what it makes."""
 
 Observer = Callable[[Workshop], AbstractContextManager[None]]
 
@@ -59,9 +68,11 @@ def watched_by(observer: Observer) -> Iterator[None]:
 
 @asynccontextmanager
 async def open_workshop(
-    kind: str, config_name: str, overrides: Mapping[str, Any] | None = None, *, fresh: bool = False
+    kind: str, config_name: str, overrides: Mapping[str, Any] | None = None, *, fresh: bool = False, asks: bool = True
 ) -> AsyncIterator[Workshop]:
     """Yield the workshop of the run around this one, or open one and finish its build when all went well.
+
+    A run that `asks` nothing opens no teacher.
 
     Raises:
         ConfigError: wrong configuration, a home in use, no sandbox, an unreachable teacher.
@@ -71,17 +82,16 @@ async def open_workshop(
         yield outer
         return
     config, settings = load_config(config_name, overrides), Settings()
-    await check_teacher(config, settings)
+    if asks:
+        await check_teacher(config, settings)
     async with AsyncExitStack() as stack:
         home = stack.enter_context(own_home(settings.home))
         state = State(home)
         build = _continue_or_begin(state, kind, config, fresh)
         ledger = Ledger(settings.ledger_place(home))
         stack.callback(ledger.close)
-        teacher = await stack.enter_async_context(
-            open_teacher(config, settings, ledger, rehearsals(), build=str(build.number))
-        )
-        worlds = await stack.enter_async_context(open_worlds(config, home, settings.cache))
+        teacher = await stack.enter_async_context(_teacher_of(config, settings, ledger, build, asks))
+        worlds = await stack.enter_async_context(open_worlds(config, home, settings.cache, settings.database_servers()))
         workshop = Workshop(
             config=config,
             config_name=config_name,
@@ -99,6 +109,14 @@ async def open_workshop(
         with at_work(workshop):
             yield workshop
         state.finish_build(build.number)
+
+
+def _teacher_of(
+    config: RunConfig, settings: Settings, ledger: Ledger, build: Build, asks: bool
+) -> AbstractAsyncContextManager[Teacher]:
+    if not asks:
+        return nullcontext(NoTeacher())
+    return open_teacher(config, settings, ledger, rehearsals(), build=str(build.number))
 
 
 @contextmanager

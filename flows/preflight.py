@@ -14,8 +14,8 @@ from teachers.ledger import try_ledger
 from teachers.open import check_teacher
 
 
-async def preflight(config_name: str, overrides: Mapping[str, Any] | None) -> None:
-    """Try what a run will need, before Prefect is started for it.
+async def preflight(config_name: str, overrides: Mapping[str, Any] | None, *, asks: bool = True) -> None:
+    """Try what a run will need, before Prefect is started for it; one that `asks` nothing needs no teacher.
 
     Raises:
         ConfigError: something is wrong; the text says what to do.
@@ -26,4 +26,5 @@ async def preflight(config_name: str, overrides: Mapping[str, Any] | None) -> No
     if settings.ledger_url:
         try_ledger(settings.ledger_place(settings.home))
     await probe_worlds(config, settings.cache)
-    await check_teacher(config, settings)
+    if asks:
+        await check_teacher(config, settings)

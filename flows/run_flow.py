@@ -44,7 +44,8 @@ class Watch:
 
 def run_flow(flow: Callable[..., Coroutine[Any, Any, Any]], watch: Watch, **parameters: Any) -> Any:
     """Run a flow to its end and return its result; a failure is raised as the error that caused it."""
-    asyncio.run(preflight(parameters.get("config", "demo"), parameters.get("overrides")))
+    asks = parameters.get("solver", "teacher") == "teacher"
+    asyncio.run(preflight(parameters.get("config", "demo"), parameters.get("overrides"), asks=asks))
     guard_ephemeral_server()
     _keep_sigterm()
     return asyncio.run(_run(flow, watch, parameters))

@@ -11,7 +11,7 @@ from flows.configuration import CONFIGS
 from schemas.errors import ConfigError
 
 PREFECT_FILE = CONFIGS.parent / "prefect.yaml"
-DEFAULT = ("nightly", "upkeep")
+DEFAULT = ("nightly", "upkeep", "verify")
 """What is served where nothing is named."""
 
 

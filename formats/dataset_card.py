@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import jinja2
 
-from schemas.release import Share, SourceDigest
+from schemas.release import GuessableShare, Share, SourceDigest
 from schemas.run_config import MixtureConfig, RunConfig
 
 Cell = str | int | float | None
@@ -38,6 +38,7 @@ class ReleaseFacts(NamedTuple):
     curation_id: str
     sources: tuple[SourceDigest, ...]
     shares: tuple[Share, ...]
+    guessable: GuessableShare
     notes: tuple[str, ...] = ()
     tables: tuple[CardTable, ...] = ()
 

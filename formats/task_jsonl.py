@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import orjson
 from pydantic import ValidationError
 
 from formats.json_values import cut_values
+from schemas.generated import render_schema, write_or_check
 from schemas.rejection import Rejection
 from schemas.run_config import EnvironmentName
 from schemas.task_spec import TaskSpec
@@ -31,16 +31,21 @@ def read_tasks(path: Path, *, license: str = "unknown") -> Iterator[TaskSpec | R
     for line, raw, fault in cut_values(path):
         source = f"{path.name}:{line}"
         try:
-            yield _read(orjson.loads(raw), source, license)
+            yield read_task(orjson.loads(raw), source, license)
         except orjson.JSONDecodeError as error:
             yield _reject("not_json", fault or str(error), source, raw)
         except ValidationError as error:
-            yield _reject("not_a_task", _explain(error), source, raw)
+            yield _reject("not_a_task", explain(error), source, raw)
         except TypeError as error:
             yield _reject("not_a_task", str(error), source, raw)
 
 
-def _read(value: Any, source: str, license: str) -> TaskSpec:
+def read_task(value: Any, source: str, license: str) -> TaskSpec:
+    """Read one task.
+
+    Raises:
+        TypeError, ValidationError: it is none; the text says why.
+    """
     if not isinstance(value, dict):
         raise TypeError(f"a task is a JSON object, this is {type(value).__name__}")
     given = {key: field for key, field in value.items() if key not in ("task_id", "probes", "build", "provenance")}
@@ -59,7 +64,8 @@ def task_schema() -> dict[str, Any]:
     return schema
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
+    """Word the first five faults of a row."""
     problems = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()[:5]]
     return "; ".join(problems)
 
@@ -68,26 +74,10 @@ def _reject(reason: str, detail: str, source: str, raw: bytes) -> Rejection:
     return Rejection.make(stage="import", reason=reason, detail=detail, source=source, raw=raw)
 
 
-def render_schema() -> str:
-    """Return docs/task-spec.schema.json as it must stand."""
-    published = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **task_schema(),
-        "title": "One line of a file for `trajmill import tasks`",
-    }
-    return json.dumps(published, indent=2, ensure_ascii=False) + "\n"
-
-
 def main(arguments: list[str]) -> int:
     """Write or check the schema; the exit code says whether it stands."""
-    action, path = arguments[0], Path(arguments[1])
-    if action == "--write":
-        path.write_text(render_schema(), encoding="utf-8")
-        return 0
-    if path.is_file() and path.read_text(encoding="utf-8") == render_schema():
-        return 0
-    sys.stderr.write(f"{path} is not what schemas/ says. Run: make docs\n")
-    return 1
+    title = "One line of a file for `trajmill import tasks`"
+    return write_or_check("formats.task_jsonl", arguments, render_schema(task_schema(), title))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from sandboxes.base import Limits
@@ -14,16 +17,39 @@ TRUSTED_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 """The image's own programs first: /usr/local stays the agent's."""
 SHARED_MEMORY_BYTES = 64 << 20
 
-NAMESPACES = (
-    "--unshare-user --unshare-pid --unshare-net --unshare-ipc --unshare-uts --unshare-cgroup-try --disable-userns "
+INNER_NAMESPACES = (
+    "--unshare-pid --unshare-net --unshare-ipc --unshare-uts --unshare-cgroup-try "
     f"--hostname {HOSTNAME} --cap-drop ALL --die-with-parent --new-session --clearenv"
 ).split()
+NAMESPACES = ["--unshare-user", "--disable-userns", *INNER_NAMESPACES]
 MASKED = tuple(name for name in ("/proc/keys", "/proc/kallsyms", "/proc/cmdline") if Path(name).exists())
 """Files of /proc that tell of the host; which there are is the kernel's configuration."""
 CLOSED = tuple(name for name in ("/proc/tty/driver",) if Path(name).is_dir())
 """Folders of /proc that only the host's root may list; empty here, or every `find /` would end with an error."""
+NO_MORE_DEVICES = ("--remount-ro", "/dev")
+"""bwrap's /dev is a memory file system without a bound; what is mounted in it stays writable."""
 MOUNT_POINTS = ("/mnt", "/media", "/srv", "/opt", "/home")
+SAFE_PYTHON = {"PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"}
+"""A Python that a check calls takes no module from the folder it is in (from 3.11 on) nor from the home."""
 TRUSTED_FOLDERS = ("bin", "sbin", "lib", "lib64")
+TRUSTED_ELSEWHERE = (
+    *("usr/libexec", "usr/share/perl5", "usr/share/perl", "usr/share/awk", "etc/alternatives"),
+    "usr/local/lib",
+)
+"""Where else an image keeps what its programs run; from the last Python loads sitecustomize and *.pth on any start."""
+PERL_FOLDERS = ("usr/lib/*/perl5/*", "usr/lib64/perl5", "usr/share/perl5", "usr/lib/*/perl-base", "usr/lib/*/perl/*")
+"""Perl's own modules. It would look into /etc/perl and /usr/local first, which are the agent's."""
+LOADER_FILES = ("etc/ld.so.preload", "etc/ld.so.cache")
+MUST_BE_NO_LINK = (
+    *("usr/", "usr/share/", "usr/local/", "etc/", *LOADER_FILES, *(f"{folder}/" for folder in TRUSTED_ELSEWHERE)),
+    *(f"usr/{folder}/" for folder in TRUSTED_FOLDERS),
+)
+"""Where a link of the agent's would lead what is bound there elsewhere: bwrap follows it while the host's files are
+still below /oldroot, and what runs later finds what the agent put at that place of its own files."""
+COVERED_FOLDERS = ("acpi", "asound", "scsi")
+"""Of /proc, empty in a container: what Docker covers (moby's `DefaultLinuxSpec`, maskedPaths)."""
+CONTAINED_IMAGE = "/image"
+"""Where the image lies in a container."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +57,36 @@ class View:
     """Files as one command sees them: the image, the frozen layers above it, one that takes the writes."""
 
     image: str
+    """Where it lies on this machine."""
     frozen: tuple[str, ...]
     """Layers as the pod mounted them, oldest first."""
     top: str
     """Layer that takes the writes."""
     trusted_tools: bool = False
     """Bind the image's own programs and libraries over whatever the layers hold."""
+    lent: str = ""
+    """Where the pod has the image, so that no mount tells of a home; empty = where it lies."""
+    contained: bool = False
+    """In an engine's container: root there is root to the kernel's files, which are covered therefore."""
+
+    @property
+    def root(self) -> str:
+        """Where the image lies for whoever starts bwrap."""
+        return CONTAINED_IMAGE if self.contained else self.lent or self.image
 
     def arguments(self) -> list[str]:
         """Return bwrap's arguments, without the seccomp filter."""
         lower = [argument for layer in self.frozen for argument in ("--overlay-src", f"{layer}/u")]
-        files = ["--overlay-src", self.image, *lower, "--overlay", f"{self.top}/u", f"{self.top}/w", "/"]
-        trusted = _trusted_tools(self.image) if self.trusted_tools else []
-        return [*NAMESPACES, "--uid", "0", "--gid", "0", *files, *trusted, *_kernel_files(), *self._environment()]
+        files = ["--overlay-src", self.root, *lower, "--overlay", f"{self.top}/u", f"{self.top}/w", "/"]
+        trusted = _trusted_tools(self.image, self.root) if self.trusted_tools else []
+        namespaces = INNER_NAMESPACES if self.contained else [*NAMESPACES, "--uid", "0", "--gid", "0"]
+        kernel = [*_kernel_files(), *(_covered_files() if self.contained else [])]
+        return [*namespaces, *files, *trusted, *kernel, *self._environment()]
 
     def _environment(self) -> list[str]:
-        variables = {
-            "PATH": TRUSTED_PATH if self.trusted_tools else PATH,
+        trusted = {"PATH": TRUSTED_PATH, "PERL5LIB": _perl_folders(self.image), **SAFE_PYTHON}
+        own = trusted if self.trusted_tools else {"PATH": PATH}
+        variables = own | {
             "HOME": "/root",
             "USER": "root",
             "LOGNAME": "root",
@@ -60,18 +99,55 @@ class View:
 
 def _kernel_files() -> list[str]:
     masks = [argument for name in MASKED for argument in ("--ro-bind", "/dev/null", name)]
-    masks += [argument for name in CLOSED for argument in ("--perms", "0555", "--size", "4096", "--tmpfs", name)]
+    masks += [argument for name in CLOSED for argument in _closed(name)]
     shared = ["--size", str(SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"]
-    return ["--proc", "/proc", *masks, "--dev", "/dev", *shared]
+    return ["--proc", "/proc", *masks, "--dev", "/dev", *shared, *NO_MORE_DEVICES]
 
 
-def _trusted_tools(image: str) -> list[str]:
+@lru_cache
+def _covered_files() -> list[str]:
+    """Return what makes /proc harmless for a user 0 without a user namespace: who asks for an id alone gets nothing.
+
+    What could be written is read-only, what only root may read is empty. Which files there are is the kernel's
+    configuration, and that is the machine's own.
+    """
+    names = (path for path in sorted(Path("/proc").iterdir()) if not path.name.isdigit())
+    return [argument for path in names for argument in _cover(path)]
+
+
+def _cover(path: Path) -> Iterator[str]:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode) or str(path) in MASKED:
+        return
+    if path.name in COVERED_FOLDERS:
+        yield from _closed(str(path))
+    elif stat.S_ISREG(mode) and not mode & stat.S_IROTH:
+        yield from ("--ro-bind", "/dev/null", str(path))
+    elif stat.S_ISDIR(mode) or mode & 0o222:
+        yield from ("--ro-bind", str(path), str(path))
+        yield from (argument for name in CLOSED if Path(name).parent == path for argument in _closed(name))
+
+
+def _closed(name: str) -> tuple[str, ...]:
+    return ("--perms", "0555", "--size", "4096", "--tmpfs", name)
+
+
+def _trusted_tools(image: str, root: str) -> list[str]:
     """Bind the image's programs; the loader's own files are masked, since they could load anything into them."""
     binds: list[str] = []
     for folder in TRUSTED_FOLDERS:
-        binds += ["--ro-bind-try", f"{image}/usr/{folder}", f"/usr/{folder}"]
-        binds += ["--ro-bind-try", f"{image}/usr/{folder}", f"/{folder}"]  # the agent may have replaced the link
-    return [*binds, "--ro-bind", "/dev/null", "/etc/ld.so.preload", "--ro-bind", "/dev/null", "/etc/ld.so.cache"]
+        binds += ["--ro-bind-try", f"{root}/usr/{folder}", f"/usr/{folder}"]
+        binds += ["--ro-bind-try", f"{root}/usr/{folder}", f"/{folder}"]  # the agent may have replaced the link
+    for folder in TRUSTED_ELSEWHERE:
+        if Path(image, folder).is_dir():
+            binds += ["--ro-bind", f"{root}/{folder}", f"/{folder}"]
+    return [*binds, *(part for name in LOADER_FILES for part in ("--ro-bind", "/dev/null", f"/{name}"))]
+
+
+@lru_cache
+def _perl_folders(image: str) -> str:
+    found = (path for pattern in PERL_FOLDERS for path in sorted(Path(image).glob(pattern)))
+    return ":".join(f"/{path.relative_to(image)}" for path in found)
 
 
 def resource_limits(limits: Limits) -> str:

@@ -8,7 +8,7 @@ evaluator), `run` starts a fresh process that shares nothing with the agent's sh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sandboxes.terminal import plain_text
 from schemas.task_spec import Script
@@ -38,7 +38,7 @@ class Capabilities:
     usable: bool
     backend: str
     limits: str
-    """Which kind of limits holds: cgroup2, rlimit."""
+    """What holds beside the pod's own limits: cgroup2 or cgroup1 (an engine's); rlimit = those alone."""
     overlay: bool
     reason: str = ""
     """Why it is not usable."""
@@ -54,6 +54,13 @@ class Image:
     path: str
     kind: str
     """host (this machine's tools), directory or tarball."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Frozen layers above the image, oldest first; readable until its session closes."""
+
+    layers: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ class ExecResult:
     seconds: float = 0.0
     reason: str = ""
     """Why it was killed: time, memory; empty = it was not."""
+    left: Snapshot | None = None
+    """The files as a script that was run with `keep` left them."""
 
     @property
     def text(self) -> str:
@@ -81,10 +90,27 @@ class ExecResult:
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """Frozen layers above the image, oldest first; readable until its session closes."""
+class Change:
+    """What became of one path; times, owners and the number of hard links are not looked at."""
 
-    layers: tuple[str, ...] = field(default=())
+    path: str
+    """Absolute; bytes that are no UTF-8 as Python's surrogate escapes."""
+    change: Literal["added", "modified", "deleted"]
+    kind: Literal["file", "dir", "link", "other"]
+    """What stands there now (deleted: what stood there); other = pipe, socket, device."""
+    mode: int = 0
+    """Permission bits; 0 for links and for what was deleted."""
+    sha256: str = ""
+    """Of a file's bytes or a link's target; empty for everything else."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The changes between two snapshots, ordered by path."""
+
+    changes: tuple[Change, ...]
+    complete: bool = True
+    """False = there is more than can be told: too many paths, too many bytes to hash, paths too deep to name."""
 
 
 class Session(Protocol):
@@ -101,13 +127,15 @@ class Session(Protocol):
         start: Script | None = None,
         on: Snapshot | None = None,
         trusted_tools: bool = False,
+        keep: bool = False,
         timeout: float = 10.0,
     ) -> ExecResult:
         """Run a program in a fresh process, not in the agent's shell.
 
         `on` = None writes to the session's own files (initialisation). With a snapshot it works on a throw-away view
-        of it. `start` runs first in the same process tree (bash). `trusted_tools` binds the image's own programs over
-        whatever the layers hold: what a check must always use.
+        of it; `keep` freezes that view instead, and the result's `left` names it. `start` runs first in the same
+        process tree (bash). `trusted_tools` binds the image's own programs over whatever the layers hold: what a check
+        must always use.
         """
 
     async def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
@@ -123,6 +151,16 @@ class Session(Protocol):
     async def snapshot(self) -> Snapshot:
         """Freeze the files as they are; ends the shell (the next `exec` starts one on a fresh layer)."""
 
+    async def diff(self, since: Snapshot, at: Snapshot) -> Difference:
+        """Tell what changed from one snapshot to a later one, by code that the agent cannot reach.
+
+        A directory that was added or deleted is told with everything in it. What was written again as it was is no
+        change. Bounded in paths and bytes; no link is followed.
+
+        Raises:
+            SandboxError: `at` is not later than `since`, or the comparison could not run.
+        """
+
     async def close(self) -> None:
         """End every process and release every file; never raises."""
 
@@ -130,6 +168,8 @@ class Session(Protocol):
 class Sandbox(Protocol):
     """A backend."""
 
+    backend: str
+    """Its name in configurations and ids."""
     limits: Limits
 
     async def probe(self) -> Capabilities:

@@ -10,12 +10,21 @@ import contextlib
 import shlex
 import sys
 import weakref
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-from sandboxes.arguments import View
-from sandboxes.base import Capabilities, ExecResult, Image, Limits, Snapshot
+from sandboxes.arguments import MUST_BE_NO_LINK, View
+from sandboxes.base import Capabilities, Difference, ExecResult, Image, Limits, Snapshot
 from sandboxes.binary import reachable_bwrap
+from sandboxes.comparison import (
+    COMPARE_SECONDS,
+    OUTPUT_BYTES,
+    compared_view,
+    comparison,
+    layers_between,
+    read_difference,
+)
 from sandboxes.diagnosis import diagnose
 from sandboxes.pod import Pod
 from sandboxes.program import Program, run_program
@@ -34,6 +43,8 @@ DEFAULT_LIMITS = Limits()
 
 class Bubblewrap:
     """Starts sessions on one image."""
+
+    backend = "bubblewrap"
 
     def __init__(self, image: Image, limits: Limits = DEFAULT_LIMITS, *, cache: Path | None = None) -> None:
         """`cache` is where root keeps a bwrap that its unprivileged id can run; default: beside the image."""
@@ -58,14 +69,14 @@ class Bubblewrap:
             return diagnose(f"`true` ended with {result.exit_code}: {result.text.strip()}")
         return Capabilities(usable=True, backend="bubblewrap", limits="rlimit", overlay=True)
 
-    async def start(self, *, start: Script | None = None) -> BubblewrapSession:
+    async def start(self, *, start: Script | None = None) -> PodSession:
         """Open a session; its shell starts with the first `exec`.
 
         Raises:
             SandboxError: the machine refuses; `probe` says what to do.
         """
         pod = await Pod.open(self._open_warden())
-        return BubblewrapSession(pod, self.image, self.limits, start)
+        return PodSession(pod, View(self.image.path, (), "", lent=pod.lend(self.image.path)), self.limits, start)
 
     def _open_warden(self) -> WardenProcess:
         if self._warden is None:
@@ -74,11 +85,12 @@ class Bubblewrap:
         return self._warden
 
 
-class BubblewrapSession:
+class PodSession:
     """One episode's files, with one persistent shell on them."""
 
-    def __init__(self, pod: Pod, image: Image, limits: Limits, start: Script | None) -> None:
-        self._pod, self._image, self._limits = pod, image, limits
+    def __init__(self, pod: Pod, walls: View, limits: Limits, start: Script | None) -> None:
+        """`walls` is the view of the bare image; what a session sees has layers above it."""
+        self._pod, self._walls, self._limits = pod, walls, limits
         self._start = _as_bash(start)
         self._frozen: tuple[str, ...] = ()
         self._top = pod.add_layer(limits.disk_mb)
@@ -108,7 +120,7 @@ class BubblewrapSession:
         if self._shell is None or not self._shell.alive:
             await self._end_shell()
             self._shell = Shell(self._pod, self._limits)
-            await self._shell.open(View(self._image.path, self._frozen, self._top))
+            await self._shell.open(replace(self._walls, frozen=self._frozen, top=self._top))
             await self._settle(self._shell)
             self._stood = True
         return self._shell
@@ -130,11 +142,13 @@ class BubblewrapSession:
         start: Script | None = None,
         on: Snapshot | None = None,
         trusted_tools: bool = False,
+        keep: bool = False,
         timeout: float = 10.0,
     ) -> ExecResult:
         """Run a program in a fresh process.
 
         Without `on` it writes to the session's files; a live shell ends first, and the next one stands where it stood.
+        A view that is kept takes its layer's room until the session closes.
 
         Raises:
             SandboxError: it did not come to run at all.
@@ -142,19 +156,47 @@ class BubblewrapSession:
         program = Program(script, arguments, _as_bash(start))
         if on is None:
             return await self._run_here(program, trusted_tools, timeout)
+        async with self._layer(keep=keep) as layer:
+            view = self._view(on.layers, layer, trusted_tools)
+            result = await run_program(self._pod, view, self._limits, program, timeout)
+        return replace(result, left=Snapshot((*on.layers, layer))) if keep else result
+
+    async def diff(self, since: Snapshot, at: Snapshot) -> Difference:
+        """Compare two snapshots in an untouched system, with both mounted beside it.
+
+        Raises:
+            SandboxError: `at` is not later than `since`, or the comparison could not run.
+        """
+        between = layers_between(since, at)
+        if await self._pod.is_untouched(between):
+            return Difference((), True)
+        async with self._layer() as top:
+            view = compared_view(self._walls, top, since, at)
+            program = comparison(view)
+            result = await run_program(self._pod, view, self._limits, program, COMPARE_SECONDS, OUTPUT_BYTES)
+        return read_difference(result)
+
+    def _view(self, lower: tuple[str, ...], layer: str, trusted_tools: bool) -> View:
+        """Return a view of frozen layers, whose links lead no trusted tool elsewhere."""
+        if trusted_tools and lower:
+            self._pod.straighten(layer, lower, MUST_BE_NO_LINK)
+        return replace(self._walls, frozen=lower, top=layer, trusted_tools=trusted_tools)
+
+    @contextlib.asynccontextmanager
+    async def _layer(self, *, keep: bool = False) -> AsyncIterator[str]:
         layer = self._pod.add_layer(self._limits.disk_mb)
         try:
-            view = View(self._image.path, on.layers, layer, trusted_tools)
-            return await run_program(self._pod, view, self._limits, program, timeout)
+            yield layer
         finally:
-            with contextlib.suppress(SandboxError):  # a pod that is gone has no layers
-                self._pod.drop_layer(layer)
+            if not keep:
+                with contextlib.suppress(SandboxError):  # a pod that is gone has no layers
+                    self._pod.drop_layer(layer)
 
     async def _run_here(
         self, program: Program, trusted_tools: bool, timeout: float, keep_bytes: int | None = None
     ) -> ExecResult:
         await self._end_shell()
-        view = View(self._image.path, self._frozen, self._top, trusted_tools)
+        view = replace(self._walls, frozen=self._frozen, top=self._top, trusted_tools=trusted_tools)
         return await run_program(self._pod, view, self._limits, program, timeout, keep_bytes)
 
     async def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
@@ -169,12 +211,18 @@ class BubblewrapSession:
             raise SandboxError(f"cannot write {path}: {result.text.strip()}", transient=False)
 
     async def get(self, path: str, max_bytes: int = 1 << 20) -> bytes:
-        """Read a regular file from inside the walls, where no link leads out; a live shell ends first.
+        """Read a regular file from inside the walls, where no link leads out, in a view that is thrown away.
+
+        A live shell ends first.
 
         Raises:
             SandboxError: not a regular file, or larger than `max_bytes`.
         """
-        result = await self._run_here(Program(GET, (path, str(max_bytes))), True, TRANSFER_SECONDS, max_bytes + 4096)
+        await self._end_shell()
+        program = Program(GET, (path, str(max_bytes)))
+        async with self._layer() as layer:
+            view = self._view((*self._frozen, self._top), layer, True)
+            result = await run_program(self._pod, view, self._limits, program, TRANSFER_SECONDS, max_bytes + 4096)
         if result.exit_code != 0:
             raise SandboxError(f"cannot read {path}: {result.text.strip()}", transient=False)
         return result.output
@@ -204,7 +252,13 @@ GET = Script(
 cat -- "$1"
 """
 )
-PUT = Script(code='mkdir -p -- "$(dirname -- "$1")" && cat <&8 >"$1" && chmod "$2" -- "$1"')
+PUT = Script(
+    code="""
+mkdir -p -- "$(dirname -- "$1")" || exit 1
+[ ! -e "$1" ] || [ -f "$1" ] || { echo "something is there that is not a regular file"; exit 1; }
+cat <&8 >"$1" && chmod "$2" -- "$1"
+"""
+)
 
 
 def _as_bash(script: Script | None) -> str:

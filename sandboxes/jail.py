@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sandboxes.arguments import NAMESPACES, mount_point, resource_limits
+from sandboxes.arguments import NAMESPACES, NO_MORE_DEVICES, mount_point, resource_limits
 from sandboxes.base import Limits
 from sandboxes.binary import UNPRIVILEGED_ID, reachable_bwrap, runs_as_root
 from sandboxes.descriptors import memory_file
@@ -43,7 +43,9 @@ async def jail(
     argv: Sequence[str],
     *,
     read_only: Sequence[Path],
+    writable: Sequence[Path] = (),
     pass_fds: Sequence[int] = (),
+    allowed: frozenset[str] = frozenset(),
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     cache: Path | None = None,
 ) -> asyncio.subprocess.Process:
@@ -57,12 +59,12 @@ async def jail(
             with bwrap's words on stderr.
     """
     bwrap = reachable_bwrap(cache or default_cache())
-    paths = _lent_paths(read_only)
+    paths = _lent_paths([*read_only, *writable])
     point = mount_point(bwrap)
     sources = [f"{point}/{at}" if runs_as_root() else str(path) for at, path in enumerate(paths)]
     with contextlib.ExitStack() as stack:
-        filter_program = _kept(stack, open_filter())
-        arguments = [*_walls(limits), *_binds(sources, paths), "--seccomp", str(filter_program)]
+        filter_program = _kept(stack, open_filter(allowed))
+        arguments = [*_walls(limits), *_binds(sources, paths, writable), "--seccomp", str(filter_program)]
         hidden = _kept(stack, memory_file("\0".join(arguments).encode()))
         walls = [str(bwrap), "--args", str(hidden), "--", *_limited(argv, limits)]
         return await asyncio.create_subprocess_exec(
@@ -101,13 +103,27 @@ def _descended(walls: Sequence[str], paths: Sequence[Path], point: str) -> list[
 
 def _walls(limits: Limits) -> list[str]:
     tmp = ["--size", str(limits.disk_mb << 20), "--perms", "1777", "--tmpfs", "/tmp"]
-    return [*NAMESPACES, "--uid", NOBODY, "--gid", NOBODY, "--chdir", "/tmp", "--proc", "/proc", "--dev", "/dev", *tmp]
+    return [
+        *NAMESPACES,
+        "--uid",
+        NOBODY,
+        "--gid",
+        NOBODY,
+        "--chdir",
+        "/tmp",
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        *NO_MORE_DEVICES,
+        *tmp,
+    ]
 
 
-def _binds(sources: Sequence[str], paths: Sequence[Path]) -> list[str]:
+def _binds(sources: Sequence[str], paths: Sequence[Path], writable: Sequence[Path]) -> list[str]:
     arguments: list[str] = []
     for source, path in zip(sources, paths, strict=True):
-        arguments += ["--ro-bind", source, str(path)]
+        arguments += ["--bind" if path in writable else "--ro-bind", source, str(path)]
     for name in SYSTEM_FOLDERS:
         if Path(name).is_symlink():
             arguments += ["--symlink", str(Path(name).readlink()), name]

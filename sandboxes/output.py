@@ -9,6 +9,10 @@ CHUNK = 65536
 PIPE_BYTES = 1 << 16
 
 
+PATIENCE_SECONDS = 0.005
+"""A command that is over sooner is drained once, at its end; one that fills its pipe sooner waits that long."""
+
+
 class Output:
     """The reading end of a job's stdout and stderr. The event loop drains it only while it is `listening`."""
 
@@ -18,6 +22,7 @@ class Output:
         self._loop = asyncio.get_running_loop()
         self._keep = keep_bytes
         self._listening = False
+        self._soon: asyncio.TimerHandle | None = None
         self.kept = bytearray()
         self.total = 0
 
@@ -30,7 +35,7 @@ class Output:
     def begin(self) -> None:
         """Start over for a new command."""
         self.kept, self.total = bytearray(), 0
-        self.listen()
+        self._soon = self._loop.call_later(PATIENCE_SECONDS, self.listen)
 
     def listen(self) -> None:
         if not self._listening:
@@ -39,6 +44,8 @@ class Output:
 
     def rest(self) -> None:
         """Stop draining; what comes now waits in the pipe."""
+        if self._soon is not None:
+            self._soon.cancel()
         if self._listening:
             self._loop.remove_reader(self._read)
             self._listening = False

@@ -51,6 +51,7 @@ class Pod:
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._jobs: dict[str, Job] = {}
+        self._looks: dict[str, asyncio.Future[bool]] = {}
         self._numbers = 0
         self._init: int | None = None
         self._failure: SandboxError | None = None
@@ -59,24 +60,25 @@ class Pod:
 
     @classmethod
     async def open(cls, warden: WardenProcess) -> Pod:
-        """Fork a pod and wait until it stands.
+        """Take a pod from the warden and wait until it stands.
 
         Raises:
             SandboxError: the kernel or its policy refused; `probe` says what to do.
         """
-        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with far:
-            warden.fork_pod(far)
-        pod = cls(near, warden.point)
+        pod = cls(warden.take_pod(), warden.point)
+        await pod.stand()
+        return pod
+
+    async def stand(self) -> None:
+        """Wait until it stands; one that does not is closed."""
         try:
-            await asyncio.wait_for(pod._ready, READY_SECONDS)
+            await asyncio.wait_for(self._ready, READY_SECONDS)
         except TimeoutError:
-            await pod.close()
+            await self.close()
             raise SandboxError(f"no pod after {READY_SECONDS:.0f} s; is the machine overloaded?") from None
         except BaseException:
-            await pod.close()
+            await self.close()
             raise
-        return pod
 
     @property
     def gone(self) -> bool:
@@ -88,6 +90,28 @@ class Pod:
         name = self._number()
         self._order("layer", name, f"size={size_mb}m,nr_inodes={INODES},mode=755")
         return f"{self.point}/{name}"
+
+    def lend(self, path: str) -> str:
+        """Have a folder of this machine at a place of the pod's own and return it."""
+        name = self._number()
+        self._order("lend", name, path)
+        return f"{self.point}/{name}"
+
+    def straighten(self, layer: str, lower: Sequence[str], places: Sequence[str]) -> None:
+        """Hide links that lower layers hold at these places below real folders and empty files of a layer."""
+        self._order("straighten", layer.rpartition("/")[2], ":".join(lower), ":".join(places))
+
+    async def is_untouched(self, layers: Sequence[str]) -> bool:
+        """Whether nothing was written to any of some layers.
+
+        Raises:
+            SandboxError: the pod is gone.
+        """
+        name = self._number()
+        look: asyncio.Future[bool] = self._loop.create_future()
+        self._looks[name] = look
+        self._order("look", name, *layers)
+        return await look
 
     def drop_layer(self, path: str) -> None:
         self._order("drop", path.rpartition("/")[2])
@@ -115,7 +139,7 @@ class Pod:
         self._forget_channel(SandboxError("the session was closed"))
         init, self._init = self._init, None
         if init is not None:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # a container's ends with its channel
                 signal.pidfd_send_signal(init, signal.SIGKILL)
             await self._gone(init)
 
@@ -138,7 +162,7 @@ class Pod:
         try:
             socket.send_fds(self._channel, ["\0".join(fields).encode()], list(descriptors))
         except OSError as problem:
-            raise SandboxError(f"the pod does not take orders: {problem}") from problem
+            raise SandboxError(f"the pod is gone, it takes no orders: {problem}") from problem
 
     def _hear(self) -> None:
         try:
@@ -159,6 +183,10 @@ class Pod:
             job = self._jobs.pop(fields[1], None)
             if job is not None and not job.ended.done():
                 job.ended.set_result(Ended(int(fields[2]), fields[3]))
+        elif fields[0] == "looked":
+            look = self._looks.pop(fields[1])
+            if not look.done():
+                look.set_result(len(fields) == 2)
         elif fields[0] == "failed":
             self._forget_channel(SandboxError(f"the pod failed: {fields[2]}"))
         for descriptor in descriptors:
@@ -174,7 +202,10 @@ class Pod:
         _fail(self._ready, failure)
         for job in self._jobs.values():
             _fail(job.ended, failure)
+        for look in self._looks.values():
+            _fail(look, failure)
         self._jobs.clear()
+        self._looks.clear()
 
 
 async def wait_for_end(pod: Pod, job: Job, seconds: float = KILL_SECONDS) -> Ended:

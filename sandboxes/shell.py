@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shlex
 import time
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from schemas.errors import SandboxError
 
 READY_SECONDS = 20.0
 """A shell takes 8 ms; one that needs this long will not come."""
+READY = b"ready"
+REPORT = re.compile(rb"([1-9][0-9]{0,8}) ([0-9]{1,3}) (.*)", re.DOTALL)
+"""Number of the command, its exit code, the folder afterwards."""
 REPORT_BYTES = 1 << 20
 """A report longer than this is not one: the shell is taken for broken."""
 
@@ -67,8 +71,8 @@ class Shell:
         self._output = Output(limits.output_bytes)
         self._orders = self._status = -1
         self._buffer = self._previous = b""
-        self._expected = b"ready"
         self._number = 0
+        """Of the command that runs; 0 = none yet, the shell has to say that it is ready."""
         self._heard: asyncio.Future[bytes] = self._loop.create_future()
         self._job: Job | None = None
         self.place = Place()
@@ -113,7 +117,6 @@ class Shell:
         """Run one command; the output is what came until it was over."""
         started = time.perf_counter()
         self._number += 1
-        self._expected = b"%d " % self._number
         self._heard = self._loop.create_future()
         frame = b"%d\0%s\0" % (self._number, command.replace(b"\0", b""))
         record = await self._listen(timeout, frame)
@@ -124,12 +127,19 @@ class Shell:
         return self._result(None, ended, started)
 
     async def _listen(self, timeout: float, frame: bytes = b"") -> bytes | None:
-        """Send a frame, drain the output and wait; None = no record in time, empty = the shell has ended."""
+        """Send a frame, drain the output and wait; None = not over in time, empty = the shell has ended.
+
+        A shell that became another program (`exec`) has no more to report, and may use the rest of its time.
+        """
+        assert self._job is not None, "listen before open"
         self._output.begin()
         try:
             async with asyncio.timeout(timeout):
                 await self._send(frame)
-                return await self._heard
+                record = await self._heard
+                if not record:
+                    await asyncio.wait({self._job.ended})
+                return record
         except TimeoutError:
             return None
         finally:
@@ -177,10 +187,12 @@ class Shell:
             return
         *records, self._buffer = (self._buffer + data).split(b"\0")
         for record in records:
-            if record.startswith(self._expected):
+            if _number_of(record) == self._number:
                 return self._answer(record)
             self._previous = record
         if not data or len(self._buffer) > REPORT_BYTES:
+            if data and self._job is not None:
+                self._pod.kill(self._job, "close")
             self._loop.remove_reader(self._status)
             self.alive = False
             self._answer(b"")
@@ -218,6 +230,13 @@ def _settle(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
+def _number_of(record: bytes) -> int | None:
+    """Return the command that a record is about; None = it is no record: the agent can write here too."""
+    found = REPORT.fullmatch(record)
+    return int(found[1]) if found else 0 if record == READY else None
+
+
 def _read_report(record: bytes, previous: bytes) -> Report:
-    _, code, cwd = record.split(b" ", 2)
-    return Report(int(code), Place(cwd, previous))
+    found = REPORT.fullmatch(record)
+    assert found is not None, "a report that was not looked at"
+    return Report(int(found[2]), Place(found[3], previous))

@@ -1,10 +1,11 @@
 """The warden: a small program of its own, `python -I -S warden.py ...`, that forks pods and the walls inside them.
 
-A pod is a user, mount and PID namespace whose first process (also this file) waits for orders on a socket; every shell
-and script is a bwrap that it forks. When the socket closes the pod ends and the kernel takes everything in it along,
-so a killed parent leaves nothing. Forking from a process this small costs a third of exec'ing unshare, mount and
-nsenter, it is single-threaded (bwrap's --die-with-parent follows the thread that forked it, bubblewrap#692), and it
-imports nothing of ours. Messages are NUL-separated fields; see `pod.py` for the other end.
+One pod stands ready before it is asked for. A pod is a user, mount and PID namespace whose first process (also this
+file) waits for orders on a socket; every shell and script is a bwrap that it forks. When the socket closes the pod ends
+and the kernel takes everything in it along, so a killed parent leaves nothing. Forking from a process this small costs
+a third of exec'ing unshare, mount and nsenter, it is single-threaded (bwrap's --die-with-parent follows the thread that
+forked it, bubblewrap#692), and it imports nothing of ours. Messages are NUL-separated fields; see `pod.py` for the
+other end.
 """
 
 from __future__ import annotations
@@ -19,18 +20,23 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from pathlib import Path
 
 NEW_NAMESPACES = 0x00020000 | 0x10000000 | 0x20000000  # CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID
-NOSUID_NODEV, NOEXEC, RECURSIVE_PRIVATE, DETACH = 2 | 4, 8, 0x4000 | (1 << 18), 2
+NOSUID_NODEV, NOEXEC, BIND, RECURSIVE_PRIVATE, DETACH = 2 | 4, 8, 0x1000, 0x4000 | (1 << 18), 2
 SET_DUMPABLE, SET_SUBREAPER = 4, 36  # prctl
 POLL_MS = 250
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TARGETS = (0, 1, 8, 9, 10, 11)  # where a job finds nothing, output, orders, status, bwrap's arguments, the filter
 OUT_OF_MEMORY_SCORE = "900"
+WATCHES = {"max_inotify_instances": "16", "max_inotify_watches": "8192"}
+"""Of one pod; the kernel's own bounds are per user, whose other pods and programs one pod could leave without."""
+SOCKET_BYTES = 416 << 10
+"""What a socket's buffer may hold in the kernel, where no process shows it: twice net.core.wmem_max's default."""
 MESSAGE_BYTES = 65536
+REST_SECONDS = 0.02
+"""Before the next pod is made, unless somebody asks for one: whoever took the last is starting a shell."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -130,6 +136,25 @@ class Pod:
         for part in ("u", "w"):
             Path(home, part).mkdir()
 
+    def order_lend(self, name: str, rest: list[str], _: list[int]) -> None:
+        home = f"{self.point}/{name}"
+        Path(home).mkdir()
+        _checked(libc.mount(rest[0].encode(), home.encode(), None, BIND, None), f"bind {rest[0]}")
+
+    def order_straighten(self, name: str, rest: list[str], _: list[int]) -> None:
+        """Hide links of lower layers at some places below a real folder (`a/b/`) or an empty file."""
+        lower, places = (field.split(":") for field in rest)
+        for place in places:
+            if any(os.path.islink(f"{layer}/u/{place.rstrip('/')}") for layer in lower):  # noqa: PTH114
+                target = Path(self.point, name, "u", place)
+                folder = target if place.endswith("/") else target.parent
+                folder.mkdir(parents=True, exist_ok=True)
+                target.touch()
+
+    def order_look(self, name: str, layers: list[str], _: list[int]) -> None:
+        """Say whether nothing was written to any of some layers."""
+        self.tell("looked", name, *(["touched"] if any(os.listdir(f"{layer}/u") for layer in layers) else []))  # noqa: PTH208
+
     def order_drop(self, name: str, _: list[str], __: list[int]) -> None:
         home = f"{self.point}/{name}"
         _checked(libc.umount2(home.encode(), DETACH), f"umount {home}")
@@ -185,14 +210,15 @@ class Pod:
 
     def watch_memory(self) -> None:
         """Kill the largest job when all of them together hold too much; counted cheaply first, then exactly."""
-        if sum(map(_resident, _processes())) <= self.memory_bytes:
+        buffers = {name: _socket_buffers(job.pid) for name, job in self.jobs.items()}
+        if sum(map(_resident, _processes())) + sum(buffers.values()) <= self.memory_bytes:
             return
-        sizes = {name: sum(map(_proportional, _tree(job.pid))) for name, job in self.jobs.items()}
+        sizes = {name: sum(map(_proportional, _tree(job.pid)), buffers[name]) for name, job in self.jobs.items()}
         if sizes and sum(sizes.values()) > self.memory_bytes:
             self.kill(self.jobs[max(sizes, key=sizes.__getitem__)], "memory")
 
 
-def _limit(limits: str) -> None:
+def limit_resources(limits: str) -> None:
     """Set hard limits given as `NAME=value,...` of the resource module; jobs inherit them, none can raise them."""
     for item in limits.split(","):
         name, value = item.split("=")
@@ -237,15 +263,22 @@ def _tree(pid: int) -> Iterator[int]:
 
 
 def _resident(pid: int) -> int:
-    fields = _read(f"/proc/{pid}/statm").split()
-    return int(fields[1]) * PAGE_BYTES if fields else 0
+    return _bytes(f"/proc/{pid}/status", "VmRSS:", "VmPTE:")
 
 
 def _proportional(pid: int) -> int:
-    for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    return _bytes(f"/proc/{pid}/smaps_rollup", "Pss:") + _bytes(f"/proc/{pid}/status", "VmPTE:")
+
+
+def _bytes(path: str, *names: str) -> int:
+    """Return the sum of some lines. Page tables (VmPTE) are among them: who only reads has little else."""
+    return sum(int(line.split()[1]) * 1024 for line in _read(path).splitlines() if line.startswith(names))
+
+
+def _socket_buffers(bwrap: int) -> int:
+    """Return what the sockets of a job's own network namespace may hold."""
+    first_lines = (_read(f"/proc/{child}/net/sockstat").partition("\n")[0] for child in _children(bwrap))
+    return sum(int(line.split()[2]) * SOCKET_BYTES for line in first_lines if line)
 
 
 def _drop_root(identity: int) -> None:
@@ -266,24 +299,44 @@ def _found(pod: Pod, limits: str) -> None:
         os._exit(0)
     Path("/proc/self/oom_score_adj").write_text(OUT_OF_MEMORY_SCORE)
     pod.open()
-    _limit(limits)
+    for name, most in WATCHES.items():
+        Path("/proc/sys/user", name).write_text(most)
+    limit_resources(limits)
     pod.serve()
 
 
-def _fork_pod(door: socket.socket, pod: Pod, limits: str) -> None:
-    if os.fork():
-        return
-    try:
-        door.close()
-        _found(pod, limits)
-    except OSError as problem:
-        pod.tell("failed", "pod", str(problem))
-    finally:
-        os._exit(0)
+class Spare:
+    """A pod that stands before anybody asks for it: opening one takes a third of what a session waits for."""
+
+    def __init__(self, door: socket.socket, make: Callable[[socket.socket], Pod], limits: str) -> None:
+        self.near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if os.fork():
+            far.close()
+            return
+        pod = make(far)
+        try:
+            door.close()
+            self.near.close()
+            _found(pod, limits)
+        except OSError as problem:
+            pod.tell("failed", "pod", str(problem))
+        finally:
+            os._exit(0)
+
+    def has_ended(self) -> bool:
+        """Whether its other end is closed: it does not stand here, or somebody killed it while it waited."""
+        poll = select.poll()
+        poll.register(self.near, 0)  # a hang-up is always told
+        return bool(poll.poll(0))
+
+    def hand_over(self, door: socket.socket) -> None:
+        """Send our end of its channel; whoever has it hears that it stands, or why it does not."""
+        with self.near:
+            socket.send_fds(door, [b"pod"], [self.near.fileno()])
 
 
 def main(door_descriptor: str, identity: str, bwrap: str, point: str, memory_bytes: str, limits: str) -> None:
-    """Fork a pod for every channel that comes through the door."""
+    """Hand a pod over for every message that comes through the door, and have the next one ready."""
     door = socket.socket(fileno=int(door_descriptor))
     os.chdir("/")
     os.umask(0o022)
@@ -294,13 +347,17 @@ def main(door_descriptor: str, identity: str, bwrap: str, point: str, memory_byt
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     gc.collect()
     gc.freeze()
-    while True:
-        fields, descriptors = _receive(door)
-        if not fields:
-            return
-        for descriptor in descriptors:
-            with socket.socket(fileno=descriptor) as channel:
-                _fork_pod(door, Pod(channel, bwrap, point, int(memory_bytes)), limits)
+
+    def make(channel: socket.socket) -> Pod:
+        return Pod(channel, bwrap, point, int(memory_bytes))
+
+    spare = Spare(door, make, limits)
+    while _receive(door)[0]:
+        if spare.has_ended():
+            spare = Spare(door, make, limits)
+        spare.hand_over(door)
+        select.select([door], [], [], REST_SECONDS)
+        spare = Spare(door, make, limits)
 
 
 if __name__ == "__main__":

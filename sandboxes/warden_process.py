@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -25,16 +26,21 @@ class WardenProcess:
         self._door: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def fork_pod(self, channel: socket.socket) -> None:
-        """Hand the far end of a pod's channel to the warden; the answer comes on the near end."""
+    def take_pod(self) -> socket.socket:
+        """Return our end of a pod's channel; it says itself whether it stands. Waits for a fork at most.
+
+        Raises:
+            SandboxError: there is no warden to be had.
+        """
         with self._lock:
             for _ in range(2):
                 door = self._door or self._start()
-                try:
-                    socket.send_fds(door, [b"pod"], [channel.fileno()])
-                    return
-                except OSError:  # somebody killed it; its pods live on their own
-                    self._end()
+                with contextlib.suppress(OSError):
+                    door.send(b"pod")
+                    _, channels, _, _ = socket.recv_fds(door, 16, 1, socket.MSG_CMSG_CLOEXEC)
+                    if channels:
+                        return socket.socket(fileno=channels[0])
+                self._end()  # somebody killed it; its pods live on their own
         raise SandboxError("the warden of the sandboxes does not stay alive; is the machine out of memory?")
 
     def _start(self) -> socket.socket:

@@ -57,7 +57,7 @@ class Solver(Record):
     kind: Literal["teacher", "reference", "recorded"]
     model: str | None = None
     solver_id: str
-    """h(kind, teacher, model, sampling, prompt sha, loop contract)."""
+    """h(kind, teacher, model, sampling, prompt sha, loop contract); recorded: h(kind, model, agent, loop contract)."""
 
 
 class Turn(Record):
@@ -73,6 +73,7 @@ class Turn(Record):
     thought: str | None
     """None = the action came without one."""
     thought_source: ThoughtSource | None
+    """recorded = it stood in a recording's turn."""
     action: str
     """The action's text: the command, the statement, the answer."""
     action_kind: str
@@ -123,10 +124,16 @@ class Episode(Record):
     """Wall time, set-up and verification included."""
     landing: Annotated[str, VOLATILE]
     image: str | None = None
-    """Digest of the base image or the database."""
+    """OS: digest of the base image. DB: engine and version; the database's digest stands in the task's set-up."""
     sandbox: str | None = None
-    """Backend and kind of limits that held."""
+    """Backend and kind of limits that held: bubblewrap/rlimit, ..."""
     software: str | None = None
+    """Version of Trajmill."""
+    recording_id: str | None = None
+    """The recording whose actions were run again; None = the solver acted here."""
+    state_digest: Annotated[str | None, VOLATILE] = None
+    """Digest of what the agent left behind (files, tables and schema), for `trajmill verify`; None = not recorded.
+    Volatile, since a file may hold the time."""
 
     @property
     def is_final(self) -> bool:

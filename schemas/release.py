@@ -30,6 +30,18 @@ class Share(Record):
     """Rows that the sources held."""
 
 
+class GuessableShare(Record):
+    """Agent rows whose task has an answer that a guess may hit: an accepted episode proves less there."""
+
+    asked: float
+    """Share of the agent rows that they may take at most."""
+    achieved: float
+    """Share of the agent rows that they take."""
+    rows: int
+    left_out: int
+    """Eligible ones above that."""
+
+
 class FileHash(Record):
     path: str
     sha256: str
@@ -46,6 +58,8 @@ class Release(Record):
     curation_id: str
     sources: tuple[SourceDigest, ...]
     shares: tuple[Share, ...]
+    guessable: GuessableShare | None = None
+    """None = published before these rows were told apart."""
     rows: int
     files: tuple[FileHash, ...]
     notes: tuple[str, ...] = ()

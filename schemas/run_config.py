@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.record import Record
 from schemas.task_spec import Origin
 
 EnvironmentName = Literal["os", "db"]
+Backend = Literal["bubblewrap", "docker", "podman"]
 
 
 class Price(Record):
@@ -165,6 +166,26 @@ class GenerateConfig(Record):
     db: DbGenerateConfig = DbGenerateConfig()
 
 
+def _as_written(seconds: float) -> float:
+    """Keep a whole number whole, as the defaults are: it counts in `world_id`, where 10 is not 10.0."""
+    return int(seconds) if float(seconds).is_integer() else seconds
+
+
+Seconds = Annotated[float, AfterValidator(_as_written)]
+
+
+class SandboxConfig(Record):
+    """Where the OS world's commands run."""
+
+    backend: Backend = "bubblewrap"
+    """What builds the walls; nothing falls back to another one."""
+    image: str = "host"
+    """host: this machine's tools. Else the path of a root file system: a folder, or a tarball (`docker export`)."""
+    stands_for: tuple[str, ...] = ("default", "packages", "ubuntu")
+    """Names of images that tasks may ask for and that this one is taken for; a task that asks for another is turned
+    down. The three are AgentBench's."""
+
+
 class CollectConfig(Record):
     attempts: int = Field(default=1, ge=1)
     """The solver's chances a task."""
@@ -187,8 +208,9 @@ class CollectConfig(Record):
     """AgentBench: os round_limit 8, db max_round 15."""
     max_tokens: int = Field(default=8192, ge=256)
     """Approximate tokens of a conversation from which on it ends as token_limit."""
-    command_timeout_seconds: float = Field(default=10, gt=0)
-    statement_timeout_seconds: float = Field(default=2, gt=0)
+    command_timeout_seconds: Seconds = Field(default=10, gt=0)
+    statement_timeout_seconds: Seconds = Field(default=2, gt=0)
+    sandbox: SandboxConfig = SandboxConfig()
 
 
 class CurateConfig(Record):
@@ -215,10 +237,23 @@ class MixtureConfig(Record):
     """Shares within the general data (AgentTuning: GPT-4 : GPT-3.5 = 1 : 4)."""
     source_models: dict[str, str] = {"gpt-4": "gpt-4", "gpt-3.5": "gpt-3.5", "gpt-3.5-turbo": "gpt-3.5"}
     """Source model -> stratum; chats of other models stay out and are counted."""
+    guessable: float = Field(default=0.1, ge=0, le=1)
+    """Share of the agent rows at most whose answer a guess may hit (`0`, yes or no, a small number). At a tenth, nine
+    rows in ten are proven work even if all of these were luck; the demo's are about a twentieth."""
     seed: int = 0
     curation_id: str | None = None
     """None = the newest curation."""
     rows_per_shard: int = Field(default=2000, ge=1)
+
+
+class VerifyConfig(Record):
+    """The drift check that a schedule runs: accepted episodes, executed again."""
+
+    sample: int = Field(default=50, ge=1)
+    """Episodes drawn each time, by sha256."""
+    max_drift: float = Field(default=0.05, ge=0, le=1)
+    """Share of the episodes of today's worlds that may come out otherwise before the check fails; differences that
+    are so by nature (times, random names, the order of lines) are told and do not count."""
 
 
 class StageBudget(Record):
@@ -258,4 +293,5 @@ class RunConfig(Record):
     curate: CurateConfig = CurateConfig()
     general: GeneralConfig = GeneralConfig()
     mixture: MixtureConfig = MixtureConfig()
+    verify: VerifyConfig = VerifyConfig()
     budget: BudgetConfig = BudgetConfig()

@@ -25,6 +25,11 @@ class Settings(BaseSettings):
     """Base images (TRAJMILL_CACHE)."""
     ledger_url: SecretStr | None = None
     """Where paid answers are kept, if not in the home: sqlite:/// or postgresql:// (TRAJMILL_LEDGER_URL)."""
+    mariadb_url: SecretStr | None = None
+    """Administrator of the MariaDB server for tasks in MySQL's dialect: mysql://admin:password@host:3306; None = a
+    private server is started when a task needs one (TRAJMILL_MARIADB_URL)."""
+    postgres_url: SecretStr | None = None
+    """The same for PostgreSQL: postgresql://admin:password@host:5432/postgres (TRAJMILL_POSTGRES_URL)."""
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
@@ -32,3 +37,8 @@ class Settings(BaseSettings):
     def ledger_place(self, home: Path) -> Path | str:
         """Return where the ledger of a home is; a URL may hold a password and belongs into no message."""
         return self.ledger_url.get_secret_value() if self.ledger_url else home / "ledger.sqlite"
+
+    def database_servers(self) -> dict[str, str]:
+        """Return the URLs of the configured database servers by dialect; they hold passwords."""
+        urls = {"mysql": self.mariadb_url, "postgres": self.postgres_url}
+        return {dialect: url.get_secret_value() for dialect, url in urls.items() if url is not None}

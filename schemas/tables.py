@@ -9,14 +9,15 @@ import sys
 import types
 import typing
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
 
 from schemas.completion import Completion
 from schemas.episode import Episode, Turn
+from schemas.generated import write_or_check
 from schemas.record import Record, Volatile
+from schemas.recording import Recording
 from schemas.rejection import Rejection
 from schemas.release import Release
 from schemas.task_spec import TaskSpec
@@ -39,6 +40,7 @@ TABLES: dict[str, Table] = {
         Table("trajectories", Trajectory, ("trajectory_id",)),
         Table("conversations", Conversation, ("conversation_id",)),
         Table("completions", Completion, ("completion_id",)),
+        Table("recordings", Recording, ("recording_id",)),
         Table("rejections", Rejection, ("rejection_id",)),
         Table("releases", Release, ("release_id",)),
     )
@@ -183,15 +185,7 @@ def _first_line(record: type[Record]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write or check the page; the exit code says whether it stands."""
-    action, path = arguments[0], Path(arguments[1])
-    page = render_tables()
-    if action == "--write":
-        path.write_text(page, encoding="utf-8")
-        return 0
-    if path.is_file() and path.read_text(encoding="utf-8") == page:
-        return 0
-    sys.stderr.write(f"{path} is not what schemas/ says. Run: python -m schemas.tables --write {path}\n")
-    return 1
+    return write_or_check("schemas.tables", arguments, render_tables())
 
 
 if __name__ == "__main__":

@@ -54,10 +54,16 @@ class Setup(Record):
     """Base image asked for; None = the world's default."""
 
 
-CheckKind = Literal["script", "chain", "match", "rows", "state", "agentbench_hash", "label"]
+CheckKind = Literal["script", "changes", "chain", "match", "rows", "result", "state", "agentbench_hash", "label"]
 """script: one evaluation script, `$1` the answer, `$2` the reference's output, exit 0 passes.
+changes: the files that the agent changed (path, kind, mode, content; not times) and its answer (where it gave none:
+what its last command showed) are those of the reference, run in a fork of the initial state. In /tmp, /var/tmp, /run
+and /root/.cache only what the reference touches counts; a directory left empty counts. Unless `ordered`, neither the
+order of lines nor how often one is said counts. Where the reference changes something and prints nothing, no answer is
+needed, and what the last command shows counts in tasks of origin `recorded` alone.
 chain: AgentBench's list of scripts, None standing for the reference, every output appended to the arguments.
 match: the answer equals `answer` (or matches `regex`). rows: the answer against the reference query's rows.
+result: as rows, with columns in the reference's order too: a result set is handed in, and not told in words.
 state: order-free digest of all tables (and the schema) against the reference's. agentbench_hash: AgentBench's
 table hash against `answer`. label: the answer against `expected`, for tasks that have no runnable reference."""
 
@@ -77,9 +83,13 @@ class Check(Record):
     expected: tuple[str, ...] = ()
     """Expected values (`label`)."""
     ordered: bool = False
-    """Row order counts (`rows`): true only where the question orders."""
+    """Row order (`rows`) or line order (`changes`) counts: true only where the question orders."""
     trusted_tools: bool = True
     """The check uses the image's own programs (OS); false only where a system program is what the task is about."""
+
+
+GUESSABLE = "guessable"
+"""Name of the probe that tags a task whose answer a guess may hit; it never turns a task away."""
 
 
 class Probe(Record):
@@ -90,6 +100,10 @@ class Probe(Record):
     passed: bool
     """Whether the probe came out as an honest task needs it."""
     detail: str = ""
+
+
+SOFTWARE = "trajmill 0.1.0"
+"""What provenance says of the program that made a row."""
 
 
 class Provenance(Record):
@@ -146,6 +160,11 @@ class TaskSpec(Record):
     build: int | None = None
     """Build that made it; None = imported."""
     provenance: Provenance
+
+    @property
+    def is_guessable(self) -> bool:
+        """Whether its trials found an answer that a guess may hit: `0` or nothing, yes or no, a small number."""
+        return any(probe.name == GUESSABLE for probe in self.probes)
 
     @classmethod
     def make(cls, **fields: object) -> TaskSpec:

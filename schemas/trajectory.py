@@ -41,6 +41,8 @@ class Trajectory(Record):
     model: str | None
     """Who wrote the actions; None = no model did (a replayed reference)."""
     reward: float
+    guessable: bool = False
+    """Whether a guess may hit its task's answer (`0`, yes or no, a small number): a mixture takes few of these."""
     license: str
     content_sha256: str
     """Of the task, what was seen and what was done, thoughts apart; equal ones are duplicates."""

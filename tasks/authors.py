@@ -10,9 +10,9 @@ from environments.db import generation as db_generation
 from environments.os import generation as os_generation
 from schemas.completion import ChatMessage, Completion, CompletionRequest
 from schemas.record import digest
-from schemas.task_spec import Provenance, TaskSpec
+from schemas.task_spec import SOFTWARE, Provenance, TaskSpec
 from tasks.derive_tasks import database_home, stored_databases
-from tasks.workshop import SOFTWARE, Workshop
+from tasks.workshop import Workshop
 
 
 class Unusable(NamedTuple):

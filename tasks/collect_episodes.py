@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from prefect import task
@@ -13,12 +13,14 @@ from schemas.episode import NOT_FINAL, Episode, Turn, make_episode_id
 from schemas.errors import ConfigError, TrajmillError
 from schemas.record import digest
 from schemas.task_spec import TaskSpec
-from tasks.roll_out import Attempt, NoJournal, replay_reference, roll_out
+from tasks.journal import Diary
+from tasks.roll_out import Attempt, replay_reference, roll_out
 from tasks.together import finish_all
 from tasks.workshop import Workshop, begin_task
-from warehouse.state import State
 
 STAGE = "collect_episodes"
+Live = Callable[[Workshop, Sequence[str], str], Awaitable[list[tuple[Episode, list[Turn]]]]]
+"""Live through the episodes of planned ids, each for one landing."""
 
 
 class Past(NamedTuple):
@@ -125,7 +127,12 @@ def plan_shards(
     """Store (or read back) the whole plan of a wave; return its shards as (part, index)."""
     part = f"{world} {solver} wave {wave}"
     chosen = list(origins or workshop.config.collect.origins)
-    planned = workshop.state.plan(workshop.build, STAGE, part, lambda: plan_wave(workshop, world, wave, solver, chosen))
+    return store_plan(workshop, part, lambda: plan_wave(workshop, world, wave, solver, chosen))
+
+
+def store_plan(workshop: Workshop, part: str, plan: Callable[[], list[str]]) -> list[tuple[str, int]]:
+    """Store (or read back) a plan of episodes; return its shards as (part, index)."""
+    planned = workshop.state.plan(workshop.build, STAGE, part, plan)
     workshop.progress.expect(STAGE, len(planned))
     return [(part, index) for index in range(len(cut_shards(planned, workshop.config.collect.shard_size)))]
 
@@ -133,29 +140,43 @@ def plan_shards(
 @task(name="collect shard", task_run_name="collect {part} shard {index}", tags=["stage:collect_episodes"])
 async def collect_shard(build: int, part: str, index: int) -> dict[str, int]:
     """Roll out one shard of a stored plan and land it; a shard that landed before is done."""
+    return await live_shard(build, part, index, _roll_out_all)
+
+
+async def live_shard(build: int, part: str, index: int, live: Live) -> dict[str, int]:
+    """Live through one shard of a stored plan and land it; a shard that landed before is done."""
     workshop = begin_task()
+    key, ids = planned_shard(workshop, build, part, index)
+    if workshop.warehouse.has_landed("episodes", key):
+        return count_again(workshop, ids)
+    lived = await live(workshop, ids, uuid.uuid4().hex)
+    land_episodes(workshop, key, lived)
+    return {"episodes": len(lived), "passed": sum(e.verdict == "passed" for e, _ in lived)}
+
+
+def planned_shard(workshop: Workshop, build: int, part: str, index: int) -> tuple[str, list[str]]:
+    """Return the landing key and the ids of one shard of a stored plan.
+
+    Raises:
+        ConfigError: the plan is not stored.
+    """
     planned = workshop.state.plan(build, STAGE, part, _must_be_planned)
     ids = cut_shards(planned, workshop.config.collect.shard_size)[index]
-    key = shard_key(STAGE, build, part, index, ids)
-    if workshop.warehouse.has_landed("episodes", key):
-        return _count_again(workshop, ids)
-    rolled = await _roll_out_all(workshop, [Chance.parse(i) for i in ids], landing=uuid.uuid4().hex)
-    _land(workshop, key, rolled)
-    return {"episodes": len(rolled), "passed": sum(e.verdict == "passed" for e, _ in rolled)}
+    return shard_key(STAGE, build, part, index, ids), ids
 
 
 def _must_be_planned() -> list[str]:
     raise ConfigError("this shard's plan is not stored in the home's state; run the whole flow, not the task alone")
 
 
-def _count_again(workshop: Workshop, ids: Sequence[str]) -> dict[str, int]:
+def count_again(workshop: Workshop, ids: Sequence[str]) -> dict[str, int]:
+    """Show a shard that landed before as done."""
     workshop.progress.stages[STAGE].done += len(ids)
     return {"episodes": len(ids), "passed": 0}
 
 
-async def _roll_out_all(
-    workshop: Workshop, chances: Sequence[Chance], landing: str
-) -> list[tuple[Episode, list[Turn]]]:
+async def _roll_out_all(workshop: Workshop, ids: Sequence[str], landing: str) -> list[tuple[Episode, list[Turn]]]:
+    chances = [Chance.parse(i) for i in ids]
     specs = {spec.task_id: spec for spec in specs_of(workshop, [c.task_id for c in chances])}
     gate = asyncio.Semaphore(workshop.config.collect.concurrency)
 
@@ -170,7 +191,7 @@ async def _roll_out_all(
             except TrajmillError as error:  # the budget or the disk: no episode's own fault, so none is begun after it
                 stopped.append(error)
                 raise
-        _count(workshop, episode)
+        count_episode(workshop, episode)
         return episode, turns
 
     return await finish_all(one(chance) for chance in chances)
@@ -188,26 +209,13 @@ async def _roll_out(workshop: Workshop, spec: TaskSpec, chance: Chance, landing:
     attempt = Attempt(workshop.build, chance.attempt, chance.try_number, landing)
     if chance.solver == "reference":
         return await replay_reference(spec, home, rules, attempt)
-    episode_id = make_episode_id(spec.task_id, rules.solver.solver_id, home.world_id, chance.attempt)
+    episode_id = make_episode_id(spec.task_id, rules.solver.solver_id, await home.world_id_of(spec), chance.attempt)
     journal = Diary(workshop.state, episode_id, chance.try_number)
     return await roll_out(spec, home, workshop.teacher, rules, attempt, journal)
 
 
-class Diary(NoJournal):
-    """A rollout's journal in the home's state."""
-
-    def __init__(self, state: State, episode_id: str, try_number: int) -> None:
-        self._state, self._id, self._try = state, episode_id, try_number
-        self._seen = {entry.index: entry.observation for entry in state.journal(episode_id, try_number)}
-
-    def observed(self, index: int) -> str | None:
-        return self._seen.get(index)
-
-    def append(self, index: int, action: str, observation: str) -> None:
-        self._state.append(self._id, self._try, index, action, observation)
-
-
-def _count(workshop: Workshop, episode: Episode) -> None:
+def count_episode(workshop: Workshop, episode: Episode) -> None:
+    """Show how an episode ended."""
     if episode.verdict == "passed":
         workshop.progress.keep(STAGE)
     else:
@@ -215,7 +223,7 @@ def _count(workshop: Workshop, episode: Episode) -> None:
         workshop.progress.reject(STAGE, reason if episode.verdict != "unknown" else "unknown")
 
 
-def _land(workshop: Workshop, key: str, rolled: Sequence[tuple[Episode, list[Turn]]]) -> None:
+def land_episodes(workshop: Workshop, key: str, rolled: Sequence[tuple[Episode, list[Turn]]]) -> None:
     """Land turns under their landing id, then the episodes: the only commit point."""
     turns = [turn for _, turns in rolled for turn in turns]
     workshop.warehouse.land("turns", turns, key=f"{key}/{turns[0].landing if turns else 'none'}")

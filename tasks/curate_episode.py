@@ -83,6 +83,7 @@ def make_trajectory(
         capabilities=_capabilities(turns),
         model=episode.solver.model,
         reward=episode.reward,
+        guessable=spec.is_guessable,
         license=spec.license,
         content_sha256=content_sha(spec, turns),
         curation_id=curation_id,

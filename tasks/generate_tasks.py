@@ -6,48 +6,27 @@ and admission. The tasks of one round are examples for the next, so a round land
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from prefect import task
 
 from schemas.completion import Completion
-from schemas.errors import ContextOverflow, EnvironmentFault, EpisodeError, SandboxError, TeacherError
-from schemas.rejection import Rejection
+from schemas.errors import ContextOverflow, TeacherError
 from schemas.task_spec import TaskSpec
 from tasks.authors import AUTHORS, Draft, Unusable, round_slice
 from tasks.derive_tasks import derive_questions
 from tasks.novelty import NoveltyGate
 from tasks.together import finish_all
+from tasks.try_tasks import Candidate, Refused, try_all
 from tasks.workshop import Workshop, begin_task
 
 STAGE = "generate_tasks"
-TRIES = 2
-"""Trials of a candidate when the sandbox, not the task, breaks."""
 NO_ANSWER = {
     "content_filter": Unusable("refused", "the model or its endpoint's filter refused"),
     "empty": Unusable("empty_reply", "the model wrote nothing"),
     "length": Unusable("cut_off", "the reply was cut at the maximum of output tokens; raise teacher.max_output_tokens"),
 }
 """Ends of a reply that are no answer."""
-
-
-class Candidate(NamedTuple):
-    """A task that asks to be let in."""
-
-    spec: TaskSpec
-    source: str
-    """What names it in a rejection."""
-
-
-class Refused(NamedTuple):
-    source: str
-    environment: str
-    stage: str
-    reason: str
-    detail: str
-    raw: object
 
 
 @task(name="generate round", task_run_name="generate round {index}", tags=["stage:generate_tasks"])
@@ -61,7 +40,7 @@ async def generate_round(build: int, index: int) -> dict[str, int]:
     candidates, refused = await _ask(workshop, drafts)
     gate = NoveltyGate(workshop.warehouse.column("task_specs", "instruction"), workshop.config.generate.novelty)
     fresh, stale = _split_by_novelty(gate, candidates, admit=False)
-    tried, failed = await try_all(workshop, fresh)
+    tried, failed = await _try(workshop, fresh)
     admitted, crowded = _split_by_novelty(gate, tried, admit=True)
     return _land(workshop, key, admitted, [*refused, *stale, *failed, *crowded])
 
@@ -85,7 +64,7 @@ async def derive_tasks(build: int) -> dict[str, int]:
     specs, unusable = await derive_questions(workshop)
     workshop.progress.expect(STAGE, len(specs) + len(unusable))
     refused = [Refused(r.source, "db", r.stage, r.reason, r.detail, r.raw) for r in unusable]
-    tried, failed = await try_all(workshop, [Candidate(spec, spec.provenance.source) for spec in specs])
+    tried, failed = await _try(workshop, [Candidate(spec, spec.provenance.source) for spec in specs])
     return _land(workshop, key, tried, [*refused, *failed])
 
 
@@ -135,64 +114,18 @@ def _split_by_novelty(
                 gate.admit(candidate.spec.instruction)
         else:
             detail = f"ROUGE-L F1 {near.score:.3f} with {near.text!r}"
-            stale.append(_refuse(candidate, "generate", "not_novel", detail))
+            stale.append(Refused.of(candidate, "generate", "not_novel", detail))
     return fresh, stale
 
 
-async def try_all(workshop: Workshop, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Refused]]:
-    """Try candidates in fresh environments, some at a time; keep their order."""
-    gate = asyncio.Semaphore(workshop.config.collect.concurrency)
-
-    async def one(candidate: Candidate) -> Candidate | Refused:
-        async with gate:
-            return await _try(workshop, candidate)
-
-    results = await finish_all(one(candidate) for candidate in candidates)
-    return [r for r in results if isinstance(r, Candidate)], [r for r in results if isinstance(r, Refused)]
-
-
-async def _try(workshop: Workshop, candidate: Candidate) -> Candidate | Refused:
-    home, broke = workshop.world(candidate.spec.environment), ""
-    for _ in range(TRIES):
-        try:
-            probes = await home.admit(candidate.spec)
-        except EnvironmentFault as error:
-            return _refuse(candidate, "admit", "setup_fails", str(error))
-        except SandboxError as error:
-            broke = str(error)
-            continue
-        except EpisodeError as error:
-            return _refuse(candidate, "admit", "check_broken", str(error))
-        failed = next((probe for probe in probes if not probe.passed), None)
-        if failed:
-            return _refuse(candidate, "admit", failed.name, failed.detail)
-        described = home.describe()
-        provenance = candidate.spec.provenance.model_copy(
-            update={"image": described.get("image"), "sandbox": described.get("sandbox")}
-        )
-        update = {"probes": probes, "build": workshop.build, "provenance": provenance}
-        return Candidate(candidate.spec.model_copy(update=update), candidate.source)
-    return _refuse(candidate, "admit", "sandbox_error", broke)
-
-
-def _refuse(candidate: Candidate, stage: str, reason: str, detail: str) -> Refused:
-    return Refused(candidate.source, candidate.spec.environment, stage, reason, detail, candidate.spec)
+async def _try(workshop: Workshop, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Refused]]:
+    return await try_all(workshop.worlds, candidates, workshop.config.collect.concurrency)
 
 
 def _land(workshop: Workshop, key: str, admitted: Sequence[Candidate], refused: Sequence[Refused]) -> dict[str, int]:
-    rejections = [
-        Rejection.make(
-            stage=r.stage,
-            reason=r.reason,
-            detail=r.detail,
-            source=r.source,
-            raw=r.raw,
-            environment=r.environment,
-            build=workshop.build,
-        )
-        for r in refused
-    ]
-    specs = list({candidate.spec.task_id: candidate.spec for candidate in admitted}.values())
+    rejections = [one.rejection(workshop.build) for one in refused]
+    mine = {"build": workshop.build}
+    specs = list({spec.task_id: spec.model_copy(update=mine) for spec, _ in admitted}.values())
     workshop.warehouse.land("rejections", rejections, key=key)
     workshop.warehouse.land("task_specs", specs, key=key)
     workshop.progress.keep(STAGE, len(specs))

@@ -1,19 +1,20 @@
 """Mixes agent data with general chat at eta (AgentTuning: eta 0.2, GPT-4 : GPT-3.5 = 1 : 4).
 
-Agent rows are the anchor: all of them go in, and general rows are asked for in proportion. Rows are chosen and ordered
-by sha256 of their id and the seed, so the choice does not know the order in which they came.
+Agent rows are the anchor: all of them go in, but for those over the cap on guessable ones, and general rows are asked
+for in proportion. Rows are chosen and ordered by sha256 of their id and the seed, so the choice does not know the order
+in which they came.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 from schemas.errors import ConfigError
-from schemas.release import Share
+from schemas.release import GuessableShare, Share
 from schemas.run_config import MixtureConfig
 
 AGENT = "agent"
@@ -29,6 +30,8 @@ class Candidate(NamedTuple):
     """Approximate tokens in all messages."""
     source_model: str | None = None
     """Who wrote the replies of a general chat; None = nobody says, and then it stays out."""
+    guessable: bool = False
+    """Whether a guess may hit the answer of an agent row's task."""
 
 
 class Pick(NamedTuple):
@@ -44,8 +47,9 @@ class Mixture(NamedTuple):
     """In sha256 order."""
     shares: tuple[Share, ...]
     """agent first, then the strata by name."""
+    guessable: GuessableShare
     notes: tuple[str, ...]
-    """Strata that ran short, chats that belong to none."""
+    """Strata that ran short, chats that belong to none, agent rows over the cap."""
 
 
 def mix_samples(agent: Iterable[Candidate], general: Iterable[Candidate], recipe: MixtureConfig) -> Mixture:
@@ -63,13 +67,16 @@ def mix_samples(agent: Iterable[Candidate], general: Iterable[Candidate], recipe
             pools[stratum][candidate.id] = candidate
         else:
             outside[candidate.source_model or ""] += 1
-    asked = {AGENT: len(pools[AGENT]), **_rows_asked(len(pools[AGENT]), recipe)}
-    chosen = {name: _choose(pool, asked[name], recipe.seed) for name, pool in pools.items()}
+    eligible = {**pools, AGENT: _cap_guessable(pools[AGENT], recipe)}
+    asked = {AGENT: len(eligible[AGENT]), **_rows_asked(len(eligible[AGENT]), recipe)}
+    chosen = {name: _choose(pool, asked[name], recipe.seed) for name, pool in eligible.items()}
+    guessable = _count_guessable(pools[AGENT], chosen[AGENT], recipe)
     picks = [Pick(candidate.id, name) for name, rows in chosen.items() for candidate in rows]
     return Mixture(
         picks=tuple(sorted(picks, key=lambda pick: sampling_key(pick.id, recipe.seed))),
         shares=_shares(chosen, pools, recipe),
-        notes=_notes(asked, pools, outside),
+        guessable=guessable,
+        notes=(*_notes(asked, pools, outside), *_note_guessable(guessable)),
     )
 
 
@@ -90,6 +97,32 @@ def _check(recipe: MixtureConfig) -> None:
 
 def _by_id(candidates: Iterable[Candidate]) -> dict[str, Candidate]:
     return {candidate.id: candidate for candidate in candidates}
+
+
+def _cap_guessable(pool: Mapping[str, Candidate], recipe: MixtureConfig) -> dict[str, Candidate]:
+    """Leave out guessable rows, the last in sha256 order, until they are no larger a share of what stays than asked."""
+    tagged = [row_id for row_id, candidate in pool.items() if candidate.guessable]
+    cap = Fraction(str(recipe.guessable))
+    most = len(tagged) if cap == 1 else int((len(pool) - len(tagged)) * cap / (1 - cap))
+    over = set(sorted(tagged, key=lambda row_id: sampling_key(row_id, recipe.seed))[most:])
+    return {row_id: candidate for row_id, candidate in pool.items() if row_id not in over}
+
+
+def _count_guessable(
+    pool: Mapping[str, Candidate], chosen: Sequence[Candidate], recipe: MixtureConfig
+) -> GuessableShare:
+    rows = sum(candidate.guessable for candidate in chosen)
+    left_out = sum(candidate.guessable for candidate in pool.values()) - rows
+    achieved = round(rows / len(chosen), 6) if chosen else 0.0
+    return GuessableShare(asked=recipe.guessable, achieved=achieved, rows=rows, left_out=left_out)
+
+
+def _note_guessable(guessable: GuessableShare) -> tuple[str, ...]:
+    if not guessable.left_out:
+        return ()
+    rows = f"{guessable.left_out} agent row{'' if guessable.left_out == 1 else 's'}"
+    most = f"the recipe takes {guessable.asked:.0%} of such at most, and {guessable.rows} are in."
+    return (f"{rows} left out whose answer a guess may hit: {most}",)
 
 
 def _rows_asked(agent_rows: int, recipe: MixtureConfig) -> dict[str, int]:

@@ -41,7 +41,8 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
         return published[0].model_copy(update={"path": str(folder)})  # the home may have moved since
     curation = workshop.config.mixture.curation_id or workshop.curation_id
     mixture = choose_rows(workshop, curation, versions)
-    facts = ReleaseFacts(release_id, workshop.config, curation, sources, mixture.shares, mixture.notes, tuple(tables))
+    told = (mixture.shares, mixture.guessable, mixture.notes, tuple(tables))
+    facts = ReleaseFacts(release_id, workshop.config, curation, sources, *told)
     files = write_release(folder, _rows(workshop, mixture, versions), count=len(mixture.picks), facts=facts)
     release = Release(
         release_id=release_id,
@@ -49,6 +50,7 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
         curation_id=curation,
         sources=sources,
         shares=mixture.shares,
+        guessable=mixture.guessable,
         rows=len(mixture.picks),
         files=files,
         notes=mixture.notes,
@@ -73,8 +75,8 @@ def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) 
     """
     turned_away = f"SELECT split_part(source, '/', 1) FROM rejections WHERE stage NOT IN {INNER_STAGES!r}"
     agent = workshop.warehouse.query(
-        "SELECT trajectory_id, n_trained, tokens FROM trajectories WHERE curation_id = ? "
-        f"AND trajectory_id NOT IN ({turned_away}) AND episode_id NOT IN ({turned_away}) "
+        "SELECT trajectory_id, n_trained, tokens, NULL, coalesce(guessable, false) FROM trajectories "
+        f"WHERE curation_id = ? AND trajectory_id NOT IN ({turned_away}) AND episode_id NOT IN ({turned_away}) "
         f"AND task_id NOT IN ({turned_away})",
         (curation,),
         versions=versions,

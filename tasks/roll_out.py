@@ -10,15 +10,16 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
 
 from environments.base import Action, Dialect, Environment, Home, Reading, Step
 from environments.snapping import snap
 from schemas.completion import ChatMessage, Completion, CompletionRequest
-from schemas.episode import Episode, Outcome, Solver, Turn, Usage, Verdict, make_episode_id
+from schemas.episode import Episode, Outcome, Solver, ThoughtSource, Turn, Usage, Verdict, make_episode_id
 from schemas.errors import CheckError, ContextOverflow, EnvironmentFault, EpisodeError, SandboxError, TeacherError
-from schemas.task_spec import TaskSpec
+from schemas.recording import Recording
+from schemas.task_spec import SOFTWARE, TaskSpec
 from schemas.trajectory import approximate_tokens
+from tasks.journal import Journal, NoJournal
 from teachers.base import Teacher
 
 LOOP_CONTRACT = 1
@@ -26,25 +27,6 @@ LOOP_CONTRACT = 1
 
 REPEATS = 3
 """Identical outputs in a row that end an episode (AgentTuning, section 2.2)."""
-
-
-class Journal(Protocol):
-    """What an earlier, interrupted run of this episode saw."""
-
-    def observed(self, index: int) -> str | None:
-        """Return the observation that the journalled action `index` gave, or None."""
-
-    def append(self, index: int, action: str, observation: str) -> None: ...
-
-
-class NoJournal:
-    """For episodes whose repetition costs nothing."""
-
-    def observed(self, index: int) -> str | None:
-        return None
-
-    def append(self, index: int, action: str, observation: str) -> None:
-        return None
 
 
 @dataclass(frozen=True)
@@ -76,6 +58,7 @@ class _Tape:
     replies: list[str] = field(default_factory=list)
     completions: list[Completion] = field(default_factory=list)
     answer: str | None = None
+    state_digest: str | None = None
 
 
 async def roll_out(
@@ -86,14 +69,22 @@ async def roll_out(
     Faults of world, sandbox, check and teacher end on the episode, never in an exception; a budget that is used up
     (`BudgetError`) is raised.
     """
-    rollout = _Rollout(spec, home, teacher, rules, attempt, journal)
+    rollout = _Rollout(spec, home, teacher, rules, attempt, journal, await home.world_id_of(spec))
     return await rollout.run(rollout.converse)
 
 
 async def replay_reference(spec: TaskSpec, home: Home, rules: Rules, attempt: Attempt) -> tuple[Episode, list[Turn]]:
     """Run a task's reference as the episode; the answer comes from what it returned, never from a label."""
-    rollout = _Rollout(spec, home, None, rules, attempt, NoJournal())
+    rollout = _Rollout(spec, home, None, rules, attempt, NoJournal(), await home.world_id_of(spec))
     return await rollout.run(rollout.follow_reference)
+
+
+async def replay_recording(
+    spec: TaskSpec, home: Home, rules: Rules, attempt: Attempt, recording: Recording
+) -> tuple[Episode, list[Turn]]:
+    """Run a recording's actions again; observations and verdict are ours, thoughts stay the recording's."""
+    rollout = _Rollout(spec, home, None, rules, attempt, NoJournal(), await home.world_id_of(spec), recording)
+    return await rollout.run(rollout.follow_recording)
 
 
 class _Rollout:
@@ -105,10 +96,12 @@ class _Rollout:
         rules: Rules,
         attempt: Attempt,
         journal: Journal,
+        world_id: str,
+        recording: Recording | None = None,
     ) -> None:
-        self.spec, self.home, self.teacher = spec, home, teacher
-        self.rules, self.attempt, self.journal = rules, attempt, journal
-        self.episode_id = make_episode_id(spec.task_id, rules.solver.solver_id, home.world_id, attempt.attempt)
+        self.spec, self.home, self.teacher, self.world_id = spec, home, teacher, world_id
+        self.rules, self.attempt, self.journal, self.recording = rules, attempt, journal, recording
+        self.episode_id = make_episode_id(spec.task_id, rules.solver.solver_id, world_id, attempt.attempt)
         self.tape = _Tape()
 
     async def run(self, play: Callable[[Environment], Awaitable[tuple[Outcome, str]]]) -> tuple[Episode, list[Turn]]:
@@ -124,9 +117,11 @@ class _Rollout:
         try:
             async with self.home.open(self.spec) as environment:
                 outcome, reason = await play(environment)
-                if outcome != "finished":
-                    return outcome, reason, Verdict(name="failed", detail=f"ended as {outcome}")
-                return outcome, reason, await environment.verify()
+                verdict = Verdict(name="failed", detail=f"ended as {outcome}")
+                if outcome == "finished":
+                    verdict = await environment.verify()
+                self.tape.state_digest = await _fingerprint(environment)
+                return outcome, reason, verdict
         except TeacherError as error:
             if isinstance(error, ContextOverflow) and self.tape.turns:  # the first turn alone tells of the set-up
                 return "token_limit", str(error), Verdict(name="failed", detail="ended as token_limit")
@@ -166,6 +161,22 @@ class _Rollout:
         if not steps or not steps[-1][1].terminated:
             return "turn_limit", "the reference did not end the episode"
         return "finished", ""
+
+    async def follow_recording(self, environment: Environment) -> tuple[Outcome, str]:
+        """Do what the recording did, turn by turn, whatever its recorder saw; no limit of turns, it is over already."""
+        assert self.recording is not None
+        step = await environment.reset()
+        for index, turn in enumerate(self.recording.turns):
+            action = self.home.read_recorded(environment, turn)
+            shown = action or Action(turn.action_kind, turn.action)
+            self._record(index, step.observation, Reading(turn.thought, action), None, shown)
+            if action is None:
+                return "invalid_action", f"turn {index}: the {self.spec.environment} world cannot do {shown.kind!r}"
+            step = await environment.step(action)
+            if step.terminated:
+                left = len(self.recording.turns) - index - 1
+                return "finished", f"{left} recorded turns after the end were not run" if left else ""
+        return "turn_limit", "the recording ends without an answer"
 
     def _read(self, completion: Completion, dialect: Dialect, step: Step, index: int) -> Reading:
         reading = dialect.read(completion.reply)
@@ -222,7 +233,7 @@ class _Rollout:
             index=index,
             observation=observation,
             thought=reading.thought,
-            thought_source="teacher" if reading.thought and completion else None,
+            thought_source=self._source_of(reading.thought, completion),
             action=action.text,
             action_kind=action.kind,
             action_raw=raw if raw != action.text else None,
@@ -234,8 +245,13 @@ class _Rollout:
         )
         self.tape.turns.append(turn)
 
+    def _source_of(self, thought: str | None, completion: Completion | None) -> ThoughtSource | None:
+        if not thought:
+            return None
+        return "teacher" if completion else "recorded" if self.recording else None
+
     def _episode(self, outcome: Outcome, reason: str, verdict: Verdict, started: datetime, seconds: float) -> Episode:
-        described = self.home.describe()
+        described = self.home.describe(self.spec)
         paid = [receipt for completion in self.tape.completions for receipt in completion.receipts]
         return Episode(
             episode_id=self.episode_id,
@@ -243,7 +259,7 @@ class _Rollout:
             environment=self.spec.environment,
             origin=self.spec.origin,
             solver=self.rules.solver,
-            world_id=self.home.world_id,
+            world_id=self.world_id,
             build=self.attempt.build,
             attempt=self.attempt.attempt,
             try_number=self.attempt.try_number,
@@ -262,6 +278,9 @@ class _Rollout:
             landing=self.attempt.landing,
             image=described.get("image"),
             sandbox=described.get("sandbox"),
+            recording_id=self.recording.recording_id if self.recording else None,
+            software=SOFTWARE,
+            state_digest=self.tape.state_digest,
         )
 
 
@@ -271,6 +290,14 @@ class NotReproducible(EnvironmentFault):
 
 def _reason_of(error: EpisodeError) -> str:
     return "not_reproducible" if isinstance(error, NotReproducible) else type(error).__name__
+
+
+async def _fingerprint(environment: Environment) -> str | None:
+    """Digest the state; a verdict stands without it, and `trajmill verify` says that none was recorded."""
+    try:
+        return await environment.fingerprint()
+    except EpisodeError:
+        return None
 
 
 def _snapped(text: str, admissible: Sequence[str]) -> Action | None:

@@ -28,8 +28,6 @@ from teachers.mixture_of_agents import PROMPT as AGGREGATE
 from warehouse.state import State
 from warehouse.warehouse import Warehouse
 
-SOFTWARE = "trajmill 0.1.0"
-
 
 @dataclass
 class Workshop:

@@ -27,6 +27,7 @@ from tasks.mix_samples import AGENT
 _PACE: dict[str, Any] = {
     "name": True,
     "budget": True,
+    "verify": True,
     "teacher": {
         *("concurrency", "timeout_seconds", "max_retries", "prices"),
         *("requests_per_minute", "tokens_per_minute", "limits"),
@@ -34,7 +35,7 @@ _PACE: dict[str, Any] = {
     },
     "collect": {"concurrency", "shard_size"},
 }
-"""Parts of the configuration that say how fast and how dear a build is, not what it makes: in no file of a release."""
+"""How fast and dear a build is and how it is watched, not what it makes: in no file of a release."""
 
 
 def make_release_id(sources: Sequence[SourceDigest], config: RunConfig, lock_sha256: str) -> str:
@@ -118,6 +119,7 @@ def _render_manifest(
         "rows": count,
         "rows_by_source": {share.stratum: share.rows for share in facts.shares},
         "shares": [share.model_dump(mode="json") for share in facts.shares],
+        "guessable": facts.guessable.model_dump(mode="json"),
         "notes": facts.notes,
         "licenses": [counted._asdict() for counted in licenses],
         "recipe": facts.config.mixture.model_dump(mode="json"),

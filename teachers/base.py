@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from schemas.completion import ChatMessage, Completion, CompletionRequest
+from schemas.errors import ConfigError
 
 
 class Teacher(Protocol):
@@ -20,6 +21,16 @@ class Teacher(Protocol):
 
     async def close(self) -> None:
         """Release connections; idempotent."""
+
+
+class NoTeacher:
+    """For runs that ask nothing: references and recordings."""
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        raise ConfigError(f"this run was opened without a teacher, yet {request.purpose} asks {request.model}")
+
+    async def close(self) -> None:
+        return None
 
 
 class Rehearsal(Protocol):

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.completion import CompletionRequest
 from schemas.errors import TeacherError
-from teachers.ledger_tables import FAILURES, insert_into
+from teachers.ledger_tables import FAILURES, insert_into, unreadable
 
 _log = logging.getLogger(__name__)
 
@@ -63,9 +63,16 @@ class FailureNotes:
             _log.error("not stored: %s of %s, %s (%s)", told["error"], request.model, told["detail"], problem)
 
     def rows(self) -> list[Failure]:
-        """Return all, ordered by stage and request."""
+        """Return all, ordered by stage and request.
+
+        Raises:
+            WarehouseError: they cannot be read.
+        """
         columns = (FAILURES.c[name] for name in Failure._fields)
         wanted = sa.select(*columns).where(FAILURES.c.build == self._build)
-        with self._engine.connect() as connection:
-            found = connection.execute(wanted.order_by(FAILURES.c.purpose, FAILURES.c.request_hash))
-            return [Failure(*row) for row in found]
+        try:
+            with self._engine.connect() as connection:
+                found = connection.execute(wanted.order_by(FAILURES.c.purpose, FAILURES.c.request_hash))
+                return [Failure(*row) for row in found]
+        except SQLAlchemyError as error:
+            raise unreadable(self._engine, error) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -15,16 +14,10 @@ _LARGEST = 256
 class Groups(Generic[_Item]):
     """Items in, groups out, in order; the thread starts with the first item."""
 
-    def __init__(
-        self, name: str, handle: Callable[[list[_Item]], None], pause: Callable[[_Item], float] = lambda item: 0.0
-    ) -> None:
-        """Hand groups of at most 256 to `handle`, which may not raise.
-
-        `pause` says, for the first of a group, how many seconds to wait for others to join it.
-        """
+    def __init__(self, name: str, handle: Callable[[list[_Item]], None]) -> None:
+        """Hand groups of at most 256 to `handle`, which may not raise."""
         self._name = name
         self._handle = handle
-        self._pause = pause
         self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -34,10 +27,6 @@ class Groups(Generic[_Item]):
         if self._thread is None:
             self._start()
         self._items.put(item)
-
-    def waiting(self) -> int:
-        """Return about how many items have not been looked at."""
-        return self._items.qsize()
 
     def close(self) -> None:
         """Return when all that came in before is handled; idempotent."""
@@ -55,8 +44,6 @@ class Groups(Generic[_Item]):
 
     def _work(self) -> None:
         while (first := self._items.get()) is not None:
-            if seconds := self._pause(first):
-                time.sleep(seconds)
             group, is_last = self._gather(first)
             self._handle(group)
             if is_last:

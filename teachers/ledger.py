@@ -91,7 +91,7 @@ class Ledger:
         self._desk = Desk(self._engine)
         self._lock = threading.Lock()
         self._in_flight: dict[str, Answer] = {}
-        self._writer = LedgerWriter(self._engine, self._desk.find, self._settle_all, self._in_flight.__len__)
+        self._writer = LedgerWriter(self._engine, self._desk.find, self._settle_all)
 
     @property
     def place(self) -> str:
@@ -144,8 +144,7 @@ class Ledger:
     def record(self, request: CompletionRequest, completion: Completion) -> None:
         """Store an answer; the request is settled once it is durable, with the row of whoever stored it first.
 
-        Commits are grouped. An answer that comes alone is committed at once. Where others are in flight it waits for
-        them, but for no more than 2 % of the time that it took to come, and never for more than 20 ms.
+        A commit holds what came in while the last one was made.
         """
         self._writer.put(Paid(request, completion))
 

@@ -7,6 +7,7 @@ waits for it, and about all requests together that came in since it was last ask
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
@@ -20,11 +21,13 @@ from schemas.completion import Completion
 from schemas.errors import WarehouseError
 from teachers.claims import open_claims
 from teachers.groups import Groups
+from teachers.ledger_file import LedgerFile
 from teachers.ledger_tables import COMPLETIONS, is_file, outlast, unreadable
 
-_COLUMNS = sa.select(COMPLETIONS.c.request_hash, COMPLETIONS.c.completion)
-_FIND = _COLUMNS.where(COMPLETIONS.c.request_hash == sa.bindparam("key"))
-_FIND_ALL = _COLUMNS.where(COMPLETIONS.c.request_hash.in_(sa.bindparam("keys", expanding=True)))
+_FIND_IN_FILE = "SELECT request_hash, completion FROM completions WHERE request_hash IN"
+_FIND = sa.select(COMPLETIONS.c.request_hash, COMPLETIONS.c.completion).where(
+    COMPLETIONS.c.request_hash.in_(sa.bindparam("keys", expanding=True))
+)
 
 
 class Look(NamedTuple):
@@ -41,6 +44,7 @@ class Desk:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._claims = open_claims(engine)
+        self._file = LedgerFile(engine) if is_file(engine.url) else None
         self._connection: sa.Connection | None = None
         self._lock = threading.Lock()
         self._queue = Groups("ledger-desk", self._attend)
@@ -68,9 +72,9 @@ class Desk:
             WarehouseError: the ledger cannot be read.
         """
         try:
-            found = outlast(self._engine, lambda: self._find(keys))
+            found = self._find_in(self._file, keys) if self._file else outlast(self._engine, lambda: self._find(keys))
             return {key: Completion.model_validate_json(text) for key, text in found.items()}
-        except (SQLAlchemyError, ValidationError) as error:
+        except (SQLAlchemyError, sqlite3.Error, ValidationError) as error:
             raise unreadable(self._engine, error) from error
 
     def free(self, keys: Sequence[str]) -> None:
@@ -84,6 +88,8 @@ class Desk:
         """Let go of all claims and connections; idempotent."""
         self._queue.close()
         self._claims.close()
+        if self._file:
+            self._file.close()
         with self._lock:
             self._drop()
 
@@ -114,6 +120,9 @@ class Desk:
         for key, future in looks:
             future.set_result(seen[key])
 
+    def _find_in(self, file: LedgerFile, keys: Sequence[str]) -> dict[str, bytes]:
+        return dict(file.read(f"{_FIND_IN_FILE} ({', '.join('?' * len(keys))})", keys))
+
     def _find(self, keys: Sequence[str]) -> dict[str, bytes]:
         with self._lock:
             try:
@@ -126,11 +135,7 @@ class Desk:
         """Read over one connection that is kept: taking one from the pool each time takes thrice as long."""
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if len(keys) == 1:
-            rows = self._connection.execute(_FIND, {"key": keys[0]}).all()
-        else:
-            rows = self._connection.execute(_FIND_ALL, {"keys": list(keys)}).all()
-        return {row[0]: row[1] for row in rows}
+        return {row[0]: row[1] for row in self._connection.execute(_FIND, {"keys": list(keys)})}
 
     def _drop(self) -> None:
         if self._connection is not None:

@@ -68,6 +68,20 @@ FAILURES = sa.Table(
     sa.Column("times", sa.Integer, nullable=False),
     sa.Column("last_at", sa.String, nullable=False),
 )
+LOSSES = sa.Table(
+    "losses",
+    _TABLES,
+    sa.Column("row_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("build", sa.String, nullable=False),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("purpose", sa.String, nullable=False),
+    sa.Column("model", sa.String, nullable=False),
+    sa.Column("request_hash", sa.String, nullable=False),
+    sa.Column("tokens", sa.BigInteger, nullable=False),
+    sa.Column("pico_usd", sa.BigInteger, nullable=False),
+    sa.Column("detail", sa.String, nullable=False),
+    sa.Column("created_at", sa.String, nullable=False),
+)
 
 _BUSY_SECONDS = 30.0
 """Another process may hold the write lock; it does so for one commit at a time."""
@@ -122,7 +136,7 @@ def unreadable(engine: sa.Engine, error: Exception) -> WarehouseError:
 
 
 def insert_into(engine: sa.Engine, table: sa.Table) -> Any:
-    """Return an INSERT that leaves rows alone which stand already."""
+    """Return an INSERT that can say what becomes of a row that stands already."""
     dialect = sqlite if is_file(engine.url) else postgresql
     return dialect.insert(table)
 

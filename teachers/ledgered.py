@@ -7,12 +7,13 @@ import asyncio
 from schemas.completion import Completion, CompletionRequest
 from schemas.errors import TeacherError, TrajmillError
 from teachers.base import Teacher
+from teachers.durability import kept_with
 from teachers.failure_notes import FailureNotes
-from teachers.ledger import Ledger
+from teachers.ledger import Answer, Ledger
 
 
 class Ledgered:
-    """Wraps a teacher; composed outermost, so that a replay neither waits for a limit nor touches a budget."""
+    """Wraps a teacher, its limits and its budget: a replay neither waits for the ones nor touches the other."""
 
     def __init__(self, teacher: Teacher, ledger: Ledger, notes: FailureNotes | None = None) -> None:
         """Wrap a teacher; with `notes`, what it fails to answer is noted beside the answers."""
@@ -33,12 +34,12 @@ class Ledgered:
         while True:
             answer, ours = self.ledger.join(key)
             if ours:
-                await self._ask(key, request)
+                await self._ask(key, request, answer)
             completion = await asyncio.wrap_future(answer)
             if completion is not None:
                 return completion
 
-    async def _ask(self, key: str, request: CompletionRequest) -> None:
+    async def _ask(self, key: str, request: CompletionRequest, answer: Answer) -> None:
         """Bring about the outcome of a request that is ours."""
         outcome: Completion | TrajmillError | None = None
         recorded = False
@@ -46,7 +47,9 @@ class Ledgered:
             outcome = await self.ledger.obtain(key)
             if outcome is None:
                 self.ledger.counts.add(sent=1)
-                self.ledger.record(request, await self.teacher.complete(request))
+                with kept_with(answer):
+                    completion = await self.teacher.complete(request)
+                self.ledger.record(request, completion)
                 recorded = True
             else:
                 self.ledger.counts.add(hits=1)

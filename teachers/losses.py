@@ -14,30 +14,14 @@ from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import CreateTable
 
 from schemas.completion import CompletionRequest
-from teachers.ledger_tables import line_up, outlast, unreadable
+from teachers.ledger_tables import LOSSES, unreadable
 from teachers.purse import NOTHING, Amount
 
 Kind = Literal["reply_lost", "given_up", "overbilled"]
 
 _log = logging.getLogger(__name__)
-
-LOSSES = sa.Table(
-    "losses",
-    sa.MetaData(),
-    sa.Column("row_id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("build", sa.String, nullable=False),
-    sa.Column("kind", sa.String, nullable=False),
-    sa.Column("purpose", sa.String, nullable=False),
-    sa.Column("model", sa.String, nullable=False),
-    sa.Column("request_hash", sa.String, nullable=False),
-    sa.Column("tokens", sa.BigInteger, nullable=False),
-    sa.Column("pico_usd", sa.BigInteger, nullable=False),
-    sa.Column("detail", sa.String, nullable=False),
-    sa.Column("created_at", sa.String, nullable=False),
-)
 
 
 class Loss(NamedTuple):
@@ -63,7 +47,6 @@ class Losses:
     def __init__(self, engine: sa.Engine, build: str) -> None:
         self._engine = engine
         self._build = build
-        outlast(engine, self._make_table)
 
     def add(self, kind: Kind, request: CompletionRequest, amount: Amount, detail: str) -> None:
         """Store one; where that fails the log keeps it, since the answer that comes with it must not be lost too."""
@@ -83,11 +66,6 @@ class Losses:
                 connection.execute(sa.insert(LOSSES), row)
         except SQLAlchemyError as error:
             _log.error("not stored: %s of %s, %s (%s)", kind, request.model, detail, error)
-
-    def _make_table(self) -> None:
-        with self._engine.begin() as connection:
-            line_up(connection)  # IF NOT EXISTS alone does not keep two processes from making it at once
-            connection.execute(CreateTable(LOSSES, if_not_exists=True))
 
     def rows(self) -> list[Loss]:
         """Return all, in the order in which they were stored.

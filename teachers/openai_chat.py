@@ -11,6 +11,7 @@ import contextlib
 import ipaddress
 import json
 import time
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,8 +19,9 @@ import aiohttp
 import httpx2
 import openai
 import orjson
-from openai import AsyncOpenAI, DefaultAioHttpClient
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
+from openai import DefaultAioHttpClient
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_none, wait_random_exponential
+from tenacity.wait import wait_base
 
 from schemas.completion import Completion, CompletionRequest
 from schemas.errors import ConfigError, TeacherError
@@ -27,9 +29,11 @@ from schemas.run_config import TeacherConfig
 from schemas.trajectory import approximate_tokens
 from teachers.abilities import Abilities
 from teachers.budget import mark_sent, renew_hold
+from teachers.chat_client import CHAT_URL, ChatClient
 from teachers.chat_protocol import is_openai, probe_body, request_body
 from teachers.chat_reply import Reply, read_reply
 from teachers.context_guard import ContextGuard
+from teachers.durability import once_durable
 from teachers.failures import EndpointError, explain, no_json, timed_out
 from teachers.limits.headers import read_limits
 from teachers.limits.lanes import Lane, lane_of, limits_for
@@ -37,6 +41,7 @@ from teachers.receipts import make_receipt
 from teachers.samples import draw_samples
 
 OPENAI_URL = "https://api.openai.com/v1"
+_AT_ONCE = wait_none()
 _WHILE_OTHERS_ARE_ANSWERED = wait_random_exponential(multiplier=0.1, max=1)
 _WHILE_NOBODY_IS = wait_random_exponential(multiplier=0.1, exp_base=4, max=60)
 """Five retries are half a minute on average: enough for a server to start again."""
@@ -49,17 +54,25 @@ _MOST_REFUSALS = 50
 class Errand:
     """One request on its way."""
 
-    __slots__ = ("backoff", "body", "failures", "lane", "refusals", "tokens")
+    __slots__ = ("body", "failures", "is_all", "is_alone", "lane", "refusals", "tokens")
 
-    def __init__(self, body: dict[str, Any], lane: Lane, tokens: int) -> None:
+    def __init__(self, body: dict[str, Any], lane: Lane, tokens: int, is_all: bool) -> None:
         self.body = body
         self.lane = lane
         self.tokens = tokens
         """Set aside in its lane."""
+        self.is_all = is_all
+        """Whether its reply is all that the answer takes, so that it counts as in flight until that is durable."""
         self.failures = 0
         self.refusals = 0
         """Those that were not its own doing."""
-        self.backoff = _WHILE_NOBODY_IS
+        self.is_alone = True
+        """Whether nothing else was answered while it was out the last time."""
+
+    @property
+    def attempts(self) -> int:
+        """How often it was sent and failed."""
+        return self.failures + self.refusals
 
 
 class OpenAIChat:
@@ -79,7 +92,7 @@ class OpenAIChat:
         self._config = config
         self._abilities = Abilities()
         self._context = ContextGuard()
-        self.client = AsyncOpenAI(
+        self.client = ChatClient(
             api_key=api_key or "none",
             base_url=self.url,
             max_retries=0,
@@ -108,7 +121,9 @@ class OpenAIChat:
             TeacherError: refused, or failed after all retries.
         """
         started = time.monotonic()
-        replies = await draw_samples(self._ask_able, request)
+        # several samples may take several calls: a slot held for one until all are here could be what another waits for
+        ask = partial(self._ask_able, is_all=request.samples == 1)
+        replies = await draw_samples(ask, request)
         return make_receipt(request, replies, time.monotonic() - started, self._config.prices)
 
     async def check(self, models: tuple[str, ...]) -> None:
@@ -122,7 +137,7 @@ class OpenAIChat:
         try:
             listed = await self._list_models()
             for model in sorted(set(models) - listed):
-                await self._ask_once(Errand(probe_body(model, self.url), self.lane(model), 0))
+                await self._ask_once(Errand(probe_body(model, self.url), self.lane(model), 0, is_all=True))
         except TeacherError as error:
             raise ConfigError(str(error)) from error
 
@@ -130,13 +145,13 @@ class OpenAIChat:
         """Close connections; idempotent."""
         await self.client.close()
 
-    async def _ask_able(self, request: CompletionRequest) -> Reply:
+    async def _ask_able(self, request: CompletionRequest, is_all: bool) -> Reply:
         """Ask in the words that the endpoint takes; what it refuses is learned and worded otherwise, once a model."""
         lane = self.lane(request.model)
         while True:
             body = request_body(request, self.url, self._abilities.lacks(request.model))
             try:
-                reply = await self._ask(Errand(body, lane, _size(request) if lane.counts_tokens else 0))
+                reply = await self._ask(Errand(body, lane, _size(request) if lane.counts_tokens else 0, is_all))
             except EndpointError as error:
                 if not self._abilities.learn(body, error):
                     raise
@@ -153,26 +168,29 @@ class OpenAIChat:
         return lane
 
     async def _ask_once(self, errand: Errand) -> Reply:
-        """Send once; a slot is held only while the request is out, not while it waits to be sent again."""
-        lane, used = errand.lane, None
-        ticket = await lane.enter(errand.tokens, again=errand.failures + errand.refusals > 0)
+        """Send once; a slot is held until the answer is durable, but not while the request waits to be sent again."""
+        lane, reply = errand.lane, None
+        ticket = await lane.enter(errand.tokens, again=errand.attempts > 0)
         self.sent += 1
         mark_sent(errand.body.get("n", 1))
         try:
-            response = await self._call("/chat/completions", str(errand.body["model"]), errand.body)
+            response = await self._call(CHAT_URL, str(errand.body["model"]), errand.body)
             lane.accept(ticket, read_limits(response.headers.raw))
             reply = read_reply(_payload(response, self.url), self.url)
-            used = _used(reply)
             return reply
         except EndpointError as error:
             if error.is_refusal and lane.refuse(ticket, error.retry_after_seconds, error.told):
                 errand.refusals += 1
             else:
                 errand.failures += 1
-            errand.backoff = _WHILE_NOBODY_IS if lane.is_alone(ticket) else _WHILE_OTHERS_ARE_ANSWERED
+            errand.is_alone = lane.is_alone(ticket)
             raise
         finally:
-            lane.leave(ticket, used=used)
+            leave = partial(lane.leave, ticket, used=_used(reply))
+            if reply is not None and errand.is_all:
+                once_durable(leave)
+            else:
+                leave()
 
     def _is_spent(self, state: RetryCallState) -> bool:
         errand: Errand = state.args[0]
@@ -209,9 +227,18 @@ def _passes(error: BaseException) -> bool:
 def _wait_seconds(state: RetryCallState) -> float:
     """Wait as long as the endpoint asked; where it did not, a moment at random, so that not all come back at once."""
     error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after_seconds if isinstance(error, EndpointError) else None
-    errand: Errand = state.args[0]
-    return float(errand.backoff(state)) if asked is None else asked
+    if not isinstance(error, EndpointError):
+        return 0.0
+    if error.retry_after_seconds is not None:
+        return error.retry_after_seconds
+    return float(_backoff(state.args[0], error)(state))
+
+
+def _backoff(errand: Errand, error: EndpointError) -> wait_base:
+    """A first failure that is no refusal, while others are answered, is chance: nobody else comes back with it."""
+    if errand.is_alone:
+        return _WHILE_NOBODY_IS
+    return _AT_ONCE if errand.attempts == 1 and not error.is_refusal else _WHILE_OTHERS_ARE_ANSWERED
 
 
 def _size(request: CompletionRequest) -> int:
@@ -220,8 +247,8 @@ def _size(request: CompletionRequest) -> int:
     return prompt + request.sampling.max_tokens * request.samples
 
 
-def _used(reply: Reply) -> int | None:
-    usage = reply.usage
+def _used(reply: Reply | None) -> int | None:
+    usage = reply.usage if reply else None
     if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
     return usage.prompt_tokens + usage.completion_tokens

@@ -23,6 +23,8 @@ SECRETS = (
     "HF_TOKEN",
     "TRAJMILL_HOME",
     "TRAJMILL_LEDGER_URL",
+    "TRAJMILL_MARIADB_URL",
+    "TRAJMILL_POSTGRES_URL",
     "PREFECT_HOME",
     "PREFECT_API_URL",
 )
@@ -80,12 +82,21 @@ class Ran(NamedTuple):
         return orjson.loads(self.out)
 
 
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what a developer's own shell may hold."""
+    return {name: value for name, value in os.environ.items() if name not in SECRETS}
+
+
+@pytest.fixture(name="clean_environment")
+def _clean_environment() -> dict[str, str]:
+    return clean_environment()
+
+
 def run_trajmill(*arguments: str, home: Path, timeout: float = 300, **environment: str) -> Ran:
     """Run the installed command as a user does."""
-    clean = {name: value for name, value in os.environ.items() if name not in SECRETS}
     command = [str(TRAJMILL), *arguments, "--home", str(home)]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, env=clean | environment, check=False
+        command, capture_output=True, text=True, timeout=timeout, env=clean_environment() | environment, check=False
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -82,16 +82,16 @@ def test_a_rejection_s_id_is_stage_reason_source_and_row() -> None:
 
 
 def test_contracts_are_raised_by_hand() -> None:
-    assert (os_world.CONTRACT, db_world.CONTRACT, LOOP_CONTRACT, RENDERER) == (1, 1, 1, 1)
+    assert (os_world.CONTRACT, db_world.CONTRACT, LOOP_CONTRACT, RENDERER) == (2, 1, 1, 1)
 
 
 def test_the_os_world_s_id_is_its_description_and_its_image() -> None:
     sandbox = Bubblewrap(Image("digest", "/nowhere", "host"))
     ids = [os_world.OsHome(sandbox, image, command_timeout=seconds).world_id for image, seconds in OS_WORLDS]
     assert ids == [
-        "ed4ae8501cfd154b1ce2bc93617373a7",
-        "db1fd0980e414969bf4541ae7e02d87d",
-        "0bb60ad3c9c1719e1715489176e76a24",
+        "c4bfe9f2ebac8f75752c99f6c0441909",
+        "a809eeedbbc79c4833becadd6537f69c",
+        "28c37d5616cd5e84625d6111478adbd1",
     ]
 
 

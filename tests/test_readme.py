@@ -6,7 +6,6 @@ model that nobody has here: it is run against the offline teacher's server, as a
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -26,15 +25,6 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 OFFLINE_MODELS = " ".join(f"--set teacher.{who}=offline-a" for who in ("generator", "solver", "backfiller"))
 FEW = "--set collect.tasks=8 --set generate.os.requests=6 --set generate.db.requests=6 --set generate.db.questions=6"
 FREE = "--set 'teacher.prices={offline-a = {prompt = 0, completion = 0}}'"
-NEITHER = {
-    "OPENAI_API_KEY",
-    "OPENAI_BASE_URL",
-    "HF_TOKEN",
-    "TRAJMILL_HOME",
-    "TRAJMILL_LEDGER_URL",
-    "PREFECT_HOME",
-    "PREFECT_API_URL",
-}
 
 
 class Block(NamedTuple):
@@ -87,13 +77,14 @@ def script_of(page: str, address: str) -> tuple[str, int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_of_a_page_works_in_order_in_one_home(page: str, sources: Path, endpoint: str) -> None:
+def test_every_command_of_a_page_works_in_order_in_one_home(
+    page: str, sources: Path, endpoint: str, clean_environment: dict[str, str]
+) -> None:
     script, count = script_of(page, endpoint)
-    environment = {name: value for name, value in os.environ.items() if name not in NEITHER}
     ran = subprocess.run(
         ["bash", "-c", script],
         cwd=sources,
-        env=environment | {"HF_HOME": str(sources / "hf"), "HF_HUB_OFFLINE": "1"},
+        env=clean_environment | {"HF_HOME": str(sources / "hf"), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
         check=False,

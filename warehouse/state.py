@@ -116,6 +116,11 @@ class State:
             raise WarehouseError(f"{self.path} knows no build {number}. Is this the right --home?")
         return str(rows[0][0])
 
+    def last_build(self) -> int | None:
+        """Return the newest build's number; None = there was none yet."""
+        number: int | None = self._select("SELECT max(number) FROM builds")[0][0]
+        return number
+
     def plan(self, build: int, stage: str, part: str, make: Callable[[], list[str]]) -> list[str]:
         """Return the ordered plan of a build's stage: `make` makes it on the first call, later calls read it back."""
         key = (build, stage, part)

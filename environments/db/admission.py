@@ -1,4 +1,4 @@
-"""Admission of a database task: its reference passes twice on fresh databases, and nothing less does.
+"""Admission of a database task: its reference passes twice on fresh databases, nothing less does, and no cheat.
 
 The first probe that fails ends the trials: its name is the reason.
 """
@@ -11,9 +11,9 @@ from typing import Protocol
 
 from environments.base import Action, Environment
 from environments.db.check import run_reference
-from environments.db.engine import SqlEngine
-from environments.db.episode import DbEnvironment
+from environments.db.engine import Result
 from environments.db.judge import judge_rows
+from environments.db.trials import Opener, cheats_fail, guesses
 from environments.probes import until_failure
 from schemas.errors import CheckError, EnvironmentFault
 from schemas.task_spec import Probe, TaskSpec
@@ -28,12 +28,8 @@ _VOLATILE = re.compile(
 _NOW = re.compile(rf"\b(?:{_CLOCK})\s*\([^)]*'now'", re.IGNORECASE)
 
 
-class Trial(Protocol):
+class Trial(Opener, Protocol):
     """What admission needs of a home."""
-
-    engine: SqlEngine
-
-    def open(self, spec: TaskSpec) -> DbEnvironment: ...
 
     async def replay(self, environment: Environment, spec: TaskSpec) -> tuple[object, str | None]: ...
 
@@ -58,8 +54,15 @@ async def _try_task(home: Trial, spec: TaskSpec) -> AsyncIterator[Probe]:
     same = outcomes[0] == outcomes[1]
     yield Probe(name="reference_repeats", passed=same, detail="" if same else f"two runs gave {outcomes!r}"[:400])
     yield await _nothing_fails(home, spec)
+    database, result = await run_reference(home.engine, spec)
+    await database.close()
+    if spec.check.kind in ("rows", "result"):
+        yield _any_answer_fails(spec, result)
+    async for probe in cheats_fail(home, spec, result.tables, outcomes[0] if spec.check.kind == "rows" else "done"):
+        yield probe
     if spec.check.kind == "rows":
-        yield await _any_answer_fails(home, spec)
+        for probe in guesses(spec, result.rows):
+            yield probe
 
 
 NO_REFERENCE = "the task has no reference: its label alone cannot be run"
@@ -102,7 +105,7 @@ async def _reference_passes(home: Trial, spec: TaskSpec, number: int) -> tuple[P
             _, answer = await home.replay(environment, spec)
             verdict = await environment.verify()
             outcome = answer or ""
-            if spec.check.kind != "rows":
+            if spec.check.kind not in ("rows", "result"):
                 outcome = await environment.fingerprint()
     except (EnvironmentFault, CheckError) as error:
         return Probe(name=name, passed=False, detail=str(error)), ""
@@ -119,9 +122,7 @@ async def _nothing_fails(home: Trial, spec: TaskSpec) -> Probe:
     return Probe(name="nothing_fails", passed=verdict.name == "failed", detail=detail)
 
 
-async def _any_answer_fails(home: Trial, spec: TaskSpec) -> Probe:
-    database, result = await run_reference(home.engine, spec)
-    await database.close()
+def _any_answer_fails(spec: TaskSpec, result: Result) -> Probe:
     for garbage in GARBAGE:
         if judge_rows(garbage, result.rows, spec.check.ordered).passed:
             return Probe(name="any_answer_fails", passed=False, detail=f"the answer {garbage!r} passes")

@@ -40,13 +40,15 @@ async def verify(spec: TaskSpec, engine: SqlEngine, database: SqlDatabase, evide
     if evidence.answer is None:
         return _verdict(Judgement(False, "no_answer", "the episode gave no answer"), "result")
     kind = spec.check.kind
-    if kind in ("rows", "label"):
+    if kind in ("rows", "result", "label"):
         return _verdict(await _judge_read(spec, engine, database, evidence), "result")
     if kind == "state":
         return await _judge_state(spec, engine, database)
     if kind == "agentbench_hash":
         return _verdict(await _judge_hash(spec, database), "hash")
-    raise CheckError(f"the db world has no check {kind!r}; it has rows, label, state, agentbench_hash", transient=False)
+    raise CheckError(
+        f"the db world has no check {kind!r}; it has rows, result, label, state, agentbench_hash", transient=False
+    )
 
 
 async def run_reference(engine: SqlEngine, spec: TaskSpec) -> tuple[SqlDatabase, Result]:
@@ -78,7 +80,7 @@ async def _judge_read(spec: TaskSpec, engine: SqlEngine, database: SqlDatabase, 
         return judge_label(evidence.answer, spec.check.expected)
     reference, result = await run_reference(engine, spec)
     await reference.close()
-    return judge_rows(evidence.answer, result.rows, spec.check.ordered)
+    return judge_rows(evidence.answer, result.rows, spec.check.ordered, spec.check.kind == "result")
 
 
 async def _unasked_changes(spec: TaskSpec, engine: SqlEngine, database: SqlDatabase) -> list[str]:

@@ -1,6 +1,6 @@
 """The seam: an SQL engine that gives every episode a database of its own and runs one statement at a time.
 
-SQLite stands behind it (`sqlite_engine.py`); servers (MariaDB, PostgreSQL) come later behind the same two protocols.
+SQLite stands behind it (`sqlite_engine.py`), and so do servers (`server/`); `engines.py` chooses by dialect.
 The agent's SQL is never rewritten on the way: a task is written in its engine's own dialect.
 """
 
@@ -49,7 +49,7 @@ class Result:
     tables: tuple[str, ...] = ()
     """Tables that it read or wrote, in name order; no catalogue, but what looks like a table (`json_each`) too."""
     wrote: bool = False
-    """It was of a kind that writes, even if it changed nothing."""
+    """It was of a kind that writes, even if it changed nothing; on a server also where it failed."""
 
 
 class SqlDatabase(Protocol):
@@ -87,9 +87,11 @@ class SqlEngine(Protocol):
     """Opens databases; an async context manager that owns processes or connections."""
 
     dialect: str
-    version: str
-    """Name and version of the software."""
     limits: SqlLimits
+
+    @property
+    def version(self) -> str:
+        """Name and version of the software; of a server, known once the engine is entered."""
 
     async def open(self, setup: Setup) -> SqlDatabase:
         """Make a fresh database from a stored file or inline tables.
@@ -100,7 +102,7 @@ class SqlEngine(Protocol):
         """
 
     def walls(self) -> str:
-        """Name what the engine runs behind, for provenance."""
+        """Name what the engine runs behind and which kind of limits holds, for provenance."""
 
     async def __aenter__(self) -> SqlEngine: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from environments.base import Action, Step, World
+from environments.base import UNCHANGED, Action, Step, World
 from environments.db.check import Evidence, verify
 from environments.db.dialect import DbDialect
 from environments.db.engine import Result, SqlDatabase, SqlEngine
@@ -61,7 +61,9 @@ class DbEnvironment:
         return await verify(self.spec, self._engine, self._live, self._evidence)
 
     async def fingerprint(self) -> str:
-        """Digest the database as it stands."""
+        """Digest the database as it stands; where nothing wrote it is what the set-up made."""
+        if not self._evidence.has_written:
+            return UNCHANGED
         state = await self._live.state()
         return f"{state.data_digest} {state.schema_digest}"
 

@@ -55,15 +55,17 @@ class Cell:
 Row = tuple[Cell, ...]
 
 
-def judge_rows(answer: str | None, expected: Sequence[Sequence[SqlValue]], ordered: bool) -> Judgement:
-    """Compare an answer with a query's rows; order counts only where `ordered`."""
+def judge_rows(
+    answer: str | None, expected: Sequence[Sequence[SqlValue]], ordered: bool, fixed: bool = False
+) -> Judgement:
+    """Compare an answer with a query's rows; their order counts where `ordered`, that of columns where `fixed`."""
     if answer is None:
         return Judgement(False, "no_answer", "the episode gave no answer")
     wanted = [tuple(_cell(value) for value in row) for row in expected]
     readings = list(_readings(answer, len(wanted[0]) if wanted else 1))
-    if any(_same_rows(rows, wanted, ordered) for rows in readings):
+    if any(_same_rows(rows, wanted, ordered, fixed) for rows in readings):
         return Judgement(True)
-    if ordered and any(_same_rows(rows, wanted, False) for rows in readings):
+    if ordered and any(_same_rows(rows, wanted, False, fixed) for rows in readings):
         return Judgement(False, "wrong_order", "the right rows in another order than the question asks for")
     return Judgement(False, "wrong_answer", f"answered {answer[:200]!r}, expected {_shown(expected)}")
 
@@ -169,10 +171,11 @@ def _number_with_unit(text: str) -> Decimal | None:
     return None if match is None or match[2].lower() in _MAGNITUDES else _number(match[1])
 
 
-def _same_rows(found: Sequence[Row], wanted: Sequence[Row], ordered: bool) -> bool:
+def _same_rows(found: Sequence[Row], wanted: Sequence[Row], ordered: bool, fixed: bool = False) -> bool:
     if len(found) != len(wanted) or any(len(a) != len(b) for a, b in zip(found, wanted, strict=True)):
         return False
-    for order in _column_orders(found, wanted):
+    given = tuple(range(len(wanted[0]) if wanted else 0))
+    for order in [given] if fixed else _column_orders(found, wanted):
         turned = [tuple(row[i] for i in order) for row in found]
         if _paired(turned, wanted) if ordered else _matched(turned, wanted):
             return True

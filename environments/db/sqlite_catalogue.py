@@ -9,6 +9,26 @@ import json
 import sqlite3
 
 
+class Catalogue:
+    """What the functions below say of one database; its objects are read when they are first asked for."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.schema = schema_text(connection)
+        self.tables = table_names(connection)
+        self._objects: dict[str, str] | None = None
+
+    def objects(self, connection: sqlite3.Connection) -> dict[str, str]:
+        """Return `schema_objects` of the same database, or of a copy with the same schema."""
+        if self._objects is None:
+            self._objects = schema_objects(connection)
+        return self._objects
+
+
+def schema_version(data: bytes) -> bytes:
+    """Return the counter that every change of a schema increments (file format, section 1.3.9)."""
+    return data[40:44]
+
+
 def schema_text(connection: sqlite3.Connection) -> str:
     """Return the CREATE statements of tables and views, tables first, in the order they were made."""
     listed = connection.execute(

@@ -7,11 +7,13 @@ experiments, section 5). Standard library only.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from environments.db.sqlite_catalogue import quoted
+from environments.db.sqlite_catalogue import Catalogue, quoted, schema_version
 
 _READ_PRAGMAS = frozenset(
     ("table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list")
@@ -35,12 +37,34 @@ _READS = frozenset(
 _STEPS_BETWEEN_LOOKS = 10_000
 
 
-class Held:
-    """One database: its connection, and what the statement at hand touches."""
+@dataclass(frozen=True)
+class Template:
+    """A database that many episodes begin with: its file's bytes, and what is in its catalogue."""
 
-    def __init__(self, connection: sqlite3.Connection, reopen: Callable[[], sqlite3.Connection] | None) -> None:
-        self.connection = connection
-        self.reopen = reopen
+    data: bytes
+    catalogue: Catalogue
+
+
+def template(data: bytes) -> Template:
+    """Read the catalogue of a database's bytes."""
+    connection = deserialized(data)
+    try:
+        return Template(data, Catalogue(connection))
+    finally:
+        connection.close()
+
+
+class Held:
+    """One database: its connection, its catalogue as it was opened, and what the statement at hand touches."""
+
+    def __init__(self, made_of: Template | Path) -> None:
+        """`made_of`: a template, which is copied, or a file that is too large for that and is read only."""
+        self._made_of = made_of
+        if isinstance(made_of, Template):
+            self.connection, self.catalogue = deserialized(made_of.data), made_of.catalogue
+        else:
+            self.connection = read_only(made_of)
+            self.catalogue = Catalogue(self.connection)
         self.touched: set[str] = set()
         self.wrote = False
 
@@ -49,13 +73,12 @@ class Held:
         connection = self.connection
         page_size, pages = (connection.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_size", "page_count"))
         growth = (int(limits["growth_mb"]) << 20) // page_size
-        for pragma in (
-            f"max_page_count={pages + growth}",
-            f"temp.max_page_count={growth}",
-            f"hard_heap_limit={int(limits['memory_mb']) << 20}",
-            "trusted_schema=OFF",
-        ):
-            connection.execute(f"PRAGMA {pragma}").fetchall()
+        connection.executescript(
+            f"PRAGMA max_page_count={pages + growth};"
+            f"PRAGMA temp.max_page_count={growth};"
+            f"PRAGMA hard_heap_limit={int(limits['memory_mb']) << 20};"
+            "PRAGMA trusted_schema=OFF;"
+        )
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, int(limits["value_bytes"]))
         connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, 100_000)
@@ -77,18 +100,44 @@ class Held:
             self.touched.add(first or "")
         return sqlite3.SQLITE_OK
 
-    def view(self) -> sqlite3.Connection:
-        """Return a copy that holds nothing of the agent's: no open transaction, no temporary table or view."""
+    @contextmanager
+    def viewed(self, viewer: Viewer) -> Iterator[tuple[sqlite3.Connection, Catalogue]]:
+        """Show a copy that holds nothing of the agent's: no open transaction, no temporary table or view."""
         if self.connection.in_transaction:
             self.connection.rollback()
-        if self.reopen is not None:
-            return self.reopen()
-        return deserialized(self.connection.serialize())
+        if isinstance(self._made_of, Path):
+            with closing(read_only(self._made_of)) as view:
+                yield view, self.catalogue
+            return
+        data = self.connection.serialize()
+        with viewer.shown(data) as view:
+            is_as_made = schema_version(data) == schema_version(self._made_of.data)
+            yield view, self.catalogue if is_as_made else Catalogue(view)
+
+
+class Viewer:
+    """A connection of ours that shows one copy after the other: to open one for each costs more than its copy."""
+
+    def __init__(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def shown(self, data: bytes) -> Iterator[sqlite3.Connection]:
+        """Show a copy of a database; a connection that something failed on is not used again."""
+        connection, self._connection = self._connection or _memory(), None
+        try:
+            connection.deserialize(data)
+            yield connection
+            connection.deserialize(_NOTHING)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
 
 
 def deserialized(data: bytes) -> sqlite3.Connection:
     """Open a copy of a database in memory."""
-    connection = _configured(sqlite3.connect(":memory:", isolation_level=None, cached_statements=0))
+    connection = _memory()
     connection.deserialize(data)
     connection.execute("PRAGMA journal_mode=MEMORY").fetchall()
     return connection
@@ -100,6 +149,10 @@ def read_only(path: Path) -> sqlite3.Connection:
     return _configured(sqlite3.connect(uri, uri=True, isolation_level=None, cached_statements=0))
 
 
+def _memory() -> sqlite3.Connection:
+    return _configured(sqlite3.connect(":memory:", isolation_level=None, cached_statements=0))
+
+
 def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
     # Text that is no UTF-8 stays visible and comparable instead of ending the statement.
     connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
@@ -107,9 +160,19 @@ def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
+@contextmanager
+def strict_text(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read text faster; what is no UTF-8 is an `OperationalError`."""
+    lenient, connection.text_factory = connection.text_factory, str
+    try:
+        yield
+    finally:
+        connection.text_factory = lenient
+
+
 def built(tables: Sequence[Mapping[str, Any]]) -> bytes:
     """Make a database of inline tables and return its file's bytes."""
-    connection = _configured(sqlite3.connect(":memory:", isolation_level=None, cached_statements=0))
+    connection = _memory()
     try:
         for table in tables:
             _create(connection, table)
@@ -125,3 +188,7 @@ def _create(connection: sqlite3.Connection, table: Mapping[str, Any]) -> None:
     connection.execute("BEGIN")
     connection.executemany(f"INSERT INTO {name} VALUES ({marks})", table["rows"])
     connection.execute("COMMIT")
+
+
+_NOTHING = built([{"name": "nothing", "columns": [{"name": "a", "type": ""}], "rows": []}])
+"""What a viewer holds between two views, so that it keeps no memory."""

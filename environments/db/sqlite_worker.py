@@ -1,4 +1,4 @@
-"""The jailed process that holds SQLite databases: frames of JSON on stdin and stdout, many databases by handle.
+"""The jailed process that holds SQLite databases: frames of JSON on a socket, many databases by handle.
 
 It imports the standard library and the three modules beside it that are bound into the jail. The deadline does not
 fire inside one opcode: the host kills the process then, and loses nothing (`sqlite_engine.py`).
@@ -8,24 +8,46 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Generic, TypeVar
 
-from environments.db.sqlite_catalogue import quoted, schema_objects, schema_text, table_names
-from environments.db.sqlite_guard import Held, built, deserialized, read_only
+from environments.db.sqlite_catalogue import quoted
+from environments.db.sqlite_guard import Held, Template, Viewer, built, strict_text, template
 from environments.db.state import SqlValue, digest_rows
 
 _CUT_VALUE = 2000
 _TEMPLATES_BYTES = 128 << 20
 _FAULTS = (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, MemoryError)
+Item = TypeVar("Item")
 
 
 class Fault(Exception):
     """The request cannot be served; its text goes to the host."""
+
+
+class Kept(Generic[Item]):
+    """What is costly to make, by name, up to a number of bytes; the oldest make room."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._free_bytes = most_bytes
+        self._items: dict[Hashable, tuple[Item, int]] = {}
+
+    def get(self, name: Hashable) -> Item | None:
+        """Return an item, None if it is not there (any more)."""
+        found = self._items.get(name)
+        return None if found is None else found[0]
+
+    def keep(self, name: Hashable, item: Item, size: int) -> None:
+        """Keep an item of `size` bytes."""
+        while self._items and size > self._free_bytes:
+            self._free_bytes += self._items.pop(next(iter(self._items)))[1]
+        self._items[name] = item, size
+        self._free_bytes -= size
 
 
 class Worker:
@@ -34,53 +56,49 @@ class Worker:
     def __init__(self, limits: dict[str, Any]) -> None:
         self.limits = limits
         self.held: dict[str, Held] = {}
-        self.templates: dict[str, bytes] = {}
+        self.templates: Kept[Template] = Kept(_TEMPLATES_BYTES)
+        self.viewer = Viewer()
         self.deadline = 0.0
+        self.operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "open": self.open,
+            "execute": self.execute,
+            "state": self.state,
+            "table": self.table,
+            "nothing": lambda _: {},
+        }
 
     def serve(self, request: dict[str, Any]) -> dict[str, Any]:
         self.deadline = time.monotonic() + float(request.get("seconds", 60.0))
-        operations = {"open": self.open, "execute": self.execute, "state": self.state, "table": self.table}
+        for handle in request.get("closed", ()):
+            self.held.pop(handle).connection.close()
         try:
-            if request["op"] == "close":
-                self.held.pop(request["handle"]).connection.close()
-                return {}
-            return operations[request["op"]](request)
+            return self.operations[request["op"]](request)
         except Fault as fault:
             return {"fault": str(fault)}
         except _FAULTS as error:
             return {"fault": f"{request['op']}: {error or type(error).__name__}"}
 
     def open(self, request: dict[str, Any]) -> dict[str, Any]:
-        connection, reopen = self._connect(request)
-        held = Held(connection, reopen)
-        shown = {"schema": schema_text(connection), "tables": table_names(connection)}
+        held = Held(self._made_of(request))
         held.harden(self.limits, lambda: time.monotonic() > self.deadline)
         self.held[request["handle"]] = held
-        return shown
+        return {"schema": held.catalogue.schema, "tables": held.catalogue.tables}
 
-    def _connect(self, request: dict[str, Any]) -> tuple[sqlite3.Connection, Callable[[], sqlite3.Connection] | None]:
+    def _made_of(self, request: dict[str, Any]) -> Template | Path:
         if request["database"] is None:
-            return deserialized(built(request["tables"])), None
-        path = Path(request["path"])
+            tables = request["tables"]
+            return self.templates.get(tables) or self._keep(tables, built(json.loads(tables)))
+        path, sha256 = Path(request["path"]), request["database"]
         if not path.is_file():
             raise Fault(f"there is no database {path.name} here")
         if path.stat().st_size > self.limits["copied_mb"] << 20:
-            return read_only(path), lambda: read_only(path)
-        return deserialized(self._template(path, request["database"])), None
+            return path
+        return self.templates.get(sha256) or self._keep(sha256, _checked(path, sha256))
 
-    def _template(self, path: Path, sha256: str) -> bytes:
-        """Return the file's bytes, checked once; the oldest templates make room."""
-        if sha256 not in self.templates:
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() != sha256:
-                raise Fault(f"database {path.name} does not hold what its name says")
-            if data[18:20] == b"\x02\x02":
-                # A copy in memory cannot be in WAL mode; 1 is the rollback journal (file format, section 1.3.3).
-                data = data[:18] + b"\x01\x01" + data[20:]
-            while self.templates and sum(map(len, self.templates.values())) + len(data) > _TEMPLATES_BYTES:
-                self.templates.pop(next(iter(self.templates)))
-            self.templates[sha256] = data
-        return self.templates[sha256]
+    def _keep(self, name: str | bytes, data: bytes) -> Template:
+        made = template(data)
+        self.templates.keep(name, made, len(name) + len(data))
+        return made
 
     def execute(self, request: dict[str, Any]) -> dict[str, Any]:
         held = self.held[request["handle"]]
@@ -114,30 +132,46 @@ class Worker:
         return rows, False
 
     def state(self, request: dict[str, Any]) -> dict[str, Any]:
-        view = self.held[request["handle"]].view()
-        try:
-            tables = {}
-            for name in table_names(view):
-                cursor = view.execute(f"SELECT * FROM main.{quoted(name)}")
-                tables[name] = digest_rows([c[0] for c in cursor.description], cursor)
-            return {"tables": tables, "objects": schema_objects(view)}
-        finally:
-            view.close()
+        with self.held[request["handle"]].viewed(self.viewer) as (view, catalogue):
+            tables = {name: _digest(view, name) for name in catalogue.tables}
+            return {"tables": tables, "objects": catalogue.objects(view)}
 
     def table(self, request: dict[str, Any]) -> dict[str, Any]:
-        view = self.held[request["handle"]].view()
         table = quoted(request["name"])
         # Qualified, because SQLite takes an unknown name in double quotes alone for a string.
         columns = ", ".join(f"{table}.{quoted(column)}" for column in request["columns"]) or "*"
-        try:
-            cursor = view.execute(f"SELECT {columns} FROM main.{table}")
-            rows = cursor.fetchmany(request["limit"] + 1)
-        except sqlite3.Error as error:
-            return {"error": str(error)}
-        finally:
-            view.close()
+        with self.held[request["handle"]].viewed(self.viewer) as (view, _):
+            try:
+                with closing(view.execute(f"SELECT {columns} FROM main.{table}")) as cursor:
+                    rows, names = cursor.fetchmany(request["limit"] + 1), [c[0] for c in cursor.description]
+            except sqlite3.Error as error:
+                return {"error": str(error)}
         kept = [[_plain(value) for value in row] for row in rows[: request["limit"]]]
-        return {"columns": [c[0] for c in cursor.description], "rows": kept, "truncated": len(rows) > len(kept)}
+        return {"columns": names, "rows": kept, "truncated": len(rows) > len(kept)}
+
+
+def _digest(view: sqlite3.Connection, table: str) -> tuple[int, str]:
+    """Digest a table, first as if all its text were UTF-8: without a call a value."""
+    try:
+        with strict_text(view):
+            return _digest_read(view, table)
+    except sqlite3.OperationalError:
+        return _digest_read(view, table)
+
+
+def _digest_read(view: sqlite3.Connection, table: str) -> tuple[int, str]:
+    with closing(view.execute(f"SELECT * FROM main.{quoted(table)}")) as cursor:
+        return digest_rows([column[0] for column in cursor.description], cursor)
+
+
+def _checked(path: Path, sha256: str) -> bytes:
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise Fault(f"database {path.name} does not hold what its name says")
+    if data[18:20] == b"\x02\x02":
+        # A copy in memory cannot be in WAL mode; 1 is the rollback journal (file format, section 1.3.3).
+        return data[:18] + b"\x01\x01" + data[20:]
+    return data
 
 
 def _worded(error: Exception, seconds: float) -> str:
@@ -156,28 +190,32 @@ def _plain(value: SqlValue) -> Any:
 
 
 def read_frame(stream: BinaryIO) -> dict[str, Any] | None:
-    """Read one message: four bytes of length, then JSON; None at the end of the stream."""
+    """Read one message: four bytes of length, JSON, and the tables if it says how long they are; None at the end."""
     head = stream.read(4)
     if len(head) < 4:
         return None
     message: dict[str, Any] = json.loads(stream.read(int.from_bytes(head, "big")))
+    if "tables_bytes" in message:
+        message["tables"] = stream.read(message["tables_bytes"])
     return message
 
 
-def frame(message: dict[str, Any]) -> bytes:
-    """Write one message."""
-    data = json.dumps(message).encode()
-    return len(data).to_bytes(4, "big") + data
+def frame(message: dict[str, Any], tables: bytes = b"") -> bytes:
+    """Write one message; `tables`, which are JSON already, go behind it as they are."""
+    data = json.dumps({**message, "tables_bytes": len(tables)} if tables else message).encode()
+    return len(data).to_bytes(4, "big") + data + tables
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve until stdin ends; the first argument is the limits as JSON."""
-    worker, source, sink = Worker(json.loads(arguments[0])), sys.stdin.buffer, sys.stdout.buffer
-    reply: dict[str, Any] = {"ready": sqlite3.sqlite_version}
-    while True:
-        sink.write(frame(reply))
-        sink.flush()
-        request = read_frame(source)
-        if request is None:
-            return
-        reply = worker.serve(request)
+    """Serve until the other end closes; the arguments are the limits as JSON and the number of the socket."""
+    limits, wire = arguments
+    with os.fdopen(int(wire), "rb") as source, os.fdopen(int(wire), "wb", closefd=False) as sink:
+        worker = Worker(json.loads(limits))
+        reply: dict[str, Any] = {"ready": sqlite3.sqlite_version}
+        while True:
+            sink.write(frame(reply))
+            sink.flush()
+            request = read_frame(source)
+            if request is None:
+                return
+            reply = worker.serve(request)

@@ -1,4 +1,7 @@
-"""Database files under their content's name: `<home>/databases/<sha256>.sqlite`, written once, never changed."""
+"""Databases under their content's name in `<home>/databases/`, written once, never changed.
+
+`<sha256>.sqlite` is a SQLite file, `<sha256>.mysql.sql` a dump of one or many MySQL databases.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from environments.db.server.dump import SUFFIX, check_dump
 from schemas.errors import InputError
 
 _MAGIC = b"SQLite format 3\x00"
@@ -19,11 +25,36 @@ def store_database(path: Path, databases: Path) -> str:
     Raises:
         InputError: it cannot be read, or is no SQLite database.
     """
-    try:
+    with _readable(path):
         sha256 = _sha256(path)
+    _keep(path, databases, f"{sha256}.sqlite")
+    return sha256
+
+
+def store_dump(path: Path, databases: Path) -> str:
+    """Copy a SQL dump of MySQL into the store and return its sha256; a task names one of its databases.
+
+    Raises:
+        InputError: it cannot be read, or cannot be run as it is.
+    """
+    with _readable(path):
+        data = path.read_bytes()
+    check_dump(data.decode("utf-8", "surrogateescape"), str(path))
+    sha256 = hashlib.sha256(data).hexdigest()
+    _keep(path, databases, f"{sha256}{SUFFIX}")
+    return sha256
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(f"cannot read the database {path}: {error.strerror}") from error
-    target = databases / f"{sha256}.sqlite"
+
+
+def _keep(path: Path, databases: Path, name: str) -> None:
+    target = databases / name
     if not target.exists():
         databases.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=databases, suffix=".part")
@@ -31,7 +62,6 @@ def store_database(path: Path, databases: Path) -> str:
         shutil.copyfile(path, temporary)
         Path(temporary).chmod(0o444)
         Path(temporary).replace(target)
-    return sha256
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Admission of a made-up task: its reference passes twice in fresh sandboxes, and nothing less does.
+"""Admission of a task: its reference passes twice in fresh sandboxes, nothing less does, and no cheat.
 
 The first probe that fails ends the trials: its name is the reason, what follows would only cost.
 """
@@ -9,21 +9,19 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Protocol
 
 from environments.base import Action
-from environments.os.check import Evidence, judge_any, reference_output
+from environments.os.answers import is_guess
+from environments.os.check import reference_output
 from environments.os.dialect import OsDialect
 from environments.os.episode import OsEnvironment
+from environments.os.scripts import as_bash
+from environments.os.trials import Honest, Opener, answers_fail, cheats_fail, printed_by
 from environments.probes import until_failure
-from schemas.episode import Verdict
 from schemas.errors import CheckError, EnvironmentFault
-from schemas.task_spec import Probe, TaskSpec
+from schemas.task_spec import GUESSABLE, Probe, Script, TaskSpec
 
-GARBAGE = ("qzxv-no-such-thing", "918273645")
-"""A word and a number that no honest check takes."""
-_GUESSABLE = re.compile(r"\d|yes|no|true|false", re.IGNORECASE)
 _COMMAND = r"(?:^|[|;&(`{]|\b(?:do|then|else|sudo|if|while|!))\s*"
 _NETWORK = re.compile(
     _COMMAND + r"(?:curl|wget|ping|ssh|scp|telnet|nc|dig|nslookup|apt|apt-get"
@@ -35,19 +33,23 @@ _CHANCE = re.compile(r"RANDOM|\bshuf\b|u?random|\brand\(|\bmktemp\b|\bsort\s+-R\
 EXTRA_RUNS = 6
 _DIFFERS = "run again on the same files, the reference printed something else"  # not what: it would differ again
 _CLOCK = re.compile(r"%s|%N|%T|%S|EPOCH|SECONDS|/proc/uptime|\bdate\b")
+_CALENDAR = re.compile(
+    _COMMAND + r"date\b(?![^\n;|)]*(?:-[a-zI]*[drf]|--(?:date|reference|file)))|printf\s[^\n]*%\([^)]*\)T"
+    r"|\b(?:localtime|strftime|now|today|cal)\b\s*\(?",
+    re.MULTILINE,
+)
+"""Where the calendar is read, not a file's date or a given one."""
 
 
-class Opener(Protocol):
+class Replayer(Opener, Protocol):
     """What admission needs of a home."""
 
     dialect: OsDialect
 
-    def open(self, spec: TaskSpec) -> OsEnvironment: ...
-
     async def replay(self, environment: OsEnvironment, spec: TaskSpec) -> tuple[object, str | None]: ...
 
 
-async def admit(home: Opener, spec: TaskSpec) -> tuple[Probe, ...]:
+async def admit(home: Replayer, spec: TaskSpec) -> tuple[Probe, ...]:
     """Try a task; the task is fit to enter where every probe passed.
 
     Raises:
@@ -56,20 +58,37 @@ async def admit(home: Opener, spec: TaskSpec) -> tuple[Probe, ...]:
     return await until_failure(_try_task(home, spec))
 
 
-async def _try_task(home: Opener, spec: TaskSpec) -> AsyncIterator[Probe]:
+async def _try_task(home: Replayer, spec: TaskSpec) -> AsyncIterator[Probe]:
     yield _needs_no_network(spec)
     async with home.open(spec) as first:
         yield await _reference_passes(home, first, 1)
-    if _CLOCK.search(_code(spec)):
+    code = _code(spec)
+    if _CLOCK.search(code):
         await asyncio.sleep(1.05 - time.time() % 1)  # what depends on the second must show it
-    async with home.open(spec) as second:
+    async with home.open(_under_another_clock(spec) if _CALENDAR.search(code) else _under_another_seed(spec)) as second:
         yield await _reference_passes(home, second, 2)
         yield await _reference_repeats(first, second)
-        yield await _nothing_fails(second)
-        yield await _any_answer_fails(second)
-    printed = _printed(second)
-    if _GUESSABLE.fullmatch(printed):
-        yield Probe(name="guessable", passed=True, detail=f"one of few possible answers: {printed!r}")
+        honest = Honest.of(second)
+        async for probe in answers_fail(home, second, honest):
+            yield probe
+        async for probe in cheats_fail(home, second, honest):
+            yield probe
+    if is_guess(honest.printed):
+        yield Probe(name=GUESSABLE, passed=True, detail=f"one of few possible answers: {honest.printed!r}")
+
+
+def _under_another_seed(spec: TaskSpec, *exports: str) -> TaskSpec:
+    """Give the second run's shells other seeds and process ids: what draws on them must show it."""
+    own = as_bash(spec.setup.start) if spec.setup.start else ":"
+    seeds = ("RANDOM=20231", "export PYTHONHASHSEED=4711", *exports, ": $(:) $(:) $(:)")
+    start = Script(code="\n".join((*seeds, own)))
+    return spec.model_copy(update={"setup": spec.setup.model_copy(update={"start": start})})
+
+
+def _under_another_clock(spec: TaskSpec) -> TaskSpec:
+    """Move the second run's wall clock by 22:37 hours into another day, by a time zone of its own."""
+    ahead = time.gmtime().tm_hour >= 12
+    return _under_another_seed(spec, f"export TZ=TRY{'-' if ahead else ''}22:37")
 
 
 def _needs_no_network(spec: TaskSpec) -> Probe:
@@ -78,7 +97,7 @@ def _needs_no_network(spec: TaskSpec) -> Probe:
     return Probe(name="needs_no_network", passed=found is None, detail=detail)
 
 
-async def _reference_passes(home: Opener, environment: OsEnvironment, number: int) -> Probe:
+async def _reference_passes(home: Replayer, environment: OsEnvironment, number: int) -> Probe:
     """Play the reference as an agent would, and judge it as an agent's episode.
 
     The first trial is judged by what this very run printed; the second runs the reference once more, as always.
@@ -91,11 +110,11 @@ async def _reference_passes(home: Opener, environment: OsEnvironment, number: in
         if problem:
             return Probe(name=name, passed=False, detail=problem)
         if number == 1:
-            environment.reference = _printed(environment)
+            environment.reference = printed_by(environment)
         verdict = await environment.verify()
     except (EnvironmentFault, CheckError) as error:
         return Probe(name=name, passed=False, detail=str(error))
-    if environment.reference not in (None, _printed(environment)):
+    if environment.reference not in (None, printed_by(environment)):
         return Probe(name="reference_repeats", passed=False, detail=_DIFFERS)
     return Probe(name=name, passed=verdict.name == "passed", detail=verdict.detail)
 
@@ -116,44 +135,12 @@ def _unfit(dialect: OsDialect, environment: OsEnvironment, answer: str | None) -
 
 async def _reference_repeats(first: OsEnvironment, second: OsEnvironment) -> Probe:
     """Compare what the runs printed; one that draws numbers is run more often, since a coin can fall alike."""
-    outputs = {_printed(first), _printed(second)}
+    outputs = {printed_by(first), printed_by(second)}
     spec, evidence = second.spec, second.evidence
     if evidence is not None and spec.check.kind == "script" and _CHANCE.search(_code(spec)):
         for _ in range(EXTRA_RUNS):
             outputs.add(await reference_output(spec, evidence, second.timeouts.check))
     return Probe(name="reference_repeats", passed=len(outputs) == 1, detail=_DIFFERS if len(outputs) > 1 else "")
-
-
-async def _nothing_fails(environment: OsEnvironment) -> Probe:
-    assert environment.evidence is not None
-    untouched = replace(environment.evidence, final=environment.evidence.initial)
-    verdict = await _try_judge(environment, untouched, (None,))
-    return _must_fail("nothing_fails", verdict, "finish on the untouched state")
-
-
-async def _any_answer_fails(environment: OsEnvironment) -> Probe:
-    """Give answers that are wrong, on the state that is right where the task asks for an answer."""
-    assert environment.evidence is not None
-    final = environment.evidence.final if _printed(environment) else environment.evidence.initial
-    verdict = await _try_judge(environment, replace(environment.evidence, final=final), GARBAGE)
-    return _must_fail("any_answer_fails", verdict, f"one of the answers {', '.join(GARBAGE)}")
-
-
-async def _try_judge(environment: OsEnvironment, evidence: Evidence, answers: tuple[str | None, ...]) -> Verdict | str:
-    try:
-        return await judge_any(environment.spec, evidence, answers, environment.timeouts.check, environment.reference)
-    except CheckError as error:
-        return str(error)
-
-
-def _must_fail(name: str, verdict: Verdict | str, what: str) -> Probe:
-    if isinstance(verdict, str):
-        return Probe(name=name, passed=False, detail=f"{what}: the check broke: {verdict}")
-    return Probe(name=name, passed=verdict.name == "failed", detail=f"{what}: {verdict.detail}")
-
-
-def _printed(environment: OsEnvironment) -> str:
-    return environment.last.text.strip() if environment.last else ""
 
 
 def _code(spec: TaskSpec) -> str:

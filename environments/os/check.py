@@ -1,16 +1,17 @@
 """Judge a final state and answer by execution: fresh views of frozen files, the image's own tools, no agent's shell.
 
-`script` is ours (AgentTuning 2.1): reference on the initial state, one evaluation script on the final one. `chain` and
-`match` keep AgentBench's semantics (reference/agenttuning.md 1.5).
+`script` is ours (AgentTuning 2.1): reference on the initial state, one evaluation script on the final one. `changes`
+needs no script: what differs is compared. `chain` and `match` keep AgentBench's semantics (reference/agenttuning.md
+1.5).
 """
 
 from __future__ import annotations
 
 import re
-import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from environments.os.answer import canonical_answer
+from environments.os.changes import Deed, judge_deed
 from environments.os.scripts import placed, reference_of, start_of
 from sandboxes.base import ExecResult, Session, Snapshot
 from schemas.episode import RewardPart, Verdict
@@ -23,6 +24,8 @@ _EXIT_CODES = {
     137: "137: killed, most likely at a resource limit",
 }
 
+_MISSING = (126, 127)
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -33,6 +36,8 @@ class Evidence:
     final: Snapshot
     answer: str | None
     """None = the work was committed without an answer."""
+    shown: str = ""
+    """What the agent's last command printed."""
 
 
 async def judge(spec: TaskSpec, evidence: Evidence, timeout: float, reference: str | None) -> Verdict:
@@ -43,12 +48,15 @@ async def judge(spec: TaskSpec, evidence: Evidence, timeout: float, reference: s
     """
     if spec.check.kind == "script":
         return await _judge_script(spec, evidence, reference or "", timeout)
+    if spec.check.kind == "changes":
+        return await _judge_changes(spec, evidence, timeout)
     if spec.check.kind == "chain":
         return await _judge_chain(spec, evidence, timeout)
     if spec.check.kind == "match":
         return _judge_match(spec, evidence.answer)
     raise CheckError(
-        f"the os world has no check of kind {spec.check.kind!r}; it has script, chain and match", transient=False
+        f"the os world has no check of kind {spec.check.kind!r}; it has script, changes, chain and match",
+        transient=False,
     )
 
 
@@ -88,31 +96,43 @@ def evaluation_of(spec: TaskSpec) -> list[Script]:
     return scripts
 
 
-async def judge_any(
-    spec: TaskSpec, evidence: Evidence, answers: tuple[str | None, ...], timeout: float, reference: str | None
-) -> Verdict:
-    """Judge several answers on one state; the first verdict that is not `failed` counts.
+async def _judge_changes(spec: TaskSpec, evidence: Evidence, timeout: float) -> Verdict:
+    """Do the reference's work beside the agent's, on the initial state, and compare both.
 
-    One bash evaluation takes all answers in one process: admission is much of what a build computes.
+    It runs with the tools that it finds there: nobody has touched them, and a reference may have to change them.
     """
-    scripts = evaluation_of(spec) if spec.check.kind == "script" else []
-    if len(scripts) == 1 and scripts[0].language == "bash" and len(answers) > 1:
-        every = Script(code=_EVERY_ANSWER.format(code=shlex.quote(scripts[0].code)))
-        arguments = (reference or "", *(answer or "" for answer in answers))
-        name = "the check"
-        result = await run_check(spec, evidence.session, every, evidence.final, arguments, timeout, name)
-        return passed("it passed") if result.exit_code == 0 else failed("none passed")
-    for answer in answers:
-        verdict = await judge(spec, replace(evidence, answer=answer), timeout, reference)
-        if verdict.name != "failed":
-            break
-    return verdict
+    session, initial = evidence.session, evidence.initial
+    own = spec.model_copy(update={"check": spec.check.model_copy(update={"trusted_tools": False})})
+    result = await run_check(own, session, reference_of(spec), initial, (), timeout, "the reference", keep=True)
+    note = _odd_reference(spec, result)
+    assert result.left is not None
+    given = evidence.shown if evidence.answer is None else evidence.answer
+    shown = canonical_answer(given, result.text, spec.instruction)
+    handed_in = evidence.answer is not None or spec.origin == "recorded"  # a recorder takes what stands last
+    try:
+        agent = Deed(await session.diff(initial, evidence.final), shown, handed_in)
+        reference = Deed(await session.diff(initial, result.left), result.text)
+    except SandboxError as error:
+        raise CheckError(f"the changes could not be compared: {error}") from error
+    if not reference.difference.complete:
+        raise CheckError("the reference changes more than can be compared", transient=False)
+    verdict = judge_deed(agent, reference, ordered=spec.check.ordered)
+    return verdict.model_copy(update={"detail": verdict.detail + note})
 
 
-_EVERY_ANSWER = """
-reference=$1; shift
-for answer in "$@"; do (set -- "$answer" "$reference"; eval {code}) && exit 0; done
-exit 1"""
+def _odd_reference(spec: TaskSpec, result: ExecResult) -> str:
+    """Return a note on the reference's exit code.
+
+    Raises:
+        CheckError: it says that the reference did not do its work; of tasks that others wrote, and judged whatever the
+            code was, only that a program is missing says so.
+    """
+    if result.exit_code == 0:
+        return ""
+    note = f"the reference ended with exit code {_exit(result)}"
+    if spec.origin not in ("benchmark", "recorded") or result.exit_code in _MISSING:
+        raise CheckError(f"{note}: {result.text[-200:]!r}")
+    return f" ({note})"
 
 
 async def _judge_chain(spec: TaskSpec, evidence: Evidence, timeout: float) -> Verdict:
@@ -149,8 +169,10 @@ async def run_check(
     arguments: tuple[str, ...],
     timeout: float,
     name: str,
+    *,
+    keep: bool = False,
 ) -> ExecResult:
-    """Run a program of the check in a throw-away view.
+    """Run a program of the check in a view of its own, thrown away unless `keep`.
 
     Raises:
         CheckError: it did not end by itself, or its sandbox broke.
@@ -162,6 +184,7 @@ async def run_check(
             start=start_of(spec.setup),
             on=on,
             trusted_tools=spec.check.trusted_tools,
+            keep=keep,
             timeout=timeout,
         )
     except SandboxError as error:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import jinja2
 
 import prompts
-from environments.base import Action, Step, World
+from environments.base import UNCHANGED, Action, Step, World
 from environments.os.check import Evidence, failed, judge, reference_output
 from environments.os.scripts import placed, start_of
 from sandboxes.base import ExecResult, Sandbox, Session, Snapshot
 from schemas.episode import Verdict
 from schemas.errors import EnvironmentFault
+from schemas.record import digest
 from schemas.task_spec import TaskSpec
+
+_MKTEMP = re.compile(r"\btmp\.\w{10}\b")
+"""A name that mktemp draws: never the same twice, and so no part of a state's digest."""
 
 CUT_TO = 780
 """AgentBench: an observation of more than 800 characters becomes its first 780 and a note."""
@@ -34,7 +40,9 @@ class Timeouts:
 class OsEnvironment:
     """`reset`, `step` until terminated, `verify`, `close`."""
 
-    def __init__(self, spec: TaskSpec, sandbox: Sandbox, world: World, timeouts: Timeouts) -> None:
+    def __init__(
+        self, spec: TaskSpec, sandbox: Sandbox, world: World, timeouts: Timeouts, image_names: Collection[str] = ()
+    ) -> None:
         self.spec = spec
         self.timeouts = timeouts
         self.commands = 0
@@ -45,7 +53,7 @@ class OsEnvironment:
         """What `verify` judged."""
         self.reference: str | None = None
         """What the reference printed (checks of kind `script`); None = `verify` runs it."""
-        self._sandbox, self._world = sandbox, world
+        self._sandbox, self._world, self._image_names = sandbox, world, image_names
         self._session: Session | None = None
         self._initial = Snapshot()
         self._answer: str | None = None
@@ -54,12 +62,22 @@ class OsEnvironment:
 
     async def reset(self) -> Step:
         """Start the sandbox, run the initialisation and freeze its result; the task is the first observation."""
+        self._need_image(self.spec.setup.image)
         self._session = await self._sandbox.start(start=start_of(self.spec.setup))
         for number, script in enumerate(self.spec.setup.init, start=1):
             result = await self._session.run(placed(script, self.spec.setup), timeout=self.timeouts.setup)
             self._judge_init(number, result)
         self._initial = await self._session.snapshot()
         return Step(self.spec.instruction)
+
+    def _need_image(self, name: str | None) -> None:
+        if name is not None and name not in self._image_names:
+            names = ", ".join(self._image_names) or "none"
+            raise EnvironmentFault(
+                f"the task asks for the image {name!r}, and this world's stands for {names}: give one that has what it "
+                f"needs as `image` of [collect.sandbox], and add {name!r} to `stands_for` there",
+                transient=False,
+            )
 
     def _judge_init(self, number: int, result: ExecResult) -> None:
         if result.exit_code == 0 and not result.timed_out:
@@ -102,11 +120,23 @@ class OsEnvironment:
             return failed("not_committed: the episode ended before `finish` or `answer`")
         if self._answer is not None and not self.commands:
             return failed("answered_without_acting: no command was run before the answer")
-        self.evidence = Evidence(self.session, self._initial, await self.session.snapshot(), self._answer)
+        self.evidence = await self.freeze()
         if self.spec.check.kind == "script" and self.reference is None:
             self.reference = await reference_output(self.spec, self.evidence, self.timeouts.check)
         verdict = await judge(self.spec, self.evidence, self.timeouts.check, self.reference)
         return verdict.model_copy(update={"detail": verdict.detail + self._init_note})
+
+    async def fingerprint(self) -> str | None:
+        """Digest what became of the files since the set-up: paths, kinds, modes, contents; no times, no owners."""
+        final = self.evidence.final if self.evidence else await self.session.snapshot()
+        found = await self.session.diff(self._initial, final)
+        changes = [repr((_MKTEMP.sub("?", c.path), c.change, c.kind, c.mode, c.sha256)) for c in found.changes]
+        return digest("files", sorted(changes), found.complete) if changes else UNCHANGED
+
+    async def freeze(self) -> Evidence:
+        """Freeze the files as the agent left them: what a check may look at."""
+        shown = self.last.text if self.last is not None else ""
+        return Evidence(self.session, self._initial, await self.session.snapshot(), self._answer, shown)
 
     @property
     def session(self) -> Session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,14 @@ from environments.os.families.family import Family
 from environments.os.rehearsal import OsRehearsal
 from schemas.completion import CompletionRequest
 from schemas.record import canonical_json
+from tasks.collect_episodes import collect_shard, plan_shards
+from tasks.curate_trajectories import count_shards, curate_shard
+from tasks.generate_tasks import derive_tasks, generate_round
+from tasks.workshop import Workshop
 from teachers.base import Rehearsal
 from teachers.chat_protocol import request_body
 from teachers.offline.server import OfflineServer
+from warehouse.warehouse import Warehouse
 
 LATENCY_SECONDS = 0.02
 """Kept short; without it hardly a request would be in flight when its asker is killed."""
@@ -140,3 +145,38 @@ def written_config(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pa
         return path
 
     return write
+
+
+async def _ask_everything(workshop: Workshop) -> None:
+    await derive_tasks.fn(workshop.build)
+    await generate_round.fn(workshop.build, 0)
+    for world in workshop.worlds:
+        for part, index in plan_shards(workshop, world, 1, "teacher", None):
+            await collect_shard.fn(workshop.build, part, index)
+    for index in range(count_shards(workshop)):
+        await curate_shard.fn(workshop.build, index)
+
+
+@pytest.fixture(scope="session")
+def ask_everything() -> Callable[[Workshop], Awaitable[None]]:
+    """Run the stages that ask a model, each once and in order, without Prefect."""
+    return _ask_everything
+
+
+@pytest.fixture(scope="session")
+def tamper() -> Callable[[Path], str]:
+    """Land another try of an accepted database episode, its second observation not what was seen; return its id."""
+
+    def land(home: Path) -> str:
+        warehouse = Warehouse(home)
+        where = "verdict = 'passed' AND environment = 'db' AND n_turns > 1"
+        (episode, *_) = warehouse.read("latest_episodes", where)
+        turns = warehouse.read("turns", "episode_id = ? AND landing = ?", (episode.episode_id, episode.landing))
+        seen = [turn.model_copy(update={"landing": "tampered"}) for turn in turns]
+        seen[1] = seen[1].model_copy(update={"observation": "somebody else's rows"})
+        warehouse.land("turns", seen, key="tampered/turns")
+        again = episode.model_copy(update={"landing": "tampered", "try_number": episode.try_number + 1})
+        warehouse.land("episodes", [again], key="tampered")
+        return str(episode.episode_id)
+
+    return land

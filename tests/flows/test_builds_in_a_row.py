@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +15,6 @@ import pytest
 from flows import report
 from flows.open_workshop import open_workshop
 from flows.publish_mixture import card_table
-from tasks.collect_episodes import collect_shard, plan_shards
-from tasks.curate_trajectories import count_shards, curate_shard
-from tasks.generate_tasks import derive_tasks, generate_round
 from tasks.ingest_conversations import BUILT_IN_LICENSE, general_files, ingest_file
 from tasks.land_completions import land_completions
 from tasks.publish_mixture import publish_release
@@ -25,6 +22,8 @@ from tasks.tidy_home import tidy_home
 from tasks.validate_tables import validate_tables
 from tasks.workshop import Workshop
 from warehouse.warehouse import Warehouse
+
+Asking = Callable[[Workshop], Awaitable[None]]
 
 pytestmark = pytest.mark.slow
 
@@ -93,11 +92,11 @@ def test_every_release_differs_and_holds_more_than_the_one_before(row: Row) -> N
     assert agent == sorted(set(agent)), "what was accepted before is still there"
 
 
-async def build_small(number: int) -> Path:
+async def build_small(number: int, ask_everything: Asking) -> Path:
     """Run every stage of a small build, without Prefect; return the home's tables."""
     async with open_workshop("build", "smoke", SMALL) as workshop:
         assert (workshop.build, workshop.resumed) == (number, False)
-        await make_and_try(workshop)
+        await ask_everything(workshop)
         for path in general_files(workshop):
             await ingest_file.fn(path, BUILT_IN_LICENSE)
         land_completions(workshop)
@@ -107,27 +106,17 @@ async def build_small(number: int) -> Path:
         return workshop.warehouse.tables
 
 
-async def make_and_try(workshop: Workshop) -> None:
-    await derive_tasks.fn(workshop.build)
-    await generate_round.fn(workshop.build, 0)
-    for world in workshop.worlds:
-        for part, index in plan_shards(workshop, world, 1, "teacher", None):
-            await collect_shard.fn(workshop.build, part, index)
-    for index in range(count_shards(workshop)):
-        await curate_shard.fn(workshop.build, index)
-
-
 def count_files(folder: Path) -> int:
     return sum(len(names) for _, _, names in os.walk(folder))
 
 
 def test_thirty_small_builds_with_gc_now_and_then_stay_under_200_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: Callable[[str], None]
+    ask_everything: Asking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: Callable[[str], None]
 ) -> None:
     monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path))
     counts: list[tuple[int, int]] = []
     for number in range(1, SMALL_BUILDS + 1):
-        tables = asyncio.run(build_small(number))
+        tables = asyncio.run(build_small(number, ask_everything))
         before = count_files(tables)
         if number % GC_EVERY == 0:
             tidy_home(tmp_path)

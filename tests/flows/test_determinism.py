@@ -46,7 +46,8 @@ def paced(
 def test_one_episode_at_a_time_and_eight_make_the_same_rows_in_every_table(paced: list[Path]) -> None:
     slow, quick = map(digests, paced)
     assert slow == quick
-    assert all(Warehouse(paced[0]).count(table) for table in TABLES), "every table holds rows to compare"
+    filled = {table for table in TABLES if Warehouse(paced[0]).count(table)}
+    assert filled == {*TABLES} - {"recordings"}, "every table that a build fills holds rows to compare"
 
 
 def test_two_homes_publish_the_same_release_to_the_last_byte(paced: list[Path]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,14 @@ from aiohttp import web
 from environments.db.rehearsal import DbRehearsal
 from environments.os.rehearsal import OsRehearsal
 from flows.open_workshop import open_workshop
-from tasks.collect_episodes import collect_shard, plan_shards
-from tasks.curate_trajectories import count_shards, curate_shard
-from tasks.generate_tasks import derive_tasks, generate_round
 from tasks.land_completions import land_completions, land_losses
+from tasks.workshop import Workshop
 from teachers.offline.quirks import THOUGHT, QuirkyServer
 from teachers.offline.server import OfflineServer
 from teachers.offline.thoughts import is_backfill
 from warehouse.warehouse import Warehouse
+
+Asking = Callable[[Workshop], Awaitable[None]]
 
 ENDINGS = ("refused", "length", "empty", "error")
 REHEARSALS = (OsRehearsal(), DbRehearsal())
@@ -117,30 +117,9 @@ def _stage(body: dict[str, Any]) -> str:
     return "generate" if any(rehearsal.drafts(prompt) for rehearsal in REHEARSALS) else "collect"
 
 
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[OfflineServer], None]]:
-    running: list[OfflineServer] = []
-
-    def start(server: OfflineServer) -> None:
-        running.append(server)
-        monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
-        monkeypatch.setenv("OPENAI_API_KEY", "none")
-        monkeypatch.setenv("OPENAI_BASE_URL", server.start())
-
-    yield start
-    for server in running:
-        server.stop()
-
-
-async def build(**overrides: Any) -> None:
+async def build(ask_everything: Asking, **overrides: Any) -> None:
     async with open_workshop("build", "openai", CONFIG | {"teacher.prices": FREE} | overrides) as shop:
-        await derive_tasks.fn(shop.build)
-        await generate_round.fn(shop.build, 0)
-        for world in shop.worlds:
-            for part, index in plan_shards(shop, world, 1, "teacher", None):
-                await collect_shard.fn(shop.build, part, index)
-        for index in range(count_shards(shop)):
-            await curate_shard.fn(shop.build, index)
+        await ask_everything(shop)
         land_completions(shop)
         land_losses(shop)
 
@@ -161,10 +140,10 @@ LANDED = {
 
 @pytest.mark.slow
 async def test_every_ending_has_its_name_at_every_stage_and_only_an_outage_is_asked_again(
-    serve: Callable[[OfflineServer], None], tmp_path: Path
+    serve: Callable[[OfflineServer], str], ask_everything: Asking, tmp_path: Path
 ) -> None:
     serve(server := Ending())
-    await build()
+    await build(ask_everything)
     warehouse = Warehouse(tmp_path / "home")
     found = count_endings(warehouse)
     expected = {(stage, LANDED[stage][end]): server.planted[stage, end] for stage in LANDED for end in ENDINGS}
@@ -183,7 +162,7 @@ async def test_every_ending_has_its_name_at_every_stage_and_only_an_outage_is_as
     reasons = warehouse.column("episodes", "outcome_reason", "outcome = 'teacher_error'")
     assert set(reasons) <= set(noted)
     server.is_well = True
-    await build(**{"generate.os.requests": 0, "generate.db.requests": 0, "generate.db.questions": 0})
+    await build(ask_everything, **{"generate.os.requests": 0, "generate.db.requests": 0, "generate.db.questions": 0})
     again = warehouse.query("SELECT episode_id, outcome FROM episodes WHERE try_number = 2")
     assert {row[0] for row in again} == failed and "teacher_error" not in {row[1] for row in again}
     assert warehouse.count("rejections", "stage = 'curate' AND reason = 'teacher_error' AND build = 2") == 0
@@ -200,11 +179,11 @@ def count_endings(warehouse: Warehouse) -> dict[tuple[str, str], int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("quirks", [("think_tags", "no_usage"), ("reasoning", "half_surrogates", "adapters")])
 async def test_a_build_on_a_quirky_server_keeps_reasoning_apart_and_trains_on_none(
-    quirks: tuple[str, ...], serve: Callable[[OfflineServer], None], tmp_path: Path
+    quirks: tuple[str, ...], serve: Callable[[OfflineServer], str], ask_everything: Asking, tmp_path: Path
 ) -> None:
     serve(QuirkyServer(*quirks, rehearsals=REHEARSALS))
     few = {"generate.os.requests": 6, "generate.db.requests": 6, "generate.db.questions": 6}
-    await build(**few)
+    await build(ask_everything, **few)
     warehouse = Warehouse(tmp_path / "home")
     trained = [message.content for row in warehouse.read("trajectories") for message in row.messages]
     assert trained and not [text for text in trained if THOUGHT in text or "think>" in text]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,12 @@ import pytest
 from environments.db.rehearsal import DbRehearsal
 from environments.os.rehearsal import OsRehearsal
 from flows.open_workshop import open_workshop
-from tasks.collect_episodes import collect_shard, plan_shards
-from tasks.curate_trajectories import count_shards, curate_shard
-from tasks.generate_tasks import derive_tasks, generate_round
 from tasks.land_completions import land_completions
+from tasks.workshop import Workshop
 from teachers.offline.server import OfflineServer, complete, read_body
 from warehouse.warehouse import Warehouse
+
+Asking = Callable[[Workshop], Awaitable[None]]
 
 MODELS = ("generator", "solver", "backfiller")
 MINE = {f"teacher.{model}": "offline-a" for model in MODELS} | {"general.source": "built-in"}
@@ -51,16 +51,10 @@ class Garbage(OfflineServer):
         return complete(read_body(raw), GARBAGE[number % len(GARBAGE)])
 
 
-async def run_stages(**overrides: Any) -> None:
+async def run_stages(ask_everything: Asking, **overrides: Any) -> None:
     """Run everything that asks a model, without Prefect."""
     async with open_workshop("build", "openai", MINE | SMALL | {"budget.usd": 1_000_000} | PRICED | overrides) as shop:
-        await derive_tasks.fn(shop.build)
-        await generate_round.fn(shop.build, 0)
-        for world in shop.worlds:
-            for part, index in plan_shards(shop, world, 1, "teacher", None):
-                await collect_shard.fn(shop.build, part, index)
-        for index in range(count_shards(shop)):
-            await curate_shard.fn(shop.build, index)
+        await ask_everything(shop)
         land_completions(shop)
 
 
@@ -68,10 +62,10 @@ PRICED = {"teacher.prices": {"offline-a": {"prompt": 2.0, "completion": 8.0}}}
 
 
 async def test_garbage_becomes_rejections_and_failed_episodes_never_a_crash(
-    serve: Callable[[OfflineServer], str], tmp_path: Path
+    serve: Callable[[OfflineServer], str], ask_everything: Asking, tmp_path: Path
 ) -> None:
     serve(Garbage([]))
-    await run_stages(**{"generate.os.requests": 40, "generate.db.requests": 40})
+    await run_stages(ask_everything, **{"generate.os.requests": 40, "generate.db.requests": 40})
     warehouse = Warehouse(tmp_path / "home")
     assert warehouse.count("task_specs", "origin = 'self_instruct'") == 0
     assert warehouse.count("rejections", "stage IN ('generate', 'admit')") == 80
@@ -85,10 +79,10 @@ async def test_garbage_becomes_rejections_and_failed_episodes_never_a_crash(
 
 
 async def test_an_endpoint_of_one_s_own_makes_and_solves_tasks_and_is_priced(
-    serve: Callable[[OfflineServer], str], tmp_path: Path
+    serve: Callable[[OfflineServer], str], ask_everything: Asking, tmp_path: Path
 ) -> None:
     serve(OfflineServer([OsRehearsal(), DbRehearsal()]))
-    await run_stages()
+    await run_stages(ask_everything)
     warehouse = Warehouse(tmp_path / "home")
     assert warehouse.count("task_specs", "origin = 'self_instruct'") > 9
     assert warehouse.count("trajectories") > 9

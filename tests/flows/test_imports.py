@@ -66,6 +66,21 @@ def test_tasks_of_one_s_own_come_in_and_bad_rows_say_why(bring: Any, tmp_path: P
     assert (tmp_path / "home" / "warehouse.duckdb").is_file()  # what came in is there for SQL at once
 
 
+def test_a_task_of_one_s_own_is_tried_before_it_comes_in(bring: Any, tmp_path: Path) -> None:
+    cheated = {**OWN, "instruction": "Cheated?", "check": {"kind": "script", "scripts": [{"code": "true"}]}}
+    wrong = {**OWN, "instruction": "Wrong?", "check": {"kind": "match", "answer": "7"}}
+    untried = {**wrong, "instruction": "Untried?", "reference": []}
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in (OWN, cheated, wrong, untried)))
+    made = bring("tasks", str(path))
+    assert made["by_reason"] == {"nothing_fails": 1, "reference_passes_1": 1}
+    warehouse = Warehouse(tmp_path / "home")
+    probes = {spec.instruction: [p.name for p in spec.probes] for spec in warehouse.read("task_specs")}
+    assert probes["Untried?"] == [] and {"reference_passes_2", "reads_no_file"} <= {*probes[OWN["instruction"]]}
+    rejections = warehouse.read("rejections", order_by="source")
+    assert [(r.stage, r.source) for r in rejections] == [("admit", "mine.jsonl:2"), ("admit", "mine.jsonl:3")]
+
+
 def test_the_same_file_twice_comes_in_once(bring: Any, tmp_path: Path) -> None:
     path = write_own(tmp_path / "mine.jsonl")
     bring("tasks", str(path))

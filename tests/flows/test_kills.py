@@ -33,10 +33,19 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 STAGES = ("generate_tasks", "collect_episodes", "curate_trajectories", "ingest_conversations", "publish_mixture")
 SEED = 20231019
 KILLS_PER_STAGE = 2
+TRIES = 5
 STOPPED = "trajmill: stopped; run the same command again to go on where it stood\n"
 
 Process = tuple[int, str]
 """A process id and the tick at which it began: ids are used again."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """What a shell runs in its background ignores Ctrl-C, and so would every build that is started there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 # Where a build stands, read from its home as anybody may.
@@ -204,9 +213,11 @@ class Killed:
 def kill_and_continue(builder: Builder, stage: str, share: float, how: signal.Signals = signal.SIGKILL) -> Killed:
     """End a fresh build when it is some share into a stage, then run the same command again."""
     killed = end_at(builder, stage, share, how)
-    while killed is None:
-        share /= 2  # it went faster than the one that the stages' lengths were taken of
-        killed = end_at(builder, stage, share, how)
+    for _ in range(TRIES):
+        if killed is None:
+            share /= 2  # it went faster than the one that the stages' lengths were taken of
+            killed = end_at(builder, stage, share, how)
+    assert killed is not None, f"{1 + TRIES} builds were over before {how.name} in {stage} ended them"
     builder.endpoint.asked.clear()
     killed.told = builder.run(killed.home)
     killed.again = list(builder.endpoint.asked)

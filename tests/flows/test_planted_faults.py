@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.fault_truth import SOLVER_CLASSES, SOUND, TASK_CLASSES, says
-from benchmarks.faults import AT_LEAST, END, EPISODES, START, Case, Found, plant, put, render
+from benchmarks.faults import AT_LEAST, EPISODES, TABLE, Case, Found, plant, render
 
 ROOT = Path(__file__).resolve().parents[2]
 TRUST = ROOT / "docs" / "trust.md"
@@ -149,11 +149,11 @@ def test_columns_in_another_order_occur(found: Found) -> None:
 @slow
 def test_the_page_says_what_a_run_gives(found: Found) -> None:
     page = TRUST.read_text(encoding="utf-8")
-    assert put(page, render(found)) == page, "run: python -m benchmarks.faults --write docs/trust.md"
+    assert TABLE.put(page, render(found)) == page, "run: python -m benchmarks.faults --write docs/trust.md"
 
 
 def test_the_page_holds_a_table_of_all_classes_with_nothing_wrong_kept_or_right_refused() -> None:
-    table = TRUST.read_text(encoding="utf-8").partition(START)[2].partition(END)[0]
+    table = TRUST.read_text(encoding="utf-8").partition(TABLE.start)[2].partition(TABLE.end)[0]
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| `")
     ]

@@ -178,13 +178,41 @@ def test_it_shows_pages_that_reach_nobody_else_and_leaves_nothing_running_when_i
         wait_until(lambda: not processes_of(again.home) and is_free(again.port), 30, "the end of what `up` started")
 
 
+@pytest.mark.slow
+def test_the_weekly_check_reports_drift_and_fails_in_words_where_there_is_too_much(
+    smoke: Any, tamper: Callable[[Path], str], tmp_path: Path
+) -> None:
+    home = smoke.copy(tmp_path / "home")
+    with up(home, "--deployment", "verify") as running:
+        wait_until(lambda: "Ctrl-C stops." in running.output.read_text(), START_SECONDS, "the dashboard")
+        assert "verify, next at" in running.output.read_text()
+        (deployment,) = running.ask("deployments/filter", {})
+        start = f"deployments/{deployment['id']}/create_flow_run"
+        running.ask(start, {"parameters": {"config": "smoke", "seed": 1}})
+        wait_until(lambda: running.builds("COMPLETED"), FIRINGS_SECONDS, "a check that passes")
+        (passed,) = running.builds("COMPLETED")
+        assert artifacts_of(running, passed) == {"drift", "drift-by-world"}
+        changed = tamper(home)
+        running.ask(start, {"parameters": {"config": "smoke", "seed": 2}})
+        wait_until(lambda: running.builds("FAILED"), FIRINGS_SECONDS, "a check that fails")
+        (failed,) = running.builds("FAILED")
+        told = failed["state"]["message"]
+        assert "1 of " in told and "came out otherwise" in told and "trajmill verify --sample" in told
+        assert artifacts_of(running, failed) > {"drift", "drift-by-world"}  # and the error, without a key
+        page = running.ask("artifacts/latest/filter", {"artifacts": {"key": {"any_": ["drift"]}}})[0]["data"]
+        assert changed in page and "somebody else's rows" in page
+        assert running.stop(signal.SIGINT) == 0
+    reports = [orjson.loads(path.read_bytes()) for path in sorted((home / "reports").iterdir())]
+    assert [(report["seed"], report["differs"]) for report in reports] == [(1, 0), (2, 1)]
+
+
 def test_an_unknown_deployment_and_a_port_in_use_are_told_before_anything_starts(
     trajmill: Callable[..., Any], tmp_path: Path
 ) -> None:
     unknown = trajmill("up", "--deployment", "weekly", home=tmp_path / "home")
     assert unknown.code == 2
     assert "no deployment weekly" in unknown.err
-    assert "nightly, smoke, upkeep" in unknown.err
+    assert "nightly, smoke, upkeep, verify" in unknown.err
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

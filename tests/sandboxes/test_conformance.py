@@ -38,6 +38,8 @@ async def test_the_agent_is_root_in_its_home(session: Session) -> None:
         ("echo 'a;b' -n \\; 'x\ty'", "a;b -n ; x\ty"),  # tmux: `;` and `-` vanished (terminal-bench#763)
         ("set -x; true; set +x; echo still", "still"),
         ("PS1='# $ '; PROMPT_COMMAND='echo no'; echo yes", "yes"),  # AgentBench: a prompt of one's own cost 5 s a step
+        ("printf '\\033[0mroot@sandbox:/# '; sleep 0.2; echo after", "after"),  # AgentBench: what looks like its prompt
+        ("shopt -s extglob\necho @(a|b)", "@(a|b)"),  # SWE-ReX: `bash -n` refused what bash would run (#286)
         ("printf '999 0 /forged\\0' >&9; echo said", "said"),
         ("trap 'echo bye' EXIT; echo armed", "armed"),
     ],

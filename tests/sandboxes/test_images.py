@@ -18,8 +18,10 @@ import pytest
 
 from sandboxes.base import Sandbox, Session
 from sandboxes.bubblewrap import Bubblewrap
+from sandboxes.configured import open_sandbox
 from sandboxes.images import directory_image, host_image, tarball_image
 from schemas.errors import ConfigError, InputError
+from schemas.run_config import SandboxConfig
 from schemas.settings import default_cache
 
 ROOT = Path(__file__).parents[2]
@@ -170,6 +172,18 @@ async def test_a_tarball_of_an_image_is_an_image(cache: Path, sandbox: Sandbox) 
         )
     finally:
         await session.close()
+
+
+def test_a_configuration_names_backend_and_image(cache: Path) -> None:
+    found = open_sandbox(SandboxConfig(), default_cache())
+    assert (found[0].backend, found[1]) == ("bubblewrap", host_image(default_cache()))
+    (cache / "root.tar").write_bytes(_tarball(cache / "made.tar", (_member("bin/bash"), b"x")).read_bytes())
+    sandbox, image = open_sandbox(SandboxConfig(backend="docker", image=str(cache / "root.tar")), cache)
+    assert (sandbox.backend, image.kind) == ("docker", "tarball")
+    _, folder = open_sandbox(SandboxConfig(image=image.path), cache)
+    assert (folder.kind, folder.digest) == ("directory", image.digest)
+    with pytest.raises(InputError, match="does not exist"):
+        open_sandbox(SandboxConfig(image=str(cache / "nothing.tar")), cache)
 
 
 def test_a_folder_without_a_shell_is_no_image(tmp_path: Path) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from sandboxes.base import Sandbox
+from sandboxes.base import Sandbox, Session
+from sandboxes.binary import owner_id
 from sandboxes.bubblewrap import Bubblewrap
 from sandboxes.images import host_image
 from schemas.errors import SandboxError
@@ -68,31 +70,119 @@ def _wait_until_gone(pidfds: list[int], seconds: float) -> int:
     return len(left)
 
 
-async def test_two_hundred_sessions_leave_nothing(sandbox: Sandbox) -> None:
-    await (await sandbox.start()).close()
-    warden = list(_descendants(os.getpid()))
-    descriptors, mounts = _descriptors(), Path("/proc/self/mountinfo").read_text()
+async def _times_out(session: Session) -> None:
+    await session.exec("sleep 4444 & setsid sleep 4444", timeout=0.05)
+
+
+async def _times_out_at_once(session: Session) -> None:
+    await session.exec("sleep 4444 & setsid sleep 4444", timeout=0.001)
+
+
+async def _is_judged(session: Session) -> None:
+    await session.run(Script(code="sleep 4444 &"), on=await session.snapshot())
+
+
+async def _is_cancelled(session: Session) -> None:
+    running = asyncio.create_task(session.exec("(trap '' TERM; sleep 4444) & sleep 4444", timeout=60))
+    await asyncio.sleep(0.02)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def _kills_itself(session: Session) -> None:
+    await session.exec("sleep 4444 & kill -9 -1; kill -9 $$")
+
+
+async def _hands_files_over(session: Session) -> None:
+    await session.put("/root/given", bytes(100_000))
+    assert len(await session.get("/root/given")) == 100_000
+
+
+async def _asks_too_much_memory(session: Session) -> None:
+    await session.run(Script(code="held = bytearray(1 << 30)", language="python"))
+
+
+async def _does_nothing(_: Session) -> None:
+    """Some are opened and closed."""
+
+
+LIVES = (
+    *(_times_out, _times_out_at_once, _is_judged, _is_cancelled),
+    *(_kills_itself, _hands_files_over, _asks_too_much_memory, _does_nothing),
+)
+
+
+async def _live_and_die(sandbox: Sandbox, count: int) -> None:
+    """Live through sandboxes of every kind, eight at a time; every tenth start is cancelled on its way."""
     gate = asyncio.Semaphore(8)
 
     async def live(number: int) -> None:
         async with gate:
-            session = await sandbox.start()
-            if number % 4 == 0:
-                await session.exec("sleep 4444 & setsid sleep 4444", timeout=0.05 if number % 8 else 0.001)
-            if number % 4 == 1:
-                await session.run(Script(code="sleep 4444 &"), on=await session.snapshot())
-            await session.close()
+            starting = asyncio.create_task(sandbox.start())
+            if number % 10 == 9:
+                await asyncio.sleep(number % 7 / 1000)
+                if starting.cancel():
+                    await asyncio.gather(starting, return_exceptions=True)
+            if not starting.cancelled():
+                session = await starting
+                await LIVES[number % len(LIVES)](session)
+                await session.close()
 
-    await asyncio.gather(*(live(number) for number in range(200)))
-    await asyncio.sleep(0.2)
-    assert set(_descendants(os.getpid())) <= set(warden)
-    assert _descriptors() == descriptors
-    assert Path("/proc/self/mountinfo").read_text() == mounts
+    await asyncio.gather(*(live(number) for number in range(count)))
+    await asyncio.sleep(0.5)
+
+
+def _mounts() -> set[str]:
+    """Return what is mounted, without containers: those of others come and go."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return {line for line in lines if "/overlay2/" not in line and " nsfs " not in line}
+
+
+def _files() -> set[str]:
+    """Return what lies where sandboxes could have left something: temporary folders, the images."""
+    places = [Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), default_cache() / "images"]
+    found = (path for place in places if place.is_dir() for path in place.iterdir() if _is_a_sandboxes(path))
+    return set(map(str, found))
+
+
+def _is_a_sandboxes(path: Path) -> bool:
+    try:
+        return path.lstat().st_uid == owner_id() and not path.name.startswith(("pytest-", "trajmill-"))
+    except FileNotFoundError:
+        return False
+
+
+def _memory_kb(pids: Iterable[int]) -> int:
+    """Return the private memory of processes."""
+    maps = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids)
+    return sum(int(size) for text in maps for size in re.findall(r"Private_\w+: +(\d+) kB", text))
+
+
+def _open_files(pids: Iterable[int]) -> int:
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
+async def test_sandboxes_leave_nothing(sandbox: Sandbox, count: int, tell: Callable[[str], None]) -> None:
+    await _live_and_die(sandbox, 40)  # what is made once is there by now
+    stay = list(_descendants(os.getpid()))
+    ours, descriptors, memory, files = _descriptors(), _open_files(stay), _memory_kb(stay), _files()
+    mounts = _mounts()
+    await _live_and_die(sandbox, count)
+    now = list(_descendants(os.getpid()))
+    assert len(set(now) - set(stay)) <= 1, "the next pod stands ready"
+    assert (len(now), _descriptors(), _open_files(now)) == (len(stay), ours, descriptors)
+    assert _mounts() <= mounts
+    assert _files() <= files
+    grown = _memory_kb(now) - memory
+    tell(f"{count} sandboxes: {len(stay)} processes stay, their memory went from {memory} kB by {grown} kB")
+    assert grown < 512
 
 
 async def test_cancelled_starts_leave_nothing(sandbox: Sandbox) -> None:
     await (await sandbox.start()).close()
-    warden, descriptors = list(_descendants(os.getpid())), _descriptors()
+    await asyncio.sleep(0.5)
+    stay, descriptors = list(_descendants(os.getpid())), _descriptors()
     for delay in (0.0, 0.0005, 0.001, 0.002, 0.003, 0.005):
         starting = asyncio.create_task(sandbox.start())
         await asyncio.sleep(delay)
@@ -101,7 +191,8 @@ async def test_cancelled_starts_leave_nothing(sandbox: Sandbox) -> None:
         if not starting.cancelled():
             await starting.result().close()
     await asyncio.sleep(0.5)
-    assert set(_descendants(os.getpid())) <= set(warden)
+    now = list(_descendants(os.getpid()))
+    assert len(now) == len(stay) and len(set(now) - set(stay)) <= 1, "the next pod stands ready"
     assert _descriptors() == descriptors
 
 
@@ -152,6 +243,22 @@ async def test_a_killed_warden_is_replaced_and_its_pods_live_on() -> None:
         assert (await session.exec("echo lives")).text == "lives\n"
         await session.close()
     warden.close()
+
+
+async def test_a_pod_that_was_killed_while_it_waited_is_handed_to_nobody() -> None:
+    sandbox = Bubblewrap(host_image(default_cache()))
+    if not (await sandbox.probe()).usable:
+        pytest.skip("bubblewrap is refused here")
+    await asyncio.sleep(0.5)
+    assert sandbox._warden is not None and sandbox._warden._process is not None
+    (spare,) = _descendants(sandbox._warden._process.pid)
+    pidfd = os.pidfd_open(spare)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    assert _wait_until_gone([pidfd], 5) == 0
+    os.close(pidfd)
+    session = await sandbox.start()
+    assert (await session.exec("echo lives")).text == "lives\n"
+    await session.close()
 
 
 async def test_sessions_work_in_any_event_loop(sandbox: Sandbox) -> None:

@@ -15,7 +15,7 @@ HEADERS = {
     "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
     "aarch64": Path("/usr/include/asm-generic/unistd.h"),
 }
-EPERM, ENOSYS, ALLOWED, KILLED = 0x00050001, 0x00050026, 0x7FFF0000, 0x80000000
+EPERM, ENOSYS, NO_FAMILY, ALLOWED, KILLED = 0x00050001, 0x00050026, 0x00050061, 0x7FFF0000, 0x80000000
 
 
 def verdict(program: bytes, architecture: int, number: int, first: int = 0) -> int:
@@ -45,6 +45,7 @@ def test_the_numbers_are_the_kernels(machine: str) -> None:
     ours = {name: row[column] for name, row in DENIED.items() if row[column] is not None}
     assert ours == {name: numbers[name] for name in ours}
     assert (MACHINES[machine].clone, MACHINES[machine].clone3) == (numbers["clone"], numbers["clone3"])
+    assert MACHINES[machine].sockets == (numbers["socket"], numbers["socketpair"])
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -53,7 +54,7 @@ def test_every_denied_call_is_refused_and_others_pass(machine: str) -> None:
     denied = {row[numbers.column] for row in DENIED.values()} - {None}
     for number in range(470):
         expected = EPERM if number in denied else ENOSYS if number == numbers.clone3 else ALLOWED
-        assert verdict(program, numbers.audit, number) == expected, number
+        assert verdict(program, numbers.audit, number, first=2) == expected, number
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -62,6 +63,15 @@ def test_clone_opens_no_namespace(machine: str) -> None:
     assert verdict(program, numbers.audit, numbers.clone, 0x003D0F00) == ALLOWED  # a thread
     for bit in (17, 25, 26, 27, 28, 29, 30):
         assert verdict(program, numbers.audit, numbers.clone, 1 << bit | 17) == EPERM, bit
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_sockets_are_of_families_that_namespaces_close(machine: str) -> None:
+    program, numbers = build_filter(machine), MACHINES[machine]
+    for number in numbers.sockets:
+        opened = {family for family in range(64) if verdict(program, numbers.audit, number, family) == ALLOWED}
+        assert opened == {1, 2, 10, 16}
+        assert verdict(program, numbers.audit, number, 40) == NO_FAMILY  # AF_VSOCK
 
 
 def test_another_architecture_is_killed_and_x32_is_not_there() -> None:

@@ -12,7 +12,7 @@ from environments.db.dialect import DbDialect
 from environments.os.dialect import OsDialect
 from schemas.episode import Episode, Solver, Turn
 from schemas.run_config import CurateConfig
-from schemas.task_spec import Check, Provenance, Setup, TaskSpec
+from schemas.task_spec import GUESSABLE, Check, Probe, Provenance, Setup, TaskSpec
 from schemas.trajectory import Trajectory, approximate_tokens
 from tasks.curate_episode import content_sha, make_trajectory, render_messages, why_refused
 
@@ -189,6 +189,11 @@ def test_a_trajectory_names_its_sources_and_counts_its_tokens() -> None:
         not trajectory.backfilled
         and finish(make_turns(("bash", "ls"), ("answer", "7"), source="backfilled")).backfilled
     )
+
+
+def test_a_task_that_can_be_guessed_tags_its_trajectory() -> None:
+    tag = Probe(name=GUESSABLE, passed=True)
+    assert finish(TURNS, probes=(tag,)).guessable and not finish(TURNS).guessable
 
 
 def test_capabilities_say_what_was_done() -> None:

@@ -11,7 +11,8 @@ import pytest
 from schemas.completion import CompletionRequest
 from schemas.errors import BudgetError, EnvironmentFault, SandboxError, TeacherError
 from schemas.task_spec import Probe, TaskSpec
-from tasks.generate_tasks import TRIES, Candidate, derive_tasks, generate_round, try_all
+from tasks.generate_tasks import derive_tasks, generate_round
+from tasks.try_tasks import TRIES, Candidate, try_all
 from tasks.workshop import Workshop
 from teachers.scripted import Scripted
 
@@ -40,7 +41,7 @@ class Gatekeeper:
         self.fates = fates
         self.asked: list[str] = []
 
-    def describe(self) -> dict[str, str]:
+    def describe(self, spec: TaskSpec | None = None) -> dict[str, str]:
         return {"image": "image", "sandbox": "walls"}
 
     async def admit(self, spec: TaskSpec) -> tuple[Probe, ...]:
@@ -170,7 +171,7 @@ async def test_a_sandbox_that_breaks_is_tried_again_before_the_task_is_blamed(
 ) -> None:
     gate = Gatekeeper(number=[SandboxError("died")] * breaks)
     candidates = [Candidate(spec, "source") for spec in make_specs(1)]
-    tried, failed = await try_all(open_shop(worlds={"os": gate}), candidates)
+    tried, failed = await try_all({"os": gate}, candidates, 4)
     assert (len(tried), len(failed), len(gate.asked)) == (1, 0, breaks + 1)
 
 
@@ -178,7 +179,7 @@ async def test_a_sandbox_that_stays_broken_is_named(
     open_shop: Callable[..., Workshop], make_specs: Callable[[int], list[TaskSpec]]
 ) -> None:
     gate = Gatekeeper(number=SandboxError("died"))
-    _, (refused,) = await try_all(open_shop(worlds={"os": gate}), [Candidate(s, "source") for s in make_specs(1)])
+    _, (refused,) = await try_all({"os": gate}, [Candidate(s, "source") for s in make_specs(1)], 4)
     assert (refused.stage, refused.reason, refused.detail) == ("admit", "sandbox_error", "died")
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
+from schemas.release import GuessableShare
 from schemas.run_config import MixtureConfig
 from tasks.mix_samples import AGENT, Candidate, Mixture, mix_samples, sampling_key
 
@@ -94,6 +95,46 @@ def test_more_general_data_of_one_stratum_leaves_the_others_rows_alone() -> None
     after = mix_samples(agent(20), general(50, "gpt-4") + general(900, "gpt-3.5"), MixtureConfig())
     chosen = [{pick.id for pick in mixture.picks if pick.stratum == "gpt-4"} for mixture in (before, after)]
     assert chosen[0] == chosen[1]
+
+
+def tagged(count: int) -> list[Candidate]:
+    return [Candidate(f"g{i}", turns=2, tokens=100, guessable=True) for i in range(count)]
+
+
+def test_guessable_rows_are_capped_counted_and_noted_and_general_rows_follow() -> None:
+    chats = general(400, "gpt-4") + general(400, "gpt-3.5")
+    mixture = mix_samples(agent(90) + tagged(30), chats, MixtureConfig(guessable=0.1))
+    assert mixture.guessable == GuessableShare(asked=0.1, achieved=0.1, rows=10, left_out=20)
+    (ours, *_) = mixture.shares
+    assert (ours.rows, ours.available) == (100, 120) and len(mixture.picks) == 500
+    assert mixture.notes == (
+        "20 agent rows left out whose answer a guess may hit: the recipe takes 10% of such at most, and 10 are in.",
+    )
+
+
+def test_guessable_rows_below_the_cap_all_go_in() -> None:
+    mixture = mix_samples(agent(90) + tagged(9), [], MixtureConfig(eta=1.0))
+    assert mixture.guessable == GuessableShare(asked=0.1, achieved=round(9 / 99, 6), rows=9, left_out=0)
+    assert mixture.notes == ()
+
+
+@pytest.mark.parametrize(("cap", "rows"), [(0.0, 0), (1.0, 5)])
+def test_nothing_but_guessable_rows_is_a_mixture_only_where_the_recipe_takes_all(cap: float, rows: int) -> None:
+    mixture = mix_samples(tagged(5), [], MixtureConfig(eta=1.0, guessable=cap))
+    assert (len(mixture.picks), mixture.guessable.left_out) == (rows, 5 - rows)
+    assert ("No trajectory is eligible: the mixture is empty." in mixture.notes) == (rows == 0)
+
+
+@settings(deadline=None)
+@given(honest=st.integers(0, 60), over=st.integers(0, 60), cap=st.sampled_from([0.0, 0.05, 0.1, 1 / 3, 0.5, 0.9, 1.0]))
+def test_the_cap_holds_and_one_row_more_would_break_it(honest: int, over: int, cap: float) -> None:
+    rows = agent(honest) + tagged(over)
+    mixture = mix_samples(rows, [], MixtureConfig(eta=1.0, guessable=cap))
+    kept = mixture.guessable.rows
+    assert len(mixture.picks) == honest + kept and kept + mixture.guessable.left_out == over
+    assert kept <= cap * (honest + kept) + 1e-9
+    assert kept == over or kept + 1 > cap * (honest + kept + 1) - 1e-9
+    assert mix_samples(rows[::-1], [], MixtureConfig(eta=1.0, guessable=cap)) == mixture
 
 
 ETAS = st.sampled_from([0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.9, 1.0])

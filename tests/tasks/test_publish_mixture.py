@@ -13,7 +13,7 @@ import pytest
 
 from schemas.errors import ConfigError
 from schemas.rejection import Rejection
-from schemas.release import Release
+from schemas.release import GuessableShare, Release
 from tasks.mix_samples import AGENT
 from tasks.publish_mixture import choose_rows, publish_release
 from tasks.workshop import Workshop
@@ -108,3 +108,23 @@ async def test_another_curation_s_trajectories_are_not_mixed_in(shop: Workshop, 
         await publish_release.fn(1, [])
     open_shop(home=shop.home, curate__per_task=1, mixture__curation_id=shop.curation_id)
     assert (await publish_release.fn(1, [])).curation_id == shop.curation_id
+
+
+async def test_rows_whose_answer_can_be_guessed_are_capped_counted_in_the_release_and_on_its_card(
+    shop: Workshop, open_shop: Any
+) -> None:
+    tagged = set(shop.warehouse.column("trajectories", "trajectory_id", "guessable"))
+    specs = shop.warehouse.read("task_specs")
+    guessable = [spec.task_id for spec in specs if spec.is_guessable]
+    assert tagged == set(shop.warehouse.column("trajectories", "trajectory_id", "task_id IN ?", (guessable,)))
+    everything = open_shop(home=shop.home, mixture__guessable=1.0)
+    whole = await publish_release.fn(1, [])
+    assert whole.guessable == GuessableShare(
+        asked=1.0, achieved=round(len(tagged) / whole.shares[0].rows, 6), rows=len(tagged), left_out=0
+    )
+    open_shop(home=everything.home, mixture__guessable=0.0)
+    none = await publish_release.fn(1, [])
+    assert none.guessable == GuessableShare(asked=0.0, achieved=0.0, rows=0, left_out=len(tagged))
+    assert not tagged & set(rows_of(none)) and none.shares[0].rows == none.shares[0].available - len(tagged)
+    assert f"{len(tagged)} were left out" in Path(none.path, "README.md").read_text(encoding="utf-8")
+    assert shop.warehouse.read("releases", "release_id = ?", (none.release_id,))[0].guessable == none.guessable

@@ -12,8 +12,9 @@ from environments.base import Action, Reading, Step, World
 from schemas.completion import ChatMessage, Completion, CompletionRequest
 from schemas.episode import Episode, Solver, Turn, Verdict, make_episode_id
 from schemas.errors import BudgetError, CheckError, ContextOverflow, EnvironmentFault, SandboxError, TeacherError
-from schemas.task_spec import Check, Probe, Provenance, Script, Setup, TaskSpec
-from tasks.roll_out import Attempt, NoJournal, Rules, replay_reference, roll_out
+from schemas.task_spec import SOFTWARE, Check, Probe, Provenance, Script, Setup, TaskSpec
+from tasks.journal import NoJournal
+from tasks.roll_out import Attempt, Rules, replay_reference, roll_out
 from teachers.scripted import Scripted, receipt
 
 ACTIONS = ("go to shelf 1", "go to desk 1", "take mug 1 from shelf 1", "put mug 1 in sink 1")
@@ -42,6 +43,10 @@ class House:
         self._break("verify")
         passed = any(action.text == ACTIONS[3] for action in self.acted)
         return Verdict(name="passed" if passed else "failed", reward=float(passed), detail="looked into the sink")
+
+    async def fingerprint(self) -> str:
+        self._break("fingerprint")
+        return f"house after {len(self.acted)} actions"
 
     async def close(self) -> None:
         self.closed = True
@@ -89,7 +94,10 @@ class HouseHome:
         self.script: Sequence[Action] = ()
         self._listed, self._breaks = listed, breaks
 
-    def describe(self) -> Mapping[str, str]:
+    async def world_id_of(self, spec: TaskSpec) -> str:
+        return self.world_id
+
+    def describe(self, spec: TaskSpec | None = None) -> Mapping[str, str]:
         return {"image": "house-image", "sandbox": "none"}
 
     def open(self, spec: TaskSpec) -> House:
@@ -202,6 +210,7 @@ async def test_an_episode_says_who_made_it_and_on_what() -> None:
     assert episode.episode_id == make_episode_id(SPEC.task_id, "solver", "house-world", 1)
     assert (episode.build, episode.attempt, episode.try_number, episode.landing) == (3, 1, 1, "landing")
     assert (episode.solver, episode.image, episode.sandbox) == (SOLVER, "house-image", "none")
+    assert (episode.software, episode.state_digest) == (SOFTWARE, "house after 1 actions")
     assert {(t.episode_id, t.landing) for t in turns} == {(episode.episode_id, "landing")}
 
 
@@ -415,3 +424,8 @@ async def test_a_reference_that_never_ends_its_episode_does_not_pass() -> None:
 def test_a_receipt_names_the_request() -> None:
     request = RULES.request((ChatMessage(role="user", content="?"),), 1)
     assert receipt(request, "!").completion_id == request.request_hash
+
+
+async def test_a_verdict_stands_where_the_state_cannot_be_digested() -> None:
+    episode, _ = await roll(act(ACTIONS[3]), HouseHome(fingerprint=SandboxError("gone")))
+    assert (episode.outcome, episode.verdict, episode.state_digest) == ("finished", "passed", None)

@@ -15,7 +15,7 @@ import yaml
 from formats.dataset_card import CardTable, ReleaseFacts
 from formats.huggingface import ReleaseRow, verify_release
 from schemas.errors import ExpectationError
-from schemas.release import Share, SourceDigest
+from schemas.release import GuessableShare, Share, SourceDigest
 from schemas.run_config import BudgetConfig, CollectConfig, MixtureConfig, RunConfig, TeacherConfig
 from schemas.trajectory import Message
 from tasks.write_release import make_release_id, write_release
@@ -51,7 +51,8 @@ def make_facts(config: RunConfig = CONFIG, sources: tuple[SourceDigest, ...] = S
         for n, a, r in (("agent", 0.2, 10), ("gpt-4", 0.8, 40))
     )
     release_id = make_release_id(sources, config, "lock")
-    return ReleaseFacts(release_id, config, "curation", sources, shares, tables=(TABLE,), **fields)
+    guessable = GuessableShare(asked=0.1, achieved=0.1, rows=1, left_out=1234)
+    return ReleaseFacts(release_id, config, "curation", sources, shares, guessable, tables=(TABLE,), **fields)
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -177,6 +178,8 @@ def test_the_card_tells_datasets_where_the_rows_are_and_people_what_they_are(fol
         "| trajectories | aa |",
     ):
         assert line in body.split("\n")
+    assert "Of the agent rows 1 (10.0%) answer a task whose answer a guess may hit" in body
+    assert "takes at most 10% of these; 1,234 were left out." in body
 
 
 def test_every_table_on_the_card_stands_between_blank_lines(folder: Path) -> None:

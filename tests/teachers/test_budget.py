@@ -281,7 +281,7 @@ def test_the_bound_counts_samples_tools_calls_and_schemas(ask):
     assert at_most(called, None).tokens > plain + 800
 
 
-def test_a_request_costs_the_budget_less_than_thirty_microseconds(ask):
+def test_a_request_costs_the_budget_less_than_its_hash_costs_the_ledger(ask):
     class Instant(Scripted):
         async def complete(self, request: CompletionRequest) -> Completion:
             return answer
@@ -292,13 +292,21 @@ def test_a_request_costs_the_budget_less_than_thirty_microseconds(ask):
     stages = StageBudgets(collect_episodes=StageBudget(usd=1e6))
     teacher = Budgeted(Instant([]), Purse(BudgetConfig(usd=1e6, tokens=10**12, stages=stages)), PRICES)
 
-    async def run(count: int) -> float:
+    async def budget(count: int) -> float:
         started = time.process_time()
         for _ in range(count):
             await teacher.complete(request)
-        return (time.process_time() - started) / count
+        return time.process_time() - started
 
-    assert min(asyncio.run(run(2_000)) for _ in range(3)) < 30e-6
+    def hashes(count: int) -> float:
+        started = time.process_time()
+        for _ in range(count):
+            assert request.request_hash
+        return time.process_time() - started
+
+    # In turns, against work of the same process: half of it, on a fast machine and on a slow one.
+    ratios = [asyncio.run(budget(1_000)) / hashes(1_000) for _ in range(5)]
+    assert min(ratios) < 1
 
 
 def test_a_model_without_a_price_is_refused_before_the_first_call_with_the_line_that_is_missing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import uuid
 
 import pytest
@@ -11,7 +12,6 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import teachers.ledger_writer
 from schemas.completion import Completion, CompletionRequest
 from schemas.errors import ConfigError, InputError, WarehouseError
 from teachers.ledger import Ledger
@@ -188,7 +188,7 @@ async def test_an_answer_that_stood_before_is_told_from_a_new_one_of_the_same_gr
     first, second = Ledger(place), Ledger(place)
     await store(first, ask("a"))
     groups: list[dict[str, object]] = []
-    writer = LedgerWriter(second._engine, second._desk.find, groups.append, lambda: 1)
+    writer = LedgerWriter(second._engine, second._desk.find, groups.append)
     for text in "ab":
         writer.put(Paid(ask(text), receipt(ask(text), "late")))
     writer.close()
@@ -198,23 +198,22 @@ async def test_an_answer_that_stood_before_is_told_from_a_new_one_of_the_same_gr
     second.close()
 
 
-@pytest.mark.parametrize(("in_flight", "groups"), [(1, [1, 2]), (9, [3])])
-async def test_a_lone_answer_is_committed_at_once_and_one_of_many_waits_for_others(
-    tmp_path, ask, monkeypatch, in_flight, groups
-):
-    monkeypatch.setattr(teachers.ledger_writer, "_LONGEST_PAUSE_SECONDS", 1.0)
-    engine = open_engine(tmp_path / "ledger.sqlite")
+async def test_a_commit_holds_what_came_in_while_the_last_one_was_made(place, ask):
+    engine, first_is_told = open_engine(place), threading.Event()
     told: list[int] = []
-    writer = LedgerWriter(engine, lambda keys: {}, lambda outcomes: told.append(len(outcomes)), lambda: in_flight)
-    slow = [receipt(ask(text), "x").model_copy(update={"latency_seconds": 1000.0}) for text in "abc"]
-    writer.put(Paid(ask("a"), slow[0]))
-    while in_flight == 1 and not told:
-        await asyncio.sleep(0.001)
-    writer._in_flight = lambda: 9
-    writer.put(Paid(ask("b"), slow[1]))
-    writer.put(Paid(ask("c"), slow[2]))
+
+    def tell(outcomes: dict[str, object]) -> None:
+        told.append(len(outcomes))
+        first_is_told.wait(10)
+
+    writer = LedgerWriter(engine, lambda keys: {}, tell)
+    for number in range(40):
+        writer.put(Paid(ask(f"{number}"), receipt(ask(f"{number}"), "x")))
+        while not told:
+            await asyncio.sleep(0.001)
+    first_is_told.set()
     writer.close()
-    assert told == groups
+    assert told == [1, 39]
     engine.dispose()
 
 

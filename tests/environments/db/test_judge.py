@@ -77,6 +77,15 @@ def test_rows_whose_values_do_not_belong_together_are_wrong(answer: str) -> None
     assert not judge_rows(answer, PAIRS, False).passed
 
 
+def test_a_result_set_keeps_its_columns_in_their_order_and_its_rows_in_any() -> None:
+    rows = [("fern", 40), ("oak", 2000)]
+    assert judge_rows('[["oak", 2000], ["fern", 40]]', rows, False, True).passed
+    assert judge_rows('[[40, "fern"], [2000, "oak"]]', rows, False).passed
+    assert judge_rows('[[40, "fern"], [2000, "oak"]]', rows, False, True).reason == "wrong_answer"
+    assert judge_rows('[["oak", 2000], ["fern", 40]]', rows, True, True).reason == "wrong_order"
+    assert judge_rows("[]", [], False, True).passed and not judge_rows("[]", rows, False, True).passed
+
+
 def test_one_row_may_come_as_a_flat_list() -> None:
     assert judge_rows('["Ann", 3]', [("Ann", 3)], False).passed
     assert not judge_rows('["Ann", 4]', [("Ann", 3)], False).passed

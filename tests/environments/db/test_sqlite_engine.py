@@ -12,6 +12,7 @@ import pytest
 
 from environments.db.engine import SqlLimits
 from environments.db.sqlite_engine import SqliteEngine
+from environments.db.sqlite_worker import Kept
 from environments.db.store import store_database
 from schemas.errors import EnvironmentFault
 from schemas.task_spec import Column, Setup, TableData
@@ -60,6 +61,64 @@ async def test_every_database_is_its_own(engine: SqliteEngine) -> None:
     first, second = await engine.open(PETS), await engine.open(PETS)
     await first.execute("DELETE FROM pets")
     assert (await second.execute("SELECT count(*) FROM pets")).rows == ((3,),)
+
+
+async def test_episodes_of_one_set_up_do_not_see_each_other(engine: SqliteEngine) -> None:
+    first = await engine.open(PETS)
+    schema, state = first.schema, await first.state()
+    for sql in ("UPDATE pets SET age = 9", "CREATE TABLE cats (name TEXT)", "ALTER TABLE pets ADD COLUMN fur TEXT"):
+        assert (await first.execute(sql)).error is None, sql
+    changed = await first.state()
+    assert (set(changed.tables), changed.schema_digest != state.schema_digest) == ({"pets", "cats"}, True)
+    await first.close()
+    second = await engine.open(PETS)
+    assert (second.schema, second.tables, await second.state()) == (schema, ("pets",), state)
+
+
+async def test_equal_numbers_of_two_types_make_two_set_ups(engine: SqliteEngine) -> None:
+    shown = []
+    for value in (1, 1.0):
+        table = TableData(name="t", columns=(Column(name="a", type=""),), rows=((value,),))
+        shown.append((await (await engine.open(Setup(tables=(table,)))).execute("SELECT typeof(a) FROM t")).rows)
+    assert shown == [(("integer",),), (("real",),)]
+
+
+async def test_a_schema_that_was_changed_and_changed_back_is_read_anew(engine: SqliteEngine) -> None:
+    database = await engine.open(PETS)
+    before = await database.state()
+    for sql in ("BEGIN", "CREATE INDEX by_age ON pets (age)", "ROLLBACK", "CREATE INDEX by_age ON pets (name)"):
+        await database.execute(sql)
+    assert set((await database.state()).objects) - set(before.objects) == {"index by_age"}
+    await database.execute("DROP INDEX by_age")
+    assert await database.state() == before
+
+
+async def test_a_view_left_half_read_hinders_none_after_it(engine: SqliteEngine) -> None:
+    database = await engine.open(PETS)
+    assert (await database.table("pets", limit=1)).truncated
+    assert (await database.table("cats")).error == "no such table: main.cats"
+    assert len((await database.table("pets")).rows) == 3
+
+
+def test_what_is_kept_has_bounds_and_the_oldest_makes_room() -> None:
+    kept: Kept[str] = Kept(10)
+    for name, size in (("a", 4), ("b", 4), ("c", 5)):
+        kept.keep(name, name, size)
+    assert [kept.get(name) for name in "abc"] == [None, "b", "c"]
+    kept.keep("d", "d", 99)
+    assert [kept.get(name) for name in "bcd"] == [None, None, "d"]
+
+
+async def test_closing_twice_loses_no_worker(engine: SqliteEngine) -> None:
+    database, sibling = await engine.open(PETS), await engine.open(PETS)
+    life = engine._workers[0].life
+    for _ in range(2):
+        await database.close()
+    assert (await sibling.execute("SELECT count(*) FROM pets")).rows == ((3,),)
+    await sibling.close()
+    assert life is not None
+    assert (engine._workers[0].life, engine._workers[0].open) == (life, 0)
+    assert life.closed == [] and not life.is_over
 
 
 async def test_one_statement_runs_at_a_time(engine: SqliteEngine) -> None:
@@ -180,10 +239,10 @@ async def test_a_worker_that_overruns_is_replaced_and_its_databases_are_made_aga
     await sibling.execute("DELETE FROM pets WHERE age = 3")
     # No clock is looked at inside one call of instr: only the host's own deadline ends this.
     slow = "SELECT instr(hex(zeroblob(4000000)), hex(zeroblob(2000000)) || '1')"
-    started, generation = time.monotonic(), engine._workers[0].generation
+    started, life = time.monotonic(), engine._workers[0].life
     results = await asyncio.gather(guilty.execute(slow), sibling.execute("SELECT count(*) FROM pets"))
     assert time.monotonic() - started < 15
-    assert engine._workers[0].generation > generation
+    assert engine._workers[0].life is not life
     assert "was ended" in str(results[0].error)
     assert results[1].rows == ((2,),)
     assert (await guilty.execute("SELECT count(*) FROM pets")).rows == ((4,),)
@@ -218,6 +277,40 @@ async def test_a_large_file_is_opened_read_only(tmp_path: Path) -> None:
         assert (await database.execute("SELECT length(a) FROM t")).rows == ((1100000,),)
         assert "readonly" in str((await database.execute("DELETE FROM t")).error)
         assert (await database.state()).tables["t"][0] == 1
+
+
+async def test_text_that_is_no_utf8_is_read_like_all_other_and_told_apart(engine: SqliteEngine) -> None:
+    states = []
+    for value in ("x'ff'", "x'fe'", "x'5c786666'"):
+        database = await engine.open(PETS)
+        assert (await database.execute(f"UPDATE pets SET name = CAST({value} AS TEXT)")).error is None
+        states.append((await database.state()).data_digest)
+        names = (await database.table("pets", ["name"])).rows
+    assert names == (("\\xff",),) * 3
+    assert states[0] != states[1] and states[0] == states[2]  # written as it is read: a backslash, x, ff
+
+
+async def test_a_request_behind_a_slow_one_is_neither_killed_nor_run_twice(engine: SqliteEngine) -> None:
+    databases = [await engine.open(PETS) for _ in range(7)]
+    life = engine._workers[0].life
+    late = [database.execute(ENDLESS) for database in databases[:-1]]  # together longer than the last may take
+    await asyncio.gather(*late, databases[-1].execute("INSERT INTO pets VALUES ('Max', 1)"))
+    assert engine._workers[0].life is life
+    assert (await databases[-1].execute("SELECT count(*) FROM pets")).rows == ((4,),)
+
+
+async def test_a_cancelled_statement_ends_the_worker_and_its_siblings_are_asked_again(engine: SqliteEngine) -> None:
+    cancelled, sibling = await engine.open(PETS), await engine.open(PETS)
+    await cancelled.execute("DELETE FROM pets WHERE age = 3")
+    life = engine._workers[0].life
+    running = asyncio.create_task(cancelled.execute(ENDLESS))
+    behind = asyncio.create_task(sibling.execute("INSERT INTO pets VALUES ('Max', 1)"))
+    await asyncio.sleep(0.1)
+    running.cancel()
+    assert (await behind).error is None
+    assert running.cancelled() and engine._workers[0].life is not life
+    assert (await sibling.execute("SELECT count(*) FROM pets")).rows == ((4,),)
+    assert (await cancelled.execute("SELECT count(*) FROM pets")).rows == ((2,),)
 
 
 async def test_what_cannot_be_opened_says_why(engine: SqliteEngine, tmp_path: Path) -> None:

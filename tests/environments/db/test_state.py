@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import math
 import random
+import unicodedata
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from environments.db.state import (
     State,
     agentbench_hash,
     canonical_row,
+    canonical_rows,
     digest_rows,
     row_differences,
     state_differences,
@@ -19,6 +26,47 @@ from environments.db.state import (
 
 VALUES = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.text(), st.binary())
 ROWS = st.lists(st.tuples(VALUES, VALUES), max_size=8)
+
+
+KINDS = VALUES | st.booleans() | st.decimals(allow_nan=False) | st.datetimes() | st.dates() | st.times() | st.floats()
+
+
+def plainly(value: Any) -> str | None:
+    """Say what a value is in a row, kind by kind and one at a time."""
+    if value is None or isinstance(value, str):
+        return None if value is None else "t" + unicodedata.normalize("NFC", value)
+    if isinstance(value, bytes):
+        return "b" + value.hex()
+    if isinstance(value, int):
+        return f"n{int(value)}"
+    if isinstance(value, Decimal):
+        return "n" + (format(value.normalize(), "f") if value.is_finite() else str(value))
+    if isinstance(value, float):
+        is_whole = value.is_integer() and abs(value) < 1e15
+        return f"n{int(value)}" if is_whole else f"n{value:.15g}"
+    return "t" + (value.isoformat(" ") if isinstance(value, datetime) else value.isoformat())
+
+
+@given(st.lists(KINDS))
+@example([])
+@example(
+    [-0.0, 0, 1e15, 10**15, 999999999999999.0, 1e-7, math.inf, math.nan, True, "\ud800", 'a"\\\x00\x7f', "e\u0301"]
+)
+def test_a_row_is_the_json_of_its_values(row: list[Any]) -> None:
+    written = json.dumps([plainly(value) for value in row]).encode()
+    assert [canonical_row(row), *canonical_rows([row, row], range(len(row)))] == [written] * 3
+
+
+def test_a_digest_does_not_depend_on_how_many_rows_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(n, f"text {n}") for n in range(2500)]
+    digest = digest_rows(["b", "a"], rows)
+    monkeypatch.setattr("environments.db.state._ROWS_AT_ONCE", 7)
+    assert digest[0] == 2500 and digest_rows(["b", "a"], rows) == digest
+
+
+def test_columns_may_have_one_name_or_none_at_all() -> None:
+    assert digest_rows(["a", "a"], [(2, 1)]) != digest_rows(["a", "a"], [(1, 2)])
+    assert digest_rows([], [(), ()])[0] == 2
 
 
 @given(ROWS, st.randoms())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from environments.base import Action, Step
+from environments.db.trials import CHEATS
 from environments.db.world import DbHome
 from schemas.episode import Verdict
 from schemas.errors import CheckError, EnvironmentFault
@@ -196,7 +197,27 @@ async def test_a_label_is_never_replayed(home: DbHome) -> None:
 async def test_an_honest_task_is_admitted(home: DbHome, spec: TaskSpec) -> None:
     probes = await home.admit(spec)
     assert all(probe.passed for probe in probes), probes
-    assert {"reference_passes_1", "reference_passes_2", "nothing_fails"} <= {probe.name for probe in probes}
+    names = [probe.name for probe in probes]
+    assert {"reference_passes_1", "reference_passes_2", "nothing_fails"} <= set(names)
+    cheats = CHEATS if spec is BIRTHDAY else ()  # an answer is compared with rows that no statement of theirs can reach
+    tried = ["unearned_answer_fails", *cheats]
+    assert [name for name in names if name in CHEATS or name == "unearned_answer_fails"] == tried
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_guessable"),
+    [
+        ("SELECT count(*) FROM pets WHERE kind = 'dog'", True),
+        ("SELECT age FROM pets WHERE name = 'Rex'", True),
+        ("SELECT name FROM pets WHERE kind = 'dog'", False),
+        ("SELECT kind, count(*) FROM pets GROUP BY kind", False),
+    ],
+)
+async def test_a_question_with_a_common_answer_is_tagged(home: DbHome, sql: str, is_guessable: bool) -> None:
+    spec = task(sql, check=Check(kind="rows"))
+    tried = spec.model_copy(update={"probes": await home.admit(spec)})
+    assert all(probe.passed for probe in tried.probes)
+    assert tried.is_guessable is is_guessable
 
 
 @pytest.mark.parametrize(

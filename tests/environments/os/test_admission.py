@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from environments.os.cheats import is_plain_comparison
 from environments.os.generation import load_seeds, make_spec
 from environments.os.world import OsHome
-from schemas.task_spec import Probe, Provenance, TaskSpec
+from schemas.task_spec import Check, Probe, Provenance, Script, TaskSpec
 
 MakeTask = Callable[..., TaskSpec]
 ALL = [
@@ -18,7 +19,12 @@ ALL = [
     "reference_repeats",
     "nothing_fails",
     "any_answer_fails",
+    "common_answers_fail",
+    "injected_answer_fails",
+    "unearned_answer_fails",
 ]
+CHEATED = ["startup_exit_fails", "forged_tools_fail", "killed_check_fails", "written_files_fail", "wiped_files_fail"]
+"""Tried where the check does more than compare two texts."""
 
 
 async def failing(home: OsHome, spec: TaskSpec) -> Probe | None:
@@ -32,7 +38,8 @@ async def test_every_seed_of_ours_is_admitted(home: OsHome, seed: object) -> Non
     spec = make_spec(seed.task, topic="files", parents=(), provenance=Provenance(source=seed.name))  # type: ignore[attr-defined]
     probes = await home.admit(spec)
     assert [probe for probe in probes if not probe.passed] == []
-    assert [probe.name for probe in probes][:6] == ALL
+    names = [probe.name for probe in probes if probe.name != "guessable"]
+    assert names == [*ALL, *(["reads_no_file"] if is_plain_comparison(spec) else CHEATED)]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +87,8 @@ async def test_a_dishonest_task_is_turned_away(
         {"reference": "grep -c 'curl ' /root/n || true", "init": "echo 'curl x' > /root/n"},
         {"init": "echo 5 > /root/n; echo 'http://example.com/wget' > /root/urls"},
         {"init": "touch -d '2020-01-01' /root/n", "reference": "date -r /root/n +%s"},
+        {"init": "touch -d '2020-01-01' /root/n", "reference": "date -r /root/n +%F"},
+        {"init": "echo 2020-01-01 > /root/n", "reference": 'date -d "$(cat /root/n)" +%j'},
         {"reference": "cat /root/n; exit 0"},
         {"init": "echo 5 > /root/n; cat > /root/notes <<'EOF'\ncurl is a tool\nping pong\nEOF"},
     ],
@@ -88,10 +97,101 @@ async def test_an_honest_task_is_not_suspected(home: OsHome, make_task: MakeTask
     assert await failing(home, make_task(**fields)) is None
 
 
+@pytest.mark.parametrize(
+    ("fields", "name", "said"),
+    [
+        ({"evaluation": '[ "$1" = "$2" ] || [ "$1" = 7 ]'}, "common_answers_fail", "'7'"),
+        ({"init": "echo 17 > /root/n", "evaluation": '[[ "$2" == *"$1"* ]]'}, "nothing_fails", "untouched"),
+        (
+            {"init": "echo 17 > /root/n", "evaluation": '[ -n "$1" ] && [[ $2 == *"$1"* ]]'},
+            "common_answers_fail",
+            "'1'",
+        ),
+        ({"evaluation": "[ $1 = $2 ]"}, "injected_answer_fails", "1 = 1 -o 1"),
+        ({"evaluation": "[ $1 -eq $2 ]"}, "injected_answer_fails", "1 = 1 -o 1"),
+        ({"evaluation": '[ -n "$1" ] && [[ $2 == $1 ]]'}, "injected_answer_fails", "*"),
+        ({"evaluation": 'echo "$2" | grep -qx "$1"'}, "injected_answer_fails", ".*"),
+        ({"evaluation": 'eval "[ \\"$1\\" = $2 ]"'}, "injected_answer_fails", "exit 0"),
+        ({"evaluation": 'want=$2; [[ "$1" -eq "$want" ]]'}, "injected_answer_fails", "want"),
+        ({"init": "echo 17 > /root/n", "evaluation": '[[ " $1 " == *" $2 "* ]]'}, "injected_answer_fails", "0 1 2 3"),
+        ({"evaluation": 'source ~/.bashrc; [ "$1" = "$2" ]'}, "startup_exit_fails", "exit 0"),
+        (
+            {"reference": "echo total: 5 > /root/out", "evaluation": "grep -q total /root/out"},
+            "written_files_fail",
+            "written into every file",
+        ),
+        (
+            {
+                "init": "echo ERROR > /root/log",
+                "reference": "echo ok > /root/log",
+                "evaluation": "! grep ERROR /root/log",
+            },
+            "wiped_files_fail",
+            "emptied",
+        ),
+    ],
+)
+async def test_a_task_that_can_be_cheated_is_turned_away_by_the_cheat(
+    home: OsHome, make_task: MakeTask, fields: dict[str, str], name: str, said: str
+) -> None:
+    probe = await failing(home, make_task(**fields))
+    assert probe is not None
+    assert probe.name == name
+    assert said in probe.detail
+
+
+async def test_tools_of_the_agents_own_are_seen_to_cheat_where_the_check_trusts_them(
+    home: OsHome, make_task: MakeTask
+) -> None:
+    code = '[ "$(printf %s "$1" | cksum)" = "$(printf %s "$2" | cksum)" ]'
+    for trusted in (True, False):
+        check = Check(kind="script", scripts=(Script(code=code),), trusted_tools=trusted)
+        probe = await failing(home, make_task(check=check))
+        assert (probe and probe.name) == (None if trusted else "forged_tools_fail")
+
+
+@pytest.mark.parametrize(
+    "evaluation",
+    [
+        'python3 -c "import json, sys; sys.exit(json.loads(sys.argv[1]) != json.loads(sys.argv[2]))" "$1" "$2"',
+        'python3 - "$1" "$2" <<"EOF"\nimport sys\nsys.exit(sys.argv[1] != sys.argv[2])\nEOF',
+        'cd /root && python3 -m json.tool n >/dev/null && [ "$1" = "$2" ]',
+    ],
+)
+async def test_no_module_of_the_agents_own_is_loaded_by_a_check_that_calls_python(
+    home: OsHome, make_task: MakeTask, evaluation: str
+) -> None:
+    assert await failing(home, make_task(evaluation=evaluation)) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"init": "mkdir /root/d; echo 1 > /root/d/x", "reference": "rm -r /root/d", "evaluation": "[ ! -e /root/d ]"},
+        {"reference": "echo done > /root/out", "evaluation": '[ "$(cat /root/out)" = "done" ]'},
+    ],
+)
+async def test_a_cheat_that_does_the_work_is_none(home: OsHome, make_task: MakeTask, fields: dict[str, str]) -> None:
+    assert await failing(home, make_task(**fields)) is None
+
+
+@pytest.mark.parametrize(
+    "reference", ["date +%F", "date +%A", "printf '%(%H)T\\n'", "python3 -c 'print(hash(\"a\"))'", "(echo $BASHPID)"]
+)
+async def test_another_seed_and_another_clock_show_what_depends_on_them(
+    home: OsHome, make_task: MakeTask, reference: str
+) -> None:
+    probe = await failing(home, make_task(reference=reference))
+    assert probe is not None
+    assert probe.name == "reference_repeats"
+
+
 async def test_what_can_be_guessed_is_noted_and_let_in(home: OsHome, make_task: MakeTask) -> None:
-    probes = await home.admit(make_task(init="echo 4 > /root/n"))
+    spec = make_task(init="echo 4 > /root/n")
+    probes = await home.admit(spec)
     assert probes[-1].name == "guessable"
     assert probes[-1].passed
+    assert spec.model_copy(update={"probes": probes}).is_guessable and not spec.is_guessable
 
 
 async def test_admission_says_the_same_every_time(home: OsHome, make_task: MakeTask) -> None:

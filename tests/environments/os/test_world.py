@@ -11,6 +11,8 @@ from environments.base import Action
 from environments.os.world import OsHome
 from sandboxes.base import Capabilities, Limits
 from sandboxes.bubblewrap import Bubblewrap
+from sandboxes.container.backend import Container
+from sandboxes.container.engine import Engine
 from schemas.errors import ConfigError, EnvironmentFault
 from schemas.task_spec import Check, Script, TaskSpec
 
@@ -30,9 +32,26 @@ def test_the_world_id_names_what_makes_episodes_differ(sandbox: Bubblewrap) -> N
     assert len(others | {world_id}) == 5
 
 
+def test_another_backend_is_another_world(sandbox: Bubblewrap) -> None:
+    backends = [Container(Engine(name), sandbox.image) for name in ("docker", "podman")]
+    assert len({OsHome(backend, "a").world_id for backend in (sandbox, *backends)}) == 3
+
+
+async def test_a_task_that_asks_for_another_image_is_turned_down(sandbox: Bubblewrap, make_task: MakeTask) -> None:
+    spec = make_task()
+    asks = {name: spec.model_copy(update={"setup": spec.setup.model_copy(update={"image": name})}) for name in "ab"}
+    home = OsHome(sandbox, "digest", image_names=("a",))
+    async with home.open(asks["a"]) as episode:
+        await episode.reset()
+    async with home.open(asks["b"]) as episode:
+        with pytest.raises(EnvironmentFault, match="asks for the image 'b', and this world's stands for a") as caught:
+            await episode.reset()
+    assert not caught.value.transient
+
+
 def test_a_changed_contract_is_a_changed_id(sandbox: Bubblewrap) -> None:
     fixed = Bubblewrap(sandbox.image, Limits(64, 256, 512, 64, 64, 60, 16384))
-    assert OsHome(fixed, "image").world_id == "46a028f2978f5e44d02e88db39ce3399"
+    assert OsHome(fixed, "image").world_id == "b0648e61661bb3d2a746c3bb51491202"
 
 
 async def test_provenance_names_image_and_sandbox(home: OsHome, sandbox: Bubblewrap) -> None:

@@ -143,7 +143,7 @@ async def test_concurrent_requests_go_out_together_and_everyone_gets_their_own_a
     assert [c.completion_id for c in completions] == [r.request_hash for r in requests]
     assert len(server.batches.batches) == 1 and sorted(server.submitted) == sorted(r.request_hash for r in requests)
     assert ("POST", "chat") not in server.calls
-    written = [orjson.loads(line)["custom_id"] for f in server.batches.files.values() for line in f.splitlines()]
+    written = [orjson.loads(line)["custom_id"] for f in list(server.batches.files.values()) for line in f.splitlines()]
     assert written != [r.request_hash for r in requests], "the lines came back in another order"
 
 
