@@ -25,6 +25,7 @@ KEYS = {"funnel", "reject-reasons", "yield-by-world", "cost", "data-card", "rele
 START_SECONDS = 120
 FIRINGS_SECONDS = 420
 """Start, a wait for the full minute, a build, a minute more and a build."""
+LOG_SECONDS = 30
 
 
 class Up(NamedTuple):
@@ -125,6 +126,11 @@ def log_of(running: Up, build: dict[str, Any]) -> list[str]:
     return [line["message"] for line in lines]
 
 
+def stages_told(running: Up, build: dict[str, Any]) -> list[str]:
+    log = log_of(running, build)
+    return [stage for stage in STAGES if any(line.startswith(f"{stage}: ") for line in log)]
+
+
 def rows_of_build(home: Path, build: int) -> dict[str, int]:
     warehouse = Warehouse(home)
     rows = {table: warehouse.count(table, f"build = {build}") for table in ("task_specs", "episodes", "releases")}
@@ -141,8 +147,8 @@ def test_the_smoke_deployment_fires_twice_and_its_second_build_is_whole(tmp_path
         assert {"trajmill", "smoke", "config:smoke"} <= set(second["tags"])
         assert stages_of(running, second) == dict.fromkeys(STAGES, "COMPLETED")
         assert artifacts_of(running, second) == KEYS
-        log = log_of(running, second)
-        assert [stage for stage in STAGES if any(line.startswith(f"{stage}: ") for line in log)] == list(STAGES)
+        # Prefect sends a run's lines every two seconds, the last of them after its state
+        wait_until(lambda: stages_told(running, second) == list(STAGES), LOG_SECONDS, "a line of every stage")
         assert running.stop(signal.SIGINT) == 0
     assert all(rows_of_build(running.home, 2).values()), rows_of_build(running.home, 2)
     assert (running.home / "prefect" / "server.log").read_text() == ""
