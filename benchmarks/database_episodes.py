@@ -97,4 +97,6 @@ def measure() -> Mapping[str, list[float] | str]:
 
 if __name__ == "__main__":
     for name, rates in measure().items():
-        print(f"{name:12}" + (f"left out: {rates}" if isinstance(rates, str) else " ".join(f"{r:6.0f}/s" for r in rates)))
+        print(
+            f"{name:12}" + (f"left out: {rates}" if isinstance(rates, str) else " ".join(f"{r:6.0f}/s" for r in rates))
+        )
