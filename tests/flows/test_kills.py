@@ -218,6 +218,19 @@ def kill_and_continue(builder: Builder, stage: str, share: float, how: signal.Si
             share /= 2  # it went faster than the one that the stages' lengths were taken of
             killed = end_at(builder, stage, share, how)
     assert killed is not None, f"{1 + TRIES} builds were over before {how.name} in {stage} ended them"
+    return continued(builder, killed)
+
+
+def kill_amid_a_rollout(builder: Builder, seen: dict[str, str]) -> Killed:
+    """End a fresh build once an attempt has shown what it did not show in another build, then run it to its end."""
+    for _ in range(1 + TRIES):
+        killed = end_when(builder, lambda process, home: wait_for_news(process, home, seen), 0.0, signal.SIGKILL)
+        if killed and shows_news(killed.home, seen):  # else its shard landed meanwhile
+            return continued(builder, killed)
+    raise AssertionError(f"{1 + TRIES} builds landed what they showed before they were killed")
+
+
+def continued(builder: Builder, killed: Killed) -> Killed:
     builder.endpoint.asked.clear()
     killed.told = builder.run(killed.home)
     killed.again = list(builder.endpoint.asked)
@@ -225,11 +238,18 @@ def kill_and_continue(builder: Builder, stage: str, share: float, how: signal.Si
 
 
 def end_at(builder: Builder, stage: str, share: float, how: signal.Signals) -> Killed | None:
-    """Return what a build left when it was ended, or None where it was over before."""
+    """Return what a build left when it was ended in a stage, or None where it was over before."""
+    seconds = share * builder.seconds[stage]
+    return end_when(builder, lambda process, home: wait_until(process, home, stage, seconds), share, how)
+
+
+def end_when(
+    builder: Builder, wait: Callable[[subprocess.Popen[bytes], Path], None], share: float, how: signal.Signals
+) -> Killed | None:
     home = builder.new_home()
     builder.endpoint.asked.clear()
     with builder.running(home) as process:
-        wait_until(process, home, stage, share * builder.seconds[stage])
+        wait(process, home)
         family = descendants(process.pid)
         if how is signal.SIGINT:
             os.killpg(process.pid, how)  # what Ctrl-C in a terminal does
@@ -252,6 +272,19 @@ def wait_until(process: subprocess.Popen[bytes], home: Path, stage: str, seconds
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and stage_of(home) == stage:
         time.sleep(0.005)
+
+
+def wait_for_news(process: subprocess.Popen[bytes], home: Path, seen: dict[str, str]) -> None:
+    wait_until(process, home, "collect_episodes", 0)
+    while stage_of(home) == "collect_episodes" and not shows_news(home, seen):
+        time.sleep(0.005)
+
+
+def shows_news(home: Path, seen: dict[str, str]) -> bool:
+    """Whether the journal holds what an attempt did not show in the build that `seen` is of."""
+    with closing(sqlite3.connect(f"file:{home}/state.sqlite?mode=ro", uri=True)) as db:
+        shown = db.execute("SELECT episode_id, observation FROM journal").fetchall()
+    return any(episode in seen and observation not in seen[episode] for episode, observation in shown)
 
 
 def paid_of(builder: Builder, home: Path) -> set[str]:
@@ -323,6 +356,14 @@ def differing_tasks(one: Path, other: Path) -> set[str]:
     return found
 
 
+def shown_in(home: Path, tasks: set[str]) -> dict[str, str]:
+    """Return all that the attempts at some tasks showed, by episode."""
+    query = "SELECT e.episode_id, string_agg(t.observation, chr(10)) FROM episodes e JOIN turns t USING (episode_id) "
+    return dict(
+        Warehouse(home).query(query + "WHERE list_contains(?::VARCHAR[], e.task_id) GROUP BY ALL", (sorted(tasks),))
+    )
+
+
 def told_tasks(home: Path) -> set[str]:
     """Return the tasks of which an attempt is told as not reproducible."""
     where = "outcome = 'environment_error' AND outcome_reason = 'not_reproducible'"
@@ -341,7 +382,7 @@ def without(home: Path, table: str, tasks: set[str]) -> dict[tuple[Any, ...], st
     return {key: row for key, row in rows_of(home, table).items() if of(key) not in tasks}
 
 
-# A build whose tasks show times, process ids and random names: ten kills.
+# A build whose tasks show times, process ids and random names: ten kills at random, and one amid a rollout of such.
 
 
 @pytest.fixture(scope="module")
@@ -361,7 +402,8 @@ def references(restless: Builder) -> tuple[Path, Path]:
 def killed(restless: Builder, references: tuple[Path, Path]) -> list[Killed]:
     rng = random.Random(SEED)
     moments = [(stage, rng.random()) for stage in STAGES for _ in range(KILLS_PER_STAGE)]
-    return [kill_and_continue(restless, stage, share) for stage, share in moments]
+    at_random = [kill_and_continue(restless, stage, share) for stage, share in moments]
+    return [*at_random, kill_amid_a_rollout(restless, shown_in(references[0], differing_tasks(*references)))]
 
 
 def test_kills_fall_into_every_stage(
