@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import sqlite3
 
+from environments.db.quoting import quoted
+
 
 class Catalogue:
     """What the functions below say of one database; its objects are read when they are first asked for."""
@@ -69,8 +71,3 @@ def schema_objects(connection: sqlite3.Connection) -> dict[str, str]:
 def _pragma(connection: sqlite3.Connection, pragma: str, name: str, first: int, last: int) -> list[list[str]]:
     rows = connection.execute(f"PRAGMA main.{pragma}({quoted(name)})")
     return [["" if v is None else str(v) for v in row[first:last]] for row in rows]
-
-
-def quoted(name: str) -> str:
-    """Quote an identifier."""
-    return '"' + name.replace('"', '""') + '"'

@@ -34,7 +34,7 @@ _GRACE_SECONDS = 2.0
 _ENDED = "the statement used more time or memory than it may and was ended"
 _TABLES_BYTES = 32 << 20
 _PACKAGE = Path(environments.db.__file__).resolve().parent
-_MODULES = ("__init__.py", "state.py", "sqlite_catalogue.py", "sqlite_guard.py", "sqlite_worker.py")
+_MODULES = ("__init__.py", "quoting.py", "state.py", "sqlite_catalogue.py", "sqlite_guard.py", "sqlite_worker.py")
 _Source = tuple[dict[str, Any], bytes]
 """What a request to open says of the database, and its inline tables as JSON."""
 _START = (

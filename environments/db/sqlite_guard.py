@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from environments.db.sqlite_catalogue import Catalogue, quoted, schema_version
+from environments.db.quoting import quoted
+from environments.db.sqlite_catalogue import Catalogue, schema_version
 
 _READ_PRAGMAS = frozenset(
     ("table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list")

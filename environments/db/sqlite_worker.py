@@ -1,6 +1,6 @@
 """The jailed process that holds SQLite databases: frames of JSON on a socket, many databases by handle.
 
-It imports the standard library and the three modules beside it that are bound into the jail. The deadline does not
+It imports the standard library and the modules beside it that are bound into the jail. The deadline does not
 fire inside one opcode: the host kills the process then, and loses nothing (`sqlite_engine.py`).
 """
 
@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
-from environments.db.sqlite_catalogue import quoted
+from environments.db.quoting import quoted
 from environments.db.sqlite_guard import Held, Template, Viewer, built, strict_text, template
 from environments.db.state import SqlValue, digest_rows
 

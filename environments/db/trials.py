@@ -13,6 +13,7 @@ from environments.base import Action
 from environments.db.engine import SqlEngine
 from environments.db.episode import DbEnvironment
 from environments.db.judge import judge_rows
+from environments.db.quoting import quoted
 from environments.db.state import SqlValue
 from schemas.task_spec import GUESSABLE, Probe, TaskSpec
 
@@ -51,7 +52,7 @@ async def cheats_fail(home: Opener, spec: TaskSpec, tables: Sequence[str], right
     yield await _fails(home, spec, "unearned_answer_fails", "no statement was run", (), right)
     if spec.check.kind not in JUDGED_BY_STATE:
         return  # an answer is compared with the reference's rows on a fresh database, whatever the agent's came to
-    table = _quoted(spec, tables[0]) if tables else "nonesuch"
+    table = quoted(tables[0], spec.setup.dialect) if tables else "nonesuch"
     for name, (said, statements) in CHEATS.items():
         yield await _fails(home, spec, name, said, [text.format(table=table) for text in statements], NO_ANSWER)
 
@@ -72,8 +73,3 @@ async def _fails(home: Opener, spec: TaskSpec, name: str, said: str, statements:
         verdict = await environment.verify()
     is_failed = verdict.name == "failed"
     return Probe(name=name, passed=is_failed, detail="" if is_failed else f"{said}, and the answer {answer!r} passes")
-
-
-def _quoted(spec: TaskSpec, table: str) -> str:
-    mark = "`" if spec.setup.dialect == "mysql" else '"'
-    return f"{mark}{table}{mark}"

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from environments.db import quoting
+
+quoted = partial(quoting.quoted, dialect="mysql")
 Ask = Callable[..., Sequence[Sequence[Any]]]
 """Run a query with its parameters and return its rows."""
 
@@ -93,8 +97,3 @@ def _parts(ask: Ask, database: str, tables: Iterable[str]) -> Iterator[tuple[str
         yield "references", ask(_REFERENCES, database, database)
     if "CHECK" in made:
         yield "checks", ask(_CHECKS, database)
-
-
-def quoted(name: str) -> str:
-    """Quote an identifier."""
-    return "`" + name.replace("`", "``") + "`"

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from environments.db.quoting import quoted
+
 _OURS = (
     # By what depends on the schema, since no catalogue has an index by schema alone.
     "WITH named AS MATERIALIZED (SELECT d.classid, d.objid FROM pg_depend d JOIN pg_namespace n ON n.oid = d.refobjid"
@@ -128,11 +130,6 @@ def schema_objects(catalogue: Catalogue) -> dict[str, str]:
                 shapes[table][at].append(what)
     objects = {f"table {name}": json.dumps([sorted(shape[0]), sorted(shape[1])]) for name, shape in shapes.items()}
     return objects | {f"{kind} {name}": " ".join(str(text).split()) for kind, name, text in catalogue.texts}
-
-
-def quoted(name: str) -> str:
-    """Quote an identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def quoted_if_needed(name: str) -> str:

@@ -17,11 +17,11 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
 from environments.db.engine import Result, SqlLimits
+from environments.db.quoting import quoted
 from environments.db.server import postgres_catalogue as catalogue
 from environments.db.server.classification import Touch, read_touch
 from environments.db.server.fetching import fetch, plain
 from environments.db.server.lasting import Lasting
-from environments.db.server.postgres_catalogue import quoted
 from environments.db.server.slot import Made
 from environments.db.state import State, digest_rows
 from schemas.errors import EnvironmentFault, SandboxError
