@@ -145,7 +145,7 @@ class Pod:
 
     async def _gone(self, init: int) -> None:
         gone: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_reader(init, _settle, gone)
+        self._loop.add_reader(init, settle, gone)
         try:
             await gone
         finally:
@@ -223,7 +223,8 @@ async def wait_for_end(pod: Pod, job: Job, seconds: float = KILL_SECONDS) -> End
     raise SandboxError("a sandboxed process does not die; is the machine's disk or memory stuck?")
 
 
-def _settle(future: asyncio.Future[None]) -> None:
+def settle(future: asyncio.Future[None]) -> None:
+    """End a wait, once."""
     if not future.done():
         future.set_result(None)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from sandboxes.arguments import View, bash_command, shell_prologue
 from sandboxes.base import ExecResult, Limits
 from sandboxes.output import Output
-from sandboxes.pod import Ended, Job, Pod, wait_for_end
+from sandboxes.pod import Ended, Job, Pod, settle, wait_for_end
 from schemas.errors import SandboxError
 
 READY_SECONDS = 20.0
@@ -173,7 +173,7 @@ class Shell:
 
     async def _until_writable(self) -> None:
         writable: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_writer(self._orders, _settle, writable)
+        self._loop.add_writer(self._orders, settle, writable)
         try:
             await writable
         finally:
@@ -223,11 +223,6 @@ class Shell:
             os.close(self._status)
             os.close(self._orders)
             self._status = self._orders = -1
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _number_of(record: bytes) -> int | None:
