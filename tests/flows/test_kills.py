@@ -276,7 +276,7 @@ def wait_until(process: subprocess.Popen[bytes], home: Path, stage: str, seconds
 
 def wait_for_news(process: subprocess.Popen[bytes], home: Path, seen: dict[str, str]) -> None:
     wait_until(process, home, "collect_episodes", 0)
-    while stage_of(home) == "collect_episodes" and not shows_news(home, seen):
+    while process.poll() is None and stage_of(home) == "collect_episodes" and not shows_news(home, seen):
         time.sleep(0.005)
 
 
