@@ -24,7 +24,7 @@ from sandboxes.container.diagnosis import diagnose
 from sandboxes.container.engine import MOST_OF_A_KIND, OWNER_LABEL, Engine, write_profile
 from sandboxes.container.image import BWRAP, bring_image
 from sandboxes.container.keeper import DOOR, POINT
-from sandboxes.container.owner import is_alive, owner_of_mine
+from sandboxes.owner import is_alive, owner_of_mine
 from sandboxes.pod import Pod
 from schemas.errors import SandboxError
 from schemas.task_spec import Script

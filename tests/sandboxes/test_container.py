@@ -17,8 +17,8 @@ from sandboxes.container.backend import Container, sweep
 from sandboxes.container.diagnosis import diagnose
 from sandboxes.container.engine import OWNER_LABEL, Engine
 from sandboxes.container.image import bring_image
-from sandboxes.container.owner import is_alive, owner_of_mine
 from sandboxes.images import Image, host_image
+from sandboxes.owner import is_alive, owner_of_mine
 from schemas.errors import SandboxError
 from schemas.settings import default_cache
 

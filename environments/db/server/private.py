@@ -17,9 +17,10 @@ from pathlib import Path
 from sandboxes.base import Limits
 from sandboxes.binary import owner_id, runs_as_root
 from sandboxes.jail import jail
+from sandboxes.owner import is_alive, owner_of_mine
 from schemas.errors import SandboxError
 
-_OWNER = re.compile(r"trajmill-(?:mariadb|postgres)-(\d+)-(\d+)-")
+_OWNER = re.compile(r"trajmill-(?:mariadb|postgres)-([0-9a-f]+)-(\d+)-(\d+)-(\d+)-")
 _SHARED_MEMORY = frozenset(("shmget",))
 """PostgreSQL takes a few bytes of System V memory to be alone on its data; they go with the jail's IPC namespace."""
 _POLL_SECONDS = 0.02
@@ -30,7 +31,7 @@ FILE_MB = 512
 
 def own_folder(kind: str) -> Path:
     """Make a folder that names this process, for everything that the servers of one engine keep."""
-    folder = Path(tempfile.mkdtemp(prefix=f"trajmill-{kind}-{os.getpid()}-{_started(os.getpid())}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"trajmill-{kind}-{owner_of_mine().replace('/', '-')}-"))
     give(folder)
     return folder
 
@@ -46,17 +47,8 @@ def sweep() -> None:
     """Remove the folders of processes that are gone; their servers died with them."""
     for folder in Path(tempfile.gettempdir()).iterdir():
         owner = _OWNER.match(folder.name)
-        if owner and _started(int(owner[1])) != int(owner[2]):
+        if owner and not is_alive("/".join(owner.groups())):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _started(pid: int) -> int:
-    """Return when a process began, in clock ticks since boot; 0 where there is none (proc(5), field 22)."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    return int(stat.rpartition(")")[2].split()[19])
 
 
 class PrivateServer:

@@ -1,4 +1,4 @@
-"""Whose a container is: the label by which one that outlived its process is found and removed."""
+"""Whose a container or a folder is: the label by which what outlived its process is found and removed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ def owner_of_mine() -> str:
 def is_alive(owner: str) -> bool:
     """Return whether the process of a label may still live; one of another PID namespace cannot be judged from here."""
     where, pid, started = owner.rsplit("/", 2)
-    if where.partition("/")[0] != BOOT.read_text().strip():
+    if where.partition("/")[0] != _boot():
         return False
     return where != _where() or _started(int(pid)) == started
 
 
 def _where() -> str:
-    return f"{BOOT.read_text().strip()}/{Path('/proc/self/ns/pid').readlink().name}"
+    namespace = Path("/proc/self/ns/pid").readlink().name  # pid:[4026531836]
+    return f"{_boot()}/{namespace[len('pid:[') : -1]}"
+
+
+def _boot() -> str:
+    """Return enough of the boot's id: a folder's name holds it, and a socket's path has 107 bytes."""
+    return BOOT.read_text()[-13:].strip()
 
 
 def _started(pid: int) -> str:
