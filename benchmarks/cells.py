@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.clients import BARE, OURS, Client, Run, Stand
 from benchmarks.mock_endpoint import RETRY_AFTER_SECONDS, Habits, draw
 from benchmarks.peers.ours import LEDGER, PRICE
-from teachers.ledger import Ledger
+from teachers.ledger.ledger import Ledger
 
 SLACK_SECONDS = 0.5
 """How much later than its time-out a request may be given up."""

@@ -16,9 +16,9 @@ from typing import Any
 from environments.db.families.questions import expected_rows, recognise_question
 from environments.db.rehearsal import DbRehearsal
 from environments.os.rehearsal import OsRehearsal
+from rehearsals.plan import SOLVER_FAULTS, TASK_FAULTS, model_seed, solver_fault, task_fault
 from schemas.completion import CompletionRequest
 from schemas.run_config import FaultsConfig
-from teachers.offline.plan import SOLVER_FAULTS, TASK_FAULTS, model_seed, solver_fault, task_fault
 
 SOUND = "nothing planted"
 SOLVER_CLASSES = (*SOLVER_FAULTS, SOUND)

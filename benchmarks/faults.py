@@ -25,15 +25,15 @@ from benchmarks.fault_truth import (
 )
 from benchmarks.page import Marks, table_line
 from flows.open_workshop import open_workshop
-from tasks.collect_episodes import collect_shard, plan_shards
-from tasks.curate_trajectories import count_shards, curate_shard
-from tasks.generate_tasks import derive_tasks, generate_round
+from tasks.collect.episodes import collect_shard, plan_shards
+from tasks.curate.trajectories import count_shards, curate_shard
+from tasks.generate.rounds import derive_tasks, generate_round
 from tasks.land_completions import land_completions
 from tasks.workshop import Workshop
 
 OVERRIDES = {
-    "generate.os.requests": 300,
-    "generate.db.requests": 150,
+    "worlds.os.requests": 300,
+    "worlds.db.requests": 150,
     "collect.attempts": 3,
     "curate.per_task": 3,
     "faults.solver": 0.7,
@@ -58,7 +58,7 @@ class Case:
     detail: str = ""
     answer: str | None = None
     replies: tuple[str, ...] = ()
-    """The solver's replies; a task's one draft."""
+    """The solver's replies, each with the action that it was read as; a task's one draft."""
     actions: tuple[str, ...] = ()
     """What was done, by kind: bash, sql, answer, finish, invalid."""
     name: str = ""
@@ -80,10 +80,14 @@ class Found:
     tasks: tuple[Case, ...]
 
 
-async def plant(home: Path) -> Found:
-    """Run the stages up to curation on a fresh home and compare each row with the plan."""
+async def plant(home: Path, **requests: int) -> Found:
+    """Run the stages up to curation on a fresh home and compare each row with the plan.
+
+    `requests` are those of a world, by its name, where fewer than for the page will do.
+    """
     os.environ["TRAJMILL_HOME"] = str(home)
-    async with open_workshop("build", "demo", OVERRIDES) as workshop:
+    fewer = {f"worlds.{world}.requests": count for world, count in requests.items()}
+    async with open_workshop("build", "demo", OVERRIDES | fewer) as workshop:
         await _make_tasks(workshop)
         await asyncio.gather(*(_collect(workshop, world) for world in workshop.worlds))
         for index in range(count_shards(workshop)):
@@ -107,7 +111,7 @@ async def _collect(workshop: Workshop, world: str) -> None:
 def _episodes(workshop: Workshop) -> Iterable[Case]:
     """Compare the episodes that a teacher wrote; equal ones and those over the cap were found right all the same."""
     rows = workshop.warehouse.query(
-        "WITH said AS (SELECT episode_id, landing, list(reply ORDER BY index) AS replies, "
+        "WITH said AS (SELECT episode_id, landing, list(concat_ws(chr(10), reply, action) ORDER BY index) AS replies, "
         "list(action_kind ORDER BY index) AS kinds, arg_min(completion_id, index) AS first FROM turns GROUP BY ALL), "
         "refused AS (SELECT split_part(source, '/', 1) AS episode_id, reason, detail FROM rejections "
         "WHERE stage = 'curate') "

@@ -28,7 +28,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl, urlencode
@@ -106,6 +106,7 @@ class Run:
     seconds: Counter[int] = field(default_factory=Counter)
     window: deque[float] = field(default_factory=deque)
     """When the answers of the last second were begun."""
+    clock: Callable[[], float] = time.monotonic
     cpu_before: float = field(default_factory=time.process_time)
 
     def arrive(self, prompt: bytes) -> Fate:
@@ -161,7 +162,7 @@ class Run:
         return "answer"
 
     def _has_room(self) -> bool:
-        now = time.monotonic()
+        now = self.clock()
         while self.window and self.window[0] <= now - 1:
             self.window.popleft()
         if len(self.window) >= self.habits.per_second:

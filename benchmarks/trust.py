@@ -18,13 +18,13 @@ from typing import NamedTuple
 import orjson
 
 from benchmarks.page import Marks, table_line
-from environments.base import Action
+from environments.base import Action, judge_episode
 from environments.os.answers import COMMON, GARBAGE, passing, tricks_for
 from environments.os.cheats import CONTENT, SAID, TAMPERING, Cheat, is_same_work
 from environments.os.check import Evidence
 from environments.os.episode import OsEnvironment
-from environments.os.world import OsHome
-from formats.agentbench_os import read_tasks
+from environments.os.importers.agentbench import read_tasks
+from environments.os.world import OsWorld
 from sandboxes.bubblewrap import Bubblewrap
 from sandboxes.images import host_image
 from schemas.errors import CheckError, EnvironmentFault
@@ -75,57 +75,57 @@ def read_all(folder: Path) -> list[TaskSpec]:
     return [row for file in FILES for row in read_tasks(folder / file) if isinstance(row, TaskSpec)]
 
 
-async def try_task(home: OsHome, spec: TaskSpec) -> Trial:
+async def try_task(world: OsWorld, spec: TaskSpec) -> Trial:
     """Try a task with every cheat alone, each in a sandbox of its own, judged in both ways."""
     answers = (None, *GARBAGE, *COMMON, *tricks_for(spec))
-    known = await _passing_untouched(home, spec, answers)
+    known = await _passing_untouched(world, spec, answers)
     tried = [("nothing_fails", (None,)), ("any_answer_fails", GARBAGE), ("injected_answer_fails", tricks_for(spec))]
     always = [probe for probe, group in tried if known & set(group)]
     guesses = tuple(answer for answer in COMMON if answer in known)
     always += [*GUESSES] if guesses else []
     ours, theirs = [*always], [*always, *(["unearned_answer_fails"] if guesses else [])]
-    if await _is_taken_unearned(home, spec, guesses):
+    if await _is_taken_unearned(world, spec, guesses):
         ours.append("unearned_answer_fails")
     for one in (*TAMPERING, *CONTENT) if spec.check.kind == "chain" else ():
-        through = await _cheat(home, spec, one, known)
+        through = await _cheat(world, spec, one, known)
         ours += [one.probe] if through[0] else []
         theirs += [one.probe] if through[1] else []
     return Trial(name_of(spec), tuple(ours), tuple(theirs), guesses)
 
 
-async def _passing_untouched(home: OsHome, spec: TaskSpec, answers: Sequence[str | None]) -> set[str | None]:
-    async with home.open(spec) as environment:
+async def _passing_untouched(world: OsWorld, spec: TaskSpec, answers: Sequence[str | None]) -> set[str | None]:
+    async with world.open(spec) as environment:
         await environment.reset()
         await environment.step(Action("bash", "true"))
         return await _passing(environment, spec, await environment.freeze(), answers)
 
 
-async def _is_taken_unearned(home: OsHome, spec: TaskSpec, guesses: Sequence[str]) -> bool:
+async def _is_taken_unearned(world: OsWorld, spec: TaskSpec, guesses: Sequence[str]) -> bool:
     """Give a right guess before any command."""
-    async with home.open(spec) as environment:
+    async with world.open(spec) as environment:
         await environment.step(Action("answer", (*guesses, "0")[0]))
-        return (await environment.verify()).name == "passed"
+        return (await judge_episode(environment)).name == "passed"
 
 
-async def _cheat(home: OsHome, spec: TaskSpec, one: Cheat, known: set[str | None]) -> tuple[bool, bool]:
+async def _cheat(world: OsWorld, spec: TaskSpec, one: Cheat, known: set[str | None]) -> tuple[bool, bool]:
     """Return whether an answer passes after a cheat that does not pass on the untouched system: by us, by them."""
     answers = [answer for answer in SAID if answer not in known]
     agentbench = spec.model_copy(update={"check": spec.check.model_copy(update={"trusted_tools": False})})
-    async with home.open(spec) as environment:
+    async with world.open(spec) as environment:
         await environment.reset()
         await environment.step(Action("bash", one.code(spec)))
         evidence = await environment.freeze()
         ours = await _passing(environment, spec, evidence, answers)
         theirs = await _passing(environment, agentbench, evidence, answers)
-        if (ours or theirs) and None not in spec.check.scripts and await _does_the_work(home, spec, evidence):
+        if (ours or theirs) and None not in spec.check.scripts and await _does_the_work(world, spec, evidence):
             return False, False
     return bool(ours), bool(theirs)
 
 
-async def _does_the_work(home: OsHome, spec: TaskSpec, cheated: Evidence) -> bool:
-    async with home.open(spec) as environment:
+async def _does_the_work(world: OsWorld, spec: TaskSpec, cheated: Evidence) -> bool:
+    async with world.open(spec) as environment:
         await environment.reset()
-        await home.replay(environment, spec)
+        await environment.follow()
         return await is_same_work(spec, cheated, await environment.freeze(), environment.timeouts.check)
 
 
@@ -142,11 +142,11 @@ async def try_all(specs: Iterable[TaskSpec]) -> list[Trial]:
     """Try tasks, a few at once."""
     sandbox = Bubblewrap(host_image(default_cache()))
     gate = asyncio.Semaphore(AT_ONCE)
-    async with OsHome(sandbox, sandbox.image.digest) as home:
+    async with OsWorld(sandbox, sandbox.image.digest) as world:
 
         async def one(spec: TaskSpec) -> Trial:
             async with gate:
-                return await try_task(home, spec)
+                return await try_task(world, spec)
 
         return list(await asyncio.gather(*(one(spec) for spec in specs)))
 

@@ -9,7 +9,9 @@ bin=$1
 "$bin/ruff" check --quiet .
 "$bin/mypy"
 "$bin/lint-imports" --no-cache
+"$bin/python" deployments/readme_map.py --check
 "$bin/python" -m schemas.tables --check docs/tables.md
-"$bin/python" -m formats.task_jsonl --check docs/task-spec.schema.json
-"$bin/python" -m formats.recorded_episodes --check docs/recorded-episode.schema.json
+"$bin/python" -m formats.tasks.task_jsonl --check docs/task-spec.schema.json
+"$bin/python" -m formats.logs.recorded_episodes --check docs/recorded-episode.schema.json
+"$bin/python" -m commands.formats_page --check docs/formats.md
 "$bin/python" -m pytest --quiet tests/test_house.py

@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 from jinja2 import TemplateError
 
-from eft.emulator import Emulator, Reply, Sampling
+from eft.emulator import EmulatedReply, EmulatedSampling, Emulator
 from eft.errors import RequestError
 
 _UNKNOWN = ("tools", "response_format", "stream", "functions")
@@ -61,7 +61,7 @@ class ChatServer:
         tokens: list[int] = tokenizer(text, add_special_tokens=False).input_ids
         return tokens
 
-    def _word(self, reply: Reply, prompt_tokens: int, with_logprobs: bool) -> dict[str, Any]:
+    def _word(self, reply: EmulatedReply, prompt_tokens: int, with_logprobs: bool) -> dict[str, Any]:
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": reply.text},
@@ -82,7 +82,7 @@ class ChatServer:
             },
         }
 
-    def _logprobs(self, reply: Reply) -> list[dict[str, Any]]:
+    def _logprobs(self, reply: EmulatedReply) -> list[dict[str, Any]]:
         return [
             self._entry(one.token, one.logprob) | {"top_logprobs": [self._entry(*other) for other in one.likeliest]}
             for one in reply.drawn
@@ -117,7 +117,7 @@ def read_body(raw: bytes, name: str) -> dict[str, Any]:
     return body
 
 
-def read_sampling(body: Mapping[str, Any]) -> Sampling:
+def read_sampling(body: Mapping[str, Any]) -> EmulatedSampling:
     """Read how a reply is to be drawn.
 
     Raises:
@@ -125,7 +125,7 @@ def read_sampling(body: Mapping[str, Any]) -> Sampling:
     """
     stop = body.get("stop") or ()
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    return Sampling(
+    return EmulatedSampling(
         max_tokens=int(_number({"max_tokens": limit}, "max_tokens", 1024, 1, 1 << 20)),
         temperature=_number(body, "temperature", 1.0, 0, 2),
         top_p=_number(body, "top_p", 1.0, 0, 1),

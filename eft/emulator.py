@@ -17,7 +17,7 @@ from eft.errors import RequestError, is_out_of_memory
 
 
 @dataclass(frozen=True)
-class Sampling:
+class EmulatedSampling:
     max_tokens: int
     temperature: float = 1.0
     """0 = always the likeliest token."""
@@ -42,7 +42,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Reply:
+class EmulatedReply:
     text: str
     drawn: tuple[Drawn, ...]
     """Every token, an end-of-text token included."""
@@ -77,7 +77,9 @@ class Emulator:
         self.context = min((length for length in lengths if length), default=None)
         """Tokens of prompt and reply together; None = no model names a limit."""
 
-    def write(self, prompt: Sequence[int], sampling: Sampling, given_up: threading.Event | None = None) -> Reply:
+    def write(
+        self, prompt: Sequence[int], sampling: EmulatedSampling, given_up: threading.Event | None = None
+    ) -> EmulatedReply:
         """Write a reply to a prompt's tokens; `given_up` ends it early.
 
         Raises:
@@ -90,7 +92,7 @@ class Emulator:
                 drawn.append(one)
                 text, stopped = self._read(drawn, sampling.stop)
                 if stopped or len(drawn) == room or (given_up and given_up.is_set()):
-                    return Reply(text, tuple(drawn), "stop" if stopped else "length")
+                    return EmulatedReply(text, tuple(drawn), "stop" if stopped else "length")
         except (RuntimeError, MemoryError) as error:
             if is_out_of_memory(error):
                 raise RequestError(_too_large(prompt), code="out_of_memory") from error
@@ -113,7 +115,7 @@ class Emulator:
             )
         return int(min(max_tokens, self.context - len(prompt)))
 
-    def _draw(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[Drawn]:
+    def _draw(self, prompt: Sequence[int], sampling: EmulatedSampling) -> Iterator[Drawn]:
         dice = torch.Generator()
         dice.seed() if sampling.seed is None else dice.manual_seed(sampling.seed % 2**63)
         after = self.distributions(prompt)
@@ -153,7 +155,7 @@ def emulate(large_base: Any, small_tuned: Any, small_base: Any) -> Any:
     return torch.log_softmax(total, dim=-1)
 
 
-def choose(logprobs: Any, sampling: Sampling, dice: Any) -> int:
+def choose(logprobs: Any, sampling: EmulatedSampling, dice: Any) -> int:
     """Draw a token: the likeliest at temperature 0, else by chance among the likeliest that make up top_p."""
     if sampling.temperature == 0:
         return int(logprobs.argmax())

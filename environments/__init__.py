@@ -1,0 +1,1 @@
+"""WORLDS: the seam, shared admission, dialects and self-instruct, and one folder a world."""

@@ -1,18 +1,31 @@
-"""The seam: a world in three small things, `World`, `Environment` and `Dialect`.
+"""The seam: a `World` opens live `Environment`s, words conversations in `Dialect`s and has an `Author` for new tasks.
 
-A world never calls a model: it builds requests and reads replies, `tasks/` calls. One folder per world; adding a world
-adds a folder and one line in `environments/registry.py`.
+A world never calls a model: it builds requests and reads replies, `tasks/` calls. It is a folder beside this file, or
+an installed package (`environments/registry.py`); no line outside it names it. docs/architecture.md shows how.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
-from schemas.completion import ChatMessage
-from schemas.episode import Verdict
+import orjson
+
+from prompts import Prompt
+from rehearsals.base import Rehearsal
+from schemas.completion import Completion
+from schemas.episode import Turn, Verdict
+from schemas.errors import CheckError, EnvironmentFault
+from schemas.message import Message, Tool, ToolCall
+from schemas.record import Record, canonical_json, digest
 from schemas.recording import RecordedTurn
+from schemas.rejection import Refusal, Rejection
+from schemas.run_config import GenerateConfig, RunConfig
 from schemas.task_spec import Probe, TaskSpec
 
 UNCHANGED = "as set up"
@@ -21,27 +34,34 @@ UNCHANGED = "as set up"
 
 @dataclass(frozen=True)
 class Action:
-    """What the solver does in one turn."""
+    """One thing that the solver does."""
 
     kind: str
     """bash, sql, answer, finish, or what the world offers."""
     text: str = ""
-    """The command, the statement, the answer."""
+    """The command, the statement, the answer; of an action with several arguments their canonical JSON."""
     arguments: Mapping[str, Any] | None = None
-    """JSON arguments, for dialects with tool calls."""
+    """JSON arguments, where the dialect has tool calls."""
+
+    @classmethod
+    def of(cls, kind: str, arguments: Mapping[str, Any]) -> Action:
+        """Return an action that is its arguments."""
+        return cls(kind, canonical_json(arguments).decode() if arguments else "", arguments)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a dialect understood of a reply."""
+    """What a dialect understood of a completion."""
 
     thought: str | None
-    action: Action | None
-    """None = malformed."""
+    actions: tuple[Action, ...]
+    """In their order; none = malformed."""
     problem: str = ""
     """Why it is malformed."""
     candidate: str = ""
     """Text that was meant to be the action: what is snapped to an admissible one."""
+    calls: tuple[ToolCall, ...] = ()
+    """The calls that the actions were read from, one each; malformed ones, too."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +79,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One past turn as a dialect needs it to render the conversation."""
-
-    observation: str
-    """What was seen before the action."""
-    reply: str
-    """The solver's words."""
-
-
-@dataclass(frozen=True)
-class World:
+class Card:
     """A world's frozen description. Everything here counts in `world_id`."""
 
     name: str
@@ -77,7 +87,7 @@ class World:
     """Raised by hand when the environment's behaviour changes."""
     max_turns: int
     prompt: str
-    """Name of the solver's prompt in `prompts/`."""
+    """Name of the prompt that words its observations."""
     observation_chars: int = 800
     """AgentBench: observations are cut at 800 characters."""
     lists_admissible: bool = False
@@ -86,16 +96,23 @@ class World:
     """Limits and digests of what it runs on."""
 
 
-class Environment(Protocol):
+class Environment(ABC):
     """One live episode; an async context manager whose exit closes it."""
 
+    spec: TaskSpec
+    judge_seconds: float = 600.0
+    """Wall time that `verify` may take: twenty programs of a check at their limit of 30 s each, so that only one that
+    would not end by itself is ended."""
+
+    @abstractmethod
     async def reset(self) -> Step:
-        """Build the initial state and return the instruction as the first observation.
+        """Build the initial state and return the task as the first observation.
 
         Raises:
             EnvironmentFault: the set-up failed.
         """
 
+    @abstractmethod
     async def step(self, action: Action) -> Step:
         """Act once.
 
@@ -103,11 +120,23 @@ class Environment(Protocol):
             EnvironmentFault, SandboxError: the world broke, not the solver.
         """
 
+    @abstractmethod
     async def verify(self) -> Verdict:
         """Judge the final state and answer by execution, in a fresh view, never in the agent's shell.
 
+        Called by `judge_episode` alone. What computes for long does so in a thread or a process: on the event loop it
+        would hold every other episode, and nothing could end it.
+
         Raises:
             CheckError: the check could not run.
+        """
+
+    @abstractmethod
+    async def follow(self) -> tuple[tuple[Action, Step], ...]:
+        """Run the task's reference as the episode (after `reset`) and end it with what it gave; return its turns.
+
+        Raises:
+            EnvironmentFault: the task has none; an answer never comes from a label.
         """
 
     async def fingerprint(self) -> str | None:
@@ -116,44 +145,191 @@ class Environment(Protocol):
         Raises:
             SandboxError: the world broke.
         """
+        return None
 
-    async def close(self) -> None: ...
+    def recall(self, turn: RecordedTurn) -> Action | None:
+        """Return what a recorded turn does in this world as it stands (`submit`: hand in what the last action gave).
 
-    async def __aenter__(self) -> Environment: ...
+        None: the world has no such action, or it says nothing.
+        """
+        return Action(turn.action_kind, turn.action) if turn.action.strip() else None
 
-    async def __aexit__(self, *exception: object) -> None: ...
+    async def close(self) -> None:  # noqa: B027
+        """Let go of what the episode holds; idempotent."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
 
 
 class Dialect(Protocol):
-    """How a conversation with the solver is written and read."""
+    """How a conversation with the solver is written and read. Reading is tolerant, writing is canonical."""
 
-    def context(self, spec: TaskSpec) -> tuple[ChatMessage, ...]:
-        """Return what stands before the task: instructions, acknowledgement, one-shot example (never trained on)."""
+    name: str
+    """react, tools, rounds, or the world's own word; part of `solver_id`."""
+    contract: int
+    """Raised by hand when requests or readings change; the first adds nothing to `solver_id`."""
+    prompt: Prompt
+    """What its requests are worded by; its sha256 counts in `solver_id` and in each request."""
+    stop: tuple[str, ...]
+    """Where an endpoint is to end the reply."""
 
-    def observe(self, observation: str, index: int) -> str:
-        """Word an observation as the user message of turn `index` (0: the task itself)."""
+    def tools(self) -> tuple[Tool, ...]:
+        """Return the functions that a request declares; none = text."""
 
-    def read(self, reply: str) -> Reading:
-        """Read a reply."""
+    def render(self, spec: TaskSpec, turns: Sequence[Turn], observation: str) -> tuple[Message, ...]:
+        """Word the whole request for the next turn, from the turns so far and what is seen now."""
 
-    def write(self, thought: str | None, action: Action) -> str:
-        """Word a turn as the assistant message; inverse of `read`."""
+    def read(self, completion: Completion) -> Reading:
+        """Read a whole completion: text, calls and reasoning."""
+
+    def write(self, turn: Turn) -> Message:
+        """Word a turn as the assistant's message, canonically; `read` understands it as the same actions."""
+
+    def visible(self, spec: TaskSpec, turns: Sequence[Turn], observation: str) -> tuple[Message, ...]:
+        """Word what the solver saw up to now, the turns canonically, without what stood before the task."""
+
+    def conversations(self, spec: TaskSpec, turns: Sequence[Turn]) -> tuple[tuple[Message, ...], ...]:
+        """Word an episode for training: one conversation, or one a round where there is no memory.
+
+        Messages to train on are marked; context (instructions, examples) is not.
+        """
+
+    def reads_back(self, turn: Turn) -> bool:
+        """Whether the turn's canonical wording, thought included, reads as the action that it is."""
 
 
-class Home(Protocol):
+@dataclass(frozen=True)
+class Draw:
+    """What a round of self-instruct draws from."""
+
+    generate: GenerateConfig
+    seed: int
+    build: int
+    index: int
+    """Round, from 0."""
+    machine_made: tuple[TaskSpec, ...]
+    """The world's admitted machine-made tasks: examples."""
+
+
+class Ask(NamedTuple):
+    """One request for a new task."""
+
+    messages: tuple[Message, ...]
+    prompt: Prompt
+    key: str
+    """Names it by all that makes two differ: seed, build, world, round, position."""
+    parents: tuple[str, ...] = ()
+    """Names of the examples, in their order."""
+    facts: Any = None
+    """What the author needs to read the reply: the topic, the database."""
+
+
+class Author(ABC):
+    """Makes up tasks: words the requests of a round, reads their replies, derives tasks from what the user has."""
+
+    looks: ClassVar[bool] = False
+    """Whether it looks at the opened world to word a request."""
+
+    def __init__(self, requests: int) -> None:
+        """`requests` are those of a build, cut into rounds."""
+        self.requests = requests
+
+    def positions(self, generate: GenerateConfig, index: int) -> range:
+        """Return the positions of the requests that round `index` asks, evenly and in order."""
+        return range(self.requests * index // generate.rounds, self.requests * (index + 1) // generate.rounds)
+
+    @abstractmethod
+    async def asks(self, draw: Draw) -> list[Ask]:
+        """Word the requests of a round."""
+
+    @abstractmethod
+    def read(self, completion: Completion, ask: Ask) -> TaskSpec | Refusal:
+        """Read a whole reply; its provenance is the caller's to add."""
+
+    def derivable(self, taken: frozenset[str]) -> int:
+        """Count what this build would derive from: each gives a task to solve and one whose reference is replayed."""
+        return 0
+
+    def derive(self, taken: frozenset[str]) -> AsyncIterator[TaskSpec | Rejection]:
+        """Yield this build's tasks that need no model: from questions with their answers, from games.
+
+        `taken` names the sources (`provenance.source`) that earlier builds took.
+        """
+        return _nothing()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how a world is opened."""
+
+    config: RunConfig
+    home: Path
+    cache: Path
+    """Base images."""
+    servers: Mapping[str, str] = field(default_factory=dict)
+    """URLs of database servers by SQL dialect."""
+
+
+class World(ABC):
     """Opens environments of one world: the part that owns sandboxes, engines and their pools.
 
-    An async context manager. `world_id` is fixed once it is entered (image digests are known then).
+    Made without opening anything: dialects and validation need nothing more. An async context manager; `card` and
+    `world_id` are fixed once it is entered, when image digests are known.
     """
 
-    @property
-    def world(self) -> World: ...
+    name: ClassVar[str]
+    contract: ClassVar[int] = 1
+    """Raised by hand when episodes would come out otherwise."""
+    check_contract: ClassVar[int] = 1
+    """Raised by hand when its checks refuse what they let pass before; in no id: an episode keeps its own."""
+    Config: ClassVar[type[Record]] = Record
+    """Its section `[worlds.<name>]`, where unknown keys are errors."""
+    typical: ClassVar[tuple[float, int, int]] = (4.0, 60, 60)
+    """Turns of an episode, tokens of a reply and of an observation: for estimates where there was no build yet."""
+    threshold: ClassVar[float] = 1.0
+    """Reward from which on an episode is kept, unless `curate.thresholds` says otherwise (AgentTuning: 1)."""
+    dialects: Mapping[str, Dialect]
+    """By name, the default one first."""
+    max_turns: int
+    """Turns that an episode may have."""
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = config
+
+    @classmethod
+    def at(cls, place: Place, config: Any) -> Self:
+        """Return the world of a run, not yet entered; `config` is its section."""
+        return cls(config)
 
     @property
-    def dialect(self) -> Dialect: ...
+    def card(self) -> Card:
+        """Describe the world; known once it is entered."""
+        return Card(self.name, self.contract, self.max_turns, next(iter(self.dialects.values())).prompt.name)
+
+    @classmethod
+    def rehearsal(cls) -> Rehearsal | None:
+        """Return its part of the offline teacher; None = that one cannot play here."""
+        return None
 
     @property
-    def world_id(self) -> str: ...
+    def author(self) -> Author | None:
+        """Return who makes up its tasks; None = they are only imported."""
+        return None
+
+    async def probe(self) -> None:  # noqa: B027
+        """Try what it needs on this machine.
+
+        Raises:
+            ConfigError: it does not work here; the text says what to do.
+        """
+
+    @property
+    def world_id(self) -> str:
+        """h(world, contract, limits, what it runs on)."""
+        return digest("world", self.card)
 
     async def world_id_of(self, spec: TaskSpec) -> str:
         """Return the id that episodes of `spec` carry: another than `world_id` where what it runs on is another.
@@ -161,27 +337,143 @@ class Home(Protocol):
         Raises:
             ConfigError: what it runs on is not here; the text says what brings it.
         """
+        return self.world_id
 
     def describe(self, spec: TaskSpec | None = None) -> Mapping[str, str]:
         """Return provenance: image, sandbox; of what `spec` runs on, whose `world_id_of` was asked for before."""
+        return {}
 
+    @abstractmethod
     def open(self, spec: TaskSpec) -> Environment:
         """Return an environment for one episode of `spec`, not yet reset."""
 
-    async def replay(
-        self, environment: Environment, spec: TaskSpec
-    ) -> tuple[Sequence[tuple[Action, Step]], str | None]:
-        """Run the reference as the episode (after `reset`); return its turns and the answer that its output gives."""
+    def problem_of(self, spec: TaskSpec) -> Refusal | None:
+        """Return what is wrong with a task's set-up, reference or check, as far as reading it tells.
 
-    def read_recorded(self, environment: Environment, turn: RecordedTurn) -> Action | None:
-        """Return what a recorded turn does in this world as it stands (`submit`: the answer that the last action gave).
-
-        None: the world has no such action, or it says nothing.
+        Asked before a task is tried or imported; what it does not see and breaks the world turns the task away then.
         """
+        return None
 
-    async def admit(self, spec: TaskSpec) -> tuple[Probe, ...]:
-        """Try a task in fresh environments: the reference passes twice, doing nothing fails, no answer passes."""
+    # What admission (environments/admission.py) asks of a world; each has an answer that most worlds keep.
 
-    async def __aenter__(self) -> Home: ...
+    async def static_probes(self, spec: TaskSpec) -> list[Probe]:
+        """Try what can be tried before the reference runs."""
+        return []
 
-    async def __aexit__(self, *exception: object) -> None: ...
+    async def again(self, spec: TaskSpec) -> TaskSpec:
+        """Return the task for the second run of its reference: under another seed and clock, where a world has them."""
+        return spec
+
+    def unfit(self, environment: Environment, turns: Sequence[tuple[Action, Step]]) -> str:
+        """Say why no agent could have done what the reference did (it took too long, ...); empty = one could."""
+        return ""
+
+    async def judge_reference(self, environment: Environment, number: int) -> Verdict:
+        """Judge run `number` of the reference as an agent's episode."""
+        return await judge_episode(environment)
+
+    async def honest(self, environment: Environment, answer: str | None) -> Honest:
+        """Say what came of the reference's run, after it was judged."""
+        return Honest(environment, answer or await environment.fingerprint() or "", answer)
+
+    async def repeats(self, first: Honest, second: Honest) -> Probe:
+        """Compare what came of the two runs."""
+        same = first.outcome == second.outcome
+        detail = "" if same else f"two runs gave {first.outcome!r} and {second.outcome!r}"[:400]
+        return Probe(name="reference_repeats", passed=same, detail=detail)
+
+    def claim(self, spec: TaskSpec) -> Action:
+        """Return the action that claims success when nothing was done."""
+        return Action("answer", "done")
+
+    async def judge_unearned(self, spec: TaskSpec, action: Action, honest: Honest) -> Verdict:
+        """Judge an action that ends an episode in which nothing was done."""
+        async with self.open(spec) as environment:
+            await environment.reset()
+            await environment.step(action)
+            return await judge_episode(environment)
+
+    def probes(self, spec: TaskSpec, honest: Honest) -> AsyncIterator[Probe]:
+        """Try the world's own cheats and guesses, after what all worlds share."""
+        return _nothing()
+
+    async def opening(self) -> str:
+        """Return what a typical task's first observation says beside the instruction: for estimates."""
+        return ""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        return None
+
+
+async def judge_episode(environment: Environment) -> Verdict:
+    """Let an environment judge its episode within its `judge_seconds`.
+
+    Raises:
+        CheckError: the check could not run, or did not end in time.
+        EnvironmentFault, SandboxError: the world broke.
+    """
+    try:
+        async with asyncio.timeout(environment.judge_seconds):
+            return await environment.verify()
+    except TimeoutError as error:
+        raise CheckError(
+            f"the check did not end within {environment.judge_seconds:g} s ({error!r}), so nothing is known of the "
+            f"episode; a check must end by itself: let it do less, or let {type(environment).__name__} have more "
+            "`judge_seconds`"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Honest:
+    """A run of the reference, judged: what probes compare with."""
+
+    environment: Environment
+    """Of the second run still open."""
+    outcome: str
+    """What came of it: the answer, or the state."""
+    answer: str | None
+    """The answer that its output gave; None = none."""
+
+
+async def _nothing() -> AsyncIterator[Any]:
+    return
+    yield
+
+
+def actions_of(turn: Turn) -> tuple[Action, ...]:
+    """Return what a valid turn did: its calls, or its one action."""
+    if not turn.calls:
+        return (Action(turn.action_kind, turn.action),)
+    return tuple(Action(call.action_kind, call.action, orjson.loads(call.arguments or "{}")) for call in turn.calls)
+
+
+def answer_in(turns: Iterable[tuple[Action, Step]]) -> str | None:
+    """Return the answer that a followed reference ended with; None = it ended without one."""
+    answers = [action.text for action, _ in turns if action.kind == "answer"]
+    return answers[-1] if answers else None
+
+
+STRAY = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What a world's own mistake raises: a row, a reply or an argument of a shape that it did not think of."""
+
+
+@contextmanager
+def own_mistakes_told(world: str) -> Iterator[None]:
+    """Let a world's stray exception end on its row or episode, as the fault of a world that broke.
+
+    Raises:
+        EnvironmentFault: it strayed; trying again would not help.
+    """
+    try:
+        yield
+    except STRAY as error:
+        told = f"the {world} world broke: {type(error).__name__}: {error}"
+        raise EnvironmentFault(told, transient=False) from error
+
+
+def no_action(world: str, kind: str, known: str) -> EnvironmentFault:
+    """Return the fault of an action that a world does not have."""
+    return EnvironmentFault(f"the {world} world has no action {kind!r}; it has {known}", transient=False)

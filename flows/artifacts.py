@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import get_run_logger
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
-from flows import report
+from reports import funnel as report
 from schemas.release import Release
 from tasks.workshop import Workshop
 

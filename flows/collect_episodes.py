@@ -9,8 +9,8 @@ from prefect import flow
 
 from flows.open_workshop import open_workshop
 from flows.stages import stage
-from tasks.collect_episodes import STAGE, collect_shard, has_reached_goal, plan_shards
-from tasks.collect_recordings import plan_replay_shards, replay_shard
+from tasks.collect.episodes import STAGE, collect_shard, has_reached_goal, plan_shards
+from tasks.collect.recordings import plan_replay_shards, replay_shard
 from tasks.together import finish_all
 from tasks.workshop import Workshop
 

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from schemas.errors import ConfigError
-from schemas.run_config import RunConfig
+from environments.sections import in_full
+from schemas.bounded_reading import MAX_DEPTH, NotJson, count_keys, read_text
+from schemas.errors import ConfigError, InputError
+from schemas.run_config import RunConfig, is_world_section, move_world_sections
 
 CONFIGS = Path(__file__).resolve().parent.parent / "deployments" / "configs"
+MAX_CONFIG_BYTES = 256 << 10
+"""A config of ours has 2 KB; a key of a thousand parts on every line takes two seconds."""
+MAX_DOTS = 1000
+"""In one line: `tomllib` takes time with the square of a dotted key's parts."""
+Key = tuple[str, ...]
+"""A dotted key, cut: a model's name may hold dots."""
+
+
+class Chosen(NamedTuple):
+    """A configuration, and which of its values somebody chose."""
+
+    config: RunConfig
+    keys: frozenset[Key]
+    """Those of a file of one's own and of overrides. What a file of ours says may change like a default: of it the
+    name alone."""
 
 
 def load_config(name: str, overrides: Mapping[str, Any] | None = None) -> RunConfig:
@@ -21,14 +39,25 @@ def load_config(name: str, overrides: Mapping[str, Any] | None = None) -> RunCon
     Raises:
         ConfigError: unknown name, unreadable TOML, unknown key or value out of range.
     """
-    path = _find(name)
+    return read_config(name, overrides).config
+
+
+def read_config(name: str, overrides: Mapping[str, Any] | None = None) -> Chosen:
+    """Read a config as `load_config` does, and tell which of its values were chosen."""
+    path, said = _find(name), _in_sections(overrides or {})
     values = _read(path)
-    for dotted, value in (overrides or {}).items():
+    keys: set[Key] = {("name",)} if path.parent == CONFIGS else set(_leaves(values))
+    for dotted, value in said.items():
         _set(values, dotted, value)
+        keys.update(_leaves(_shallow(value), tuple(dotted.split("."))))
+    _require_usable(path, _shallow(values))
     try:
-        return RunConfig.model_validate(values)
+        return Chosen(in_full(RunConfig.model_validate(values)), frozenset(keys))
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(error, overrides or {})}") from None
+        raise ConfigError(f"{path}: {_explain(error, said)}") from None
+    except ConfigError as error:
+        by_set = "--set " if any(str(error).startswith(dotted) for dotted in said) else ""
+        raise ConfigError(f"{path}: {by_set}{error}") from None
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, Any]:
@@ -38,18 +67,38 @@ def parse_overrides(pairs: list[str]) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set takes key.path=value, such as --set mixture.eta=0.3; this was {pair!r}")
-        overrides[key.strip()] = _toml_value(text.strip())
+        try:
+            overrides[key.strip()] = _toml_value(text.strip())
+        except ConfigError as error:
+            raise ConfigError(f"--set {key.strip()[:200]}: {error}") from None
     return overrides
 
 
 def config_origins(name: str, overrides: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
     """Yield every value with where it came from: dotted key, value, origin."""
-    path = _find(name)
-    written = set(_leaves(_read(path)))
+    path, said = _find(name), _in_sections(overrides)
+    written = {".".join(key) for key in _leaves(_read(path))}
     for key, value in _flatten(load_config(name, overrides)):
-        set_by = [o for o in overrides if _is_set(key, {o: ...})]
+        set_by = [o for o in said if _is_set(key, {o: ...})]
         in_file = any(key == w or key.startswith(w + ".") for w in written)
         yield key, value, f"--set {set_by[0]}" if set_by else (path.name if in_file else "default")
+
+
+def _in_sections(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return overrides with today's keys: `generate.os.requests` is the older name of `worlds.os.requests`.
+
+    Raises:
+        ConfigError: a value is given under both names.
+    """
+    said: dict[str, Any] = {}
+    for dotted, value in overrides.items():
+        section, _, rest = dotted.partition(".")
+        older = section == "generate" and is_world_section(rest.split(".")[0])
+        key = f"worlds.{rest}" if older and ("." in rest or isinstance(value, Mapping)) else dotted
+        if key in said or (older and key != dotted and key in overrides):
+            raise ConfigError(f"--set {dotted} is the older name of --set {key}: keep one of the two")
+        said[key] = value
+    return said
 
 
 def _find(name: str) -> Path:
@@ -64,15 +113,61 @@ def _find(name: str) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return move_world_sections(_parse_toml(read_text(path, MAX_CONFIG_BYTES)))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except InputError as error:
         raise ConfigError(f"{path} is not readable TOML: {error}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is not readable TOML: {error}") from None
+
+
+def _parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML within bounds.
+
+    Raises:
+        ConfigError: it is deeper, or has a longer key, than is read.
+        ValueError: it is none, or has a number of thousands of digits.
+    """
+    dotted = next((number for number, line in enumerate(text.splitlines(), 1) if line.count(".") > MAX_DOTS), None)
+    if dotted is not None:
+        raise ConfigError(f"line {dotted} has more than {MAX_DOTS:,} dots, the most that is read")
+    try:
+        values = tomllib.loads(text)
+    except RecursionError:  # a parser in plain Python, so nothing but its own frames is lost
+        raise ConfigError(f"more than {MAX_DEPTH} levels, the most that is read") from None
+    _shallow(values)
+    return values
+
+
+def _shallow(value: Any) -> Any:
+    try:
+        count_keys(value)
+    except NotJson as error:
+        raise ConfigError(str(error)) from None
+    return value
+
+
+def _require_usable(path: Path, values: Mapping[str, Any]) -> None:
+    for name, value in _named_values(values):
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ConfigError(f"{path}: {name} = {value}: an integer has 64 bits")
+        if isinstance(value, float) and not math.isfinite(value):  # JSON, in which it is kept, has none
+            raise ConfigError(f"{path}: {name} = {value}: a number is finite")
+
+
+def _named_values(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _named_values(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _toml_value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return _parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text
 
 
@@ -119,12 +214,12 @@ def _fields_beside(location: tuple[int | str, ...]) -> list[str]:
     return sorted(model.model_fields)
 
 
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}"
+def _leaves(values: Any, key: Key = ()) -> Iterator[Key]:
+    if not isinstance(values, Mapping) or (key and not values):
+        yield key
+        return
+    for name, value in values.items():
+        yield from _leaves(value, (*key, name))
 
 
 def _flatten(record: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -135,5 +230,9 @@ def _flatten(record: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
         elif isinstance(value, Mapping) and value and all(isinstance(one, BaseModel) for one in value.values()):
             for name, one in value.items():
                 yield from _flatten(one, f"{prefix}{key}.{name}.")
+        elif isinstance(value, Mapping) and value and all(isinstance(one, Mapping) for one in value.values()):
+            yield from (
+                (f"{prefix}{key}.{world}.{name}", one) for world, said in value.items() for name, one in said.items()
+            )
         else:
             yield f"{prefix}{key}", value

@@ -8,7 +8,7 @@ from prefect import flow
 
 from flows.open_workshop import open_workshop
 from flows.stages import stage
-from tasks.curate_trajectories import STAGE, count_shards, curate_shard
+from tasks.curate.trajectories import STAGE, count_shards, curate_shard
 
 
 @flow(name="curate_trajectories", flow_run_name="curate trajectories ({config})", validate_parameters=False)

@@ -8,7 +8,7 @@ from prefect import flow
 
 from flows.open_workshop import open_workshop
 from flows.stages import stage
-from tasks.generate_tasks import STAGE, derive_tasks, expect_rounds, generate_round
+from tasks.generate.rounds import STAGE, derive_tasks, expect_rounds, generate_round
 
 
 @flow(name="generate_tasks", flow_run_name="generate tasks ({config})", validate_parameters=False)

@@ -1,4 +1,4 @@
-"""ingest_conversations: general chat from files, in either wild form, every bad row with its reason."""
+"""ingest_conversations: general chat from files of any format of chats, every bad row with its reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from prefect import flow
 
 from flows.open_workshop import open_workshop
 from flows.stages import stage
-from tasks.ingest_conversations import BUILT_IN_LICENSE, STAGE, general_files, ingest_file
+from rehearsals.chats import FORMAT
+from tasks.ingest.conversations import BUILT_IN_LICENSE, STAGE, general_files, ingest_file
 
 
 @flow(name="ingest_conversations", flow_run_name="ingest conversations ({config})", validate_parameters=False)
@@ -20,11 +21,14 @@ async def ingest_conversations(
     paths: list[str] | None = None,
     license: str = "unknown",
     source_model: str | None = None,
+    format: str = FORMAT,
+    options: dict[str, str] | None = None,
 ) -> dict[str, int]:
     """Ingest files, or this build's built-in chats where none are named; return rows by reason."""
     counts: Counter[str] = Counter()
-    async with open_workshop("ingest", config, overrides) as workshop, stage(workshop, STAGE):
+    async with open_workshop("ingest", config, overrides, asks=False) as workshop, stage(workshop, STAGE):
         files = [Path(path) for path in paths] if paths else general_files(workshop)
+        told = (license, source_model, format, options or {}) if paths else (BUILT_IN_LICENSE,)
         for path in files:
-            counts.update(await ingest_file(path, license if paths else BUILT_IN_LICENSE, source_model))
+            counts.update(await ingest_file(path, *told))
     return dict(counts)

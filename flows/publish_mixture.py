@@ -6,24 +6,27 @@ from typing import Any
 
 from prefect import flow
 
-from flows import report
 from flows.open_workshop import open_workshop
+from flows.run_page import tell_notes
 from flows.stages import stage
-from formats.dataset_card import CardTable
+from formats.releases.dataset_card import CardTable
+from reports import funnel as report
 from schemas.release import Release
-from tasks.publish_mixture import STAGE, publish_release
-from tasks.validate_tables import validate_tables
+from tasks.publish.mixture import STAGE, publish_release
+from tasks.publish.validate_tables import validate_tables
 
 
 @flow(name="publish_mixture", flow_run_name="publish mixture ({config})", validate_parameters=False)
 async def publish_mixture(config: str = "demo", overrides: dict[str, Any] | None = None) -> Release:
     """Validate what was landed, then publish it."""
-    async with open_workshop("publish", config, overrides) as workshop, stage(workshop, STAGE):
+    async with open_workshop("publish", config, overrides, asks=False) as workshop, stage(workshop, STAGE):
         await validate_tables(workshop.build)
         acceptance = report.acceptance(workshop.warehouse)
         turned_away = report.reasons(workshop.warehouse)
         tables = [card_table("Acceptance", acceptance), card_table("What was turned away", turned_away)]
-        return await publish_release(workshop.build, tables)
+        release = await publish_release(workshop.build, tables)
+        tell_notes(release.notes)
+        return release
 
 
 def card_table(title: str, table: report.TableOf) -> CardTable:

@@ -5,7 +5,7 @@ Outside of Prefect (a stage called as a plain function) there is no page, and no
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -15,7 +15,7 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.client.orchestration import PrefectClient
 from prefect.context import FlowRunContext
 
-from flows.display import stage_table, summarise
+from reports.display import stage_table, summarise
 from tasks.workshop import Workshop
 
 _loggers: ContextVar[tuple[Any, ...]] = ContextVar("loggers", default=())
@@ -39,6 +39,13 @@ async def run_page(workshop: Workshop, *more_tags: str) -> AsyncIterator[None]:
             yield
     finally:
         _loggers.reset(token)
+
+
+def tell_notes(notes: Sequence[str]) -> None:
+    """Warn of what a reader of a release must know, in the log of the run and of the build around it."""
+    for logger in _loggers.get():
+        for note in notes:
+            logger.warning(note)
 
 
 async def tell_stage(workshop: Workshop, name: str) -> None:

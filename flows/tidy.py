@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow, get_run_logger
 
-from flows.open_workshop import lasting_home
+from flows.own_home import lasting_home
 from schemas.settings import Settings
 from warehouse.warehouse import Warehouse
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
 from flows.configuration import load_config
-from flows.drift import Drift, by_world, drift_page, measure_drift, require_little_drift
-from flows.open_workshop import lasting_home
+from flows.own_home import lasting_home
+from reports.drift import Drift, by_world, drift_page, measure_drift, require_little_drift
+from schemas.bounded_reading import NotJson, parse_json, read_file
+from schemas.errors import InputError
 from schemas.settings import Settings
 from schemas.verification import Verification
-from tasks.verify_rows import Place, draw_accepted, proofs_of_episodes, verify_rows
+from tasks.verify.rows import ProofPlace, draw_accepted, proofs_of_episodes, verify_rows
 from warehouse.warehouse import Warehouse
 
+_log = logging.getLogger(__name__)
 HISTORY = 26
 """Earlier checks on the page: half a year of weeks."""
 
@@ -32,7 +36,7 @@ async def verify(config: str = "demo", overrides: dict[str, Any] | None = None, 
     home, seed = lasting_home(settings.home), week_of(now) if seed is None else seed
     warehouse = Warehouse(home)
     proofs = proofs_of_episodes(warehouse, draw_accepted(warehouse, chosen.sample, seed))
-    done = await verify_rows(Place(home, settings.cache, settings.database_servers()), proofs)
+    done = await verify_rows(ProofPlace(home, settings.cache, settings.database_servers()), proofs)
     drift = measure_drift(done)
     write_report(home, now, seed, drift, done)
     await _tell(home, drift, done, seed)
@@ -57,9 +61,20 @@ def write_report(home: Path, now: datetime, seed: int, drift: Drift, done: list[
 
 
 def past_reports(home: Path) -> list[dict[str, Any]]:
-    """Read the newest reports, the newest first."""
+    """Read the newest reports, the newest first; one that is damaged (a write that was cut) is told and passed over."""
     newest = sorted((home / "reports").glob("verify-*.json"), reverse=True)[:HISTORY]
-    return [orjson.loads(path.read_bytes()) for path in newest]
+    return [report for path in newest if (report := _read_report(path)) is not None]
+
+
+def _read_report(path: Path) -> dict[str, Any] | None:
+    try:
+        report = parse_json(read_file(path))
+        if not isinstance(report, dict) or not {"at", "seed", "verified", "differs", "share"} <= report.keys():
+            raise NotJson("not_json", "it is no report")
+    except (InputError, NotJson) as error:
+        _log.warning("the report %s is left out: %s", path, error)
+        return None
+    return report
 
 
 async def _tell(home: Path, drift: Drift, done: list[Verification], seed: int) -> None:

@@ -1,0 +1,1 @@
+"""TONGUES: formats of the outside world, each declared in one file, both ways where both make sense."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from sandboxes.ground import Ground
 from sandboxes.terminal import plain_text
 from schemas.task_spec import Script
 
@@ -79,7 +80,8 @@ class ExecResult:
     cwd: str | None = None
     seconds: float = 0.0
     reason: str = ""
-    """Why it was killed: time, memory; empty = it was not."""
+    """Why it was killed: time, memory; status = it flooded the pipe that only the shell reports on; state = what the
+    agent left cannot be looked at; empty = it ended by itself."""
     left: Snapshot | None = None
     """The files as a script that was run with `keep` left them."""
 
@@ -105,7 +107,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Difference:
+class FileDifference:
     """The changes between two snapshots, ordered by path."""
 
     changes: tuple[Change, ...]
@@ -127,6 +129,7 @@ class Session(Protocol):
         start: Script | None = None,
         on: Snapshot | None = None,
         trusted_tools: bool = False,
+        ground: Ground | None = None,
         keep: bool = False,
         timeout: float = 10.0,
     ) -> ExecResult:
@@ -135,7 +138,8 @@ class Session(Protocol):
         `on` = None writes to the session's own files (initialisation). With a snapshot it works on a throw-away view
         of it; `keep` freezes that view instead, and the result's `left` names it. `start` runs first in the same
         process tree (bash). `trusted_tools` binds the image's own programs over whatever the layers hold: what a check
-        must always use.
+        must always use. `ground` says whose version of each path such a view shows; a state that leaves no room for it
+        gives a result whose reason is `state`.
         """
 
     async def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
@@ -151,7 +155,7 @@ class Session(Protocol):
     async def snapshot(self) -> Snapshot:
         """Freeze the files as they are; ends the shell (the next `exec` starts one on a fresh layer)."""
 
-    async def diff(self, since: Snapshot, at: Snapshot) -> Difference:
+    async def diff(self, since: Snapshot, at: Snapshot) -> FileDifference:
         """Tell what changed from one snapshot to a later one, by code that the agent cannot reach.
 
         A directory that was added or deleted is told with everything in it. What was written again as it was is no

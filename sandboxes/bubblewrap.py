@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-from sandboxes.arguments import MUST_BE_NO_LINK, View
-from sandboxes.base import Capabilities, Difference, ExecResult, Image, Limits, Snapshot
+from sandboxes.arguments import EMPTY_HOME, MUST_BE_NO_LINK, RootView, bash_inside
+from sandboxes.base import Capabilities, ExecResult, FileDifference, Image, Limits, Snapshot
 from sandboxes.binary import reachable_bwrap
 from sandboxes.comparison import (
     COMPARE_SECONDS,
@@ -26,9 +26,10 @@ from sandboxes.comparison import (
     read_difference,
 )
 from sandboxes.diagnosis import diagnose
+from sandboxes.ground import HOME, Ground
 from sandboxes.pod import Pod
 from sandboxes.program import Program, run_program
-from sandboxes.shell import Place, Shell
+from sandboxes.shell import Shell, Standing
 from sandboxes.warden_process import WardenProcess
 from schemas.errors import SandboxError
 from schemas.task_spec import Script
@@ -76,7 +77,7 @@ class Bubblewrap:
             SandboxError: the machine refuses; `probe` says what to do.
         """
         pod = await Pod.open(self._open_warden())
-        return PodSession(pod, View(self.image.path, (), "", lent=pod.lend(self.image.path)), self.limits, start)
+        return PodSession(pod, RootView(self.image.path, (), "", lent=pod.lend(self.image.path)), self.limits, start)
 
     def _open_warden(self) -> WardenProcess:
         if self._warden is None:
@@ -88,14 +89,14 @@ class Bubblewrap:
 class PodSession:
     """One episode's files, with one persistent shell on them."""
 
-    def __init__(self, pod: Pod, walls: View, limits: Limits, start: Script | None) -> None:
+    def __init__(self, pod: Pod, walls: RootView, limits: Limits, start: Script | None) -> None:
         """`walls` is the view of the bare image; what a session sees has layers above it."""
         self._pod, self._walls, self._limits = pod, walls, limits
         self._start = _as_bash(start)
         self._frozen: tuple[str, ...] = ()
         self._top = pod.add_layer(limits.disk_mb)
         self._shell: Shell | None = None
-        self._place = Place()
+        self._place = Standing()
         self._stood = False
 
     async def exec(self, command: str, *, timeout: float = 10.0) -> ExecResult:
@@ -142,6 +143,7 @@ class PodSession:
         start: Script | None = None,
         on: Snapshot | None = None,
         trusted_tools: bool = False,
+        ground: Ground | None = None,
         keep: bool = False,
         timeout: float = 10.0,
     ) -> ExecResult:
@@ -157,11 +159,17 @@ class PodSession:
         if on is None:
             return await self._run_here(program, trusted_tools, timeout)
         async with self._layer(keep=keep) as layer:
-            view = self._view(on.layers, layer, trusted_tools)
+            refused = await self._lay_ground(ground, on.layers, layer)
+            if refused is not None:
+                return refused
+            home = EMPTY_HOME if ground is not None and ground.outputs is not None else HOME
+            view = replace(self._view(on.layers, layer, trusted_tools), home=home)
+            if ground is not None:
+                view = replace(view, is_grounded=True, is_closed=ground.is_closed)
             result = await run_program(self._pod, view, self._limits, program, timeout)
         return replace(result, left=Snapshot((*on.layers, layer))) if keep else result
 
-    async def diff(self, since: Snapshot, at: Snapshot) -> Difference:
+    async def diff(self, since: Snapshot, at: Snapshot) -> FileDifference:
         """Compare two snapshots in an untouched system, with both mounted beside it.
 
         Raises:
@@ -169,14 +177,22 @@ class PodSession:
         """
         between = layers_between(since, at)
         if await self._pod.is_untouched(between):
-            return Difference((), True)
+            return FileDifference((), True)
         async with self._layer() as top:
             view = compared_view(self._walls, top, since, at)
             program = comparison(view)
             result = await run_program(self._pod, view, self._limits, program, COMPARE_SECONDS, OUTPUT_BYTES)
         return read_difference(result)
 
-    def _view(self, lower: tuple[str, ...], layer: str, trusted_tools: bool) -> View:
+    async def _lay_ground(self, ground: Ground | None, lower: tuple[str, ...], layer: str) -> ExecResult | None:
+        """Show the initial state where the agent's version does not count; return the result where that cannot be."""
+        if ground is None:
+            return None
+        image, bash = self._walls.root, bash_inside(self._walls.image)
+        problem = await self._pod.lay_ground(layer, image, bash, lower[len(ground.since) :], ground)
+        return ExecResult(problem.encode("utf-8", "replace"), None, reason="state") if problem else None
+
+    def _view(self, lower: tuple[str, ...], layer: str, trusted_tools: bool) -> RootView:
         """Return a view of frozen layers, whose links lead no trusted tool elsewhere."""
         if trusted_tools and lower:
             self._pod.straighten(layer, lower, MUST_BE_NO_LINK)

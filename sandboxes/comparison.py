@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from sandboxes.arguments import View
-from sandboxes.base import Change, Difference, ExecResult, Snapshot
+from sandboxes.arguments import RootView
+from sandboxes.base import Change, ExecResult, FileDifference, Snapshot
 from sandboxes.program import Program
 from schemas.errors import SandboxError
 from schemas.task_spec import Script
@@ -21,7 +21,7 @@ COMPARE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class ComparedView(View):
+class ComparedView(RootView):
     """The untouched image to work in, both snapshots beside it, and the layers between them."""
 
     since: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ def layers_between(since: Snapshot, at: Snapshot) -> tuple[str, ...]:
     return at.layers[len(since.layers) :]
 
 
-def compared_view(walls: View, top: str, since: Snapshot, at: Snapshot) -> ComparedView:
+def compared_view(walls: RootView, top: str, since: Snapshot, at: Snapshot) -> ComparedView:
     """Return the view that a comparison runs in: the session's walls; `top` is an empty layer for the mount points."""
     return ComparedView(
         walls.image,
@@ -77,7 +77,7 @@ def _walk_code() -> str:
     return WALK.read_text(encoding="utf-8")
 
 
-def read_difference(result: ExecResult) -> Difference:
+def read_difference(result: ExecResult) -> FileDifference:
     """Read what the walk printed.
 
     Raises:
@@ -88,4 +88,4 @@ def read_difference(result: ExecResult) -> Difference:
         said = result.text.strip()[-200:]
         raise SandboxError(f"snapshots could not be compared (exit code {result.exit_code}, {result.reason}): {said!r}")
     *rows, end = (json.loads(line) for line in lines)
-    return Difference(tuple(Change(*row) for row in rows), end["complete"])
+    return FileDifference(tuple(Change(*row) for row in rows), end["complete"])

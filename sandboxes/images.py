@@ -12,18 +12,22 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from sandboxes.base import Image
 from sandboxes.binary import UNPRIVILEGED_ID, move_into_place, runs_as_root
 from sandboxes.host_tools import Source, find_data, find_libraries, find_python, find_tools, python_candidates
+from sandboxes.image_paths import inside_image, refuse_lost_links
 from sandboxes.tarball import unpack
+from schemas.bounded_reading import NotJson, parse_json, read_file
 from schemas.errors import ConfigError, InputError
 
 RECIPE = 2
 """Raised when the way of copying changes, so that a cached image of the old one is not taken."""
+MOST_MANIFEST_BYTES = 16 << 20
+"""Of the file that says what an image was made from: one of all the tools there are takes 50 KB."""
 MADE_AT = 1704067200
 """2024-01-01, the day of the logs: what `find -mtime` says of our own files does not depend on the image's age."""
 FILES = Path(__file__).with_name("host") / "files"
@@ -52,6 +56,12 @@ MODES = {
     "etc/sudoers": 0o440,
 }
 
+PROGRAMS = (
+    *("bin/bash", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "usr/libexec"),
+    *("usr/share", "usr/share/perl", "usr/share/perl5", "usr/share/awk", "usr/local/lib", "etc/alternatives"),
+)
+"""Where an image's programs and what they load lie: of these a check takes the image's own, so no link may be lost."""
+
 
 def host_image(cache: Path) -> Image:
     """Return the image of this machine's tools, copied into `cache` the first time (a second or two, 100 MB).
@@ -77,9 +87,10 @@ def directory_image(path: Path) -> Image:
 
     Raises:
         ConfigError: no root file system is there, or the sandbox's user does not own it.
+        InputError: a link among its programs leads out of it, or a file in it cannot be read.
     """
     root = path.resolve()
-    if not (root / "bin" / "bash").exists():
+    if inside_image(root, "bin/bash") is None:
         raise ConfigError(f"{path} is no root file system with a /bin/bash; unpack one there, or give a tarball")
     owner = UNPRIVILEGED_ID if runs_as_root() else os.geteuid()
     if root.stat().st_uid != owner:
@@ -87,25 +98,43 @@ def directory_image(path: Path) -> Image:
             f"{path} belongs to user {root.stat().st_uid}: `chown -R {owner}:{owner} {path}` lets sandboxes use it"
         )
     _check_reachable(root)
-    return Image(digest=_digest(root), path=str(root), kind="directory")
+    _check_links(path, root)
+    return Image(digest=_readable(root, _digest), path=str(root), kind="directory")
 
 
 def tarball_image(path: Path, cache: Path) -> Image:
     """Return an image from a tarball, unpacked into `cache` the first time.
 
     Raises:
-        InputError: not a tarball, or a name in it leads out of the image.
+        InputError: not a tarball, or one that makes no sense (`tarball.py`), or a link among its programs leads out.
     """
     if not path.is_file():
-        raise InputError(f"{path} does not exist")
-    fingerprint = _file_digest(path)
+        raise InputError(f"{path} {'is no file; give a tarball there' if path.exists() else 'does not exist'}")
+    fingerprint = _readable(path, _file_digest)
     with _locked(cache) as images:
         manifest = images / f"tarball-{fingerprint[:16]}.json"
         known = _read_manifest(manifest, fingerprint, images, "tarball")
         if known is None:
-            known = _build(images, "tarball", lambda root: unpack(path, root))
-            _write_whole(manifest, json.dumps({"fingerprint": fingerprint, "digest": known.digest}))
+            left_out: dict[str, int] = {}
+            known = _build(images, "tarball", lambda root: left_out.update(_unpack(path, root)))
+            record = {"fingerprint": fingerprint, "digest": known.digest, "left_out": left_out}
+            _write_whole(manifest, json.dumps(record))
+    _check_links(path, Path(known.path))  # what an earlier version unpacked was not looked at
     return known
+
+
+def _unpack(path: Path, root: Path) -> Mapping[str, int]:
+    left_out = unpack(path, root)
+    _check_links(path, root)
+    return left_out
+
+
+def _check_links(path: Path, root: Path) -> None:
+    """Refuse an image whose programs lie behind a link that leaves it; `path` is what the user named."""
+    try:
+        refuse_lost_links(root, *PROGRAMS)
+    except InputError as problem:
+        raise InputError(f"{path} is no image: {problem}") from problem
 
 
 @contextmanager
@@ -132,14 +161,16 @@ def _check_reachable(folder: Path) -> None:
 
 
 def _read_manifest(manifest: Path, fingerprint: str, images: Path, kind: str = "host") -> Image | None:
+    """Return what was built before, or None where it has to be built: a damaged manifest is as good as none."""
     try:
-        record = json.loads(manifest.read_text())
-    except (OSError, ValueError):
+        record = parse_json(read_file(manifest, MOST_MANIFEST_BYTES))
+    except (InputError, NotJson):
         return None
-    root = images / f"{kind}-{record.get('digest', '')[:16]}"
-    if record.get("fingerprint") != fingerprint or not root.is_dir():
+    known, digest = (record.get(key) for key in ("fingerprint", "digest")) if isinstance(record, dict) else (None, None)
+    if known != fingerprint or not isinstance(digest, str):
         return None
-    return Image(digest=record["digest"], path=str(root), kind=kind)
+    root = images / f"{kind}-{digest[:16]}"
+    return Image(digest=digest, path=str(root), kind=kind) if root.is_dir() else None
 
 
 def _build(images: Path, kind: str, fill: Callable[[Path], None]) -> Image:
@@ -229,6 +260,18 @@ def _content(path: Path) -> tuple[str, str]:
     if path.is_file():
         return "file", _file_digest(path)
     return "folder", ""
+
+
+def _readable(path: Path, read: Callable[[Path], str]) -> str:
+    """Return what `read` makes of a file or folder of the user's.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return read(path)
+    except OSError as problem:
+        raise InputError(f"{problem.filename or path} cannot be read: {problem.strerror}") from problem
 
 
 def _file_digest(path: Path) -> str:

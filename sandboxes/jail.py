@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sandboxes.arguments import NAMESPACES, NO_MORE_DEVICES, mount_point, resource_limits
+from sandboxes.arguments import NAMESPACES, NO_MORE_DEVICES, NO_MORE_SETTINGS, mount_point, resource_limits
 from sandboxes.base import Limits
 from sandboxes.binary import UNPRIVILEGED_ID, reachable_bwrap, runs_as_root
 from sandboxes.descriptors import memory_file
@@ -113,6 +113,7 @@ def _walls(limits: Limits) -> list[str]:
         "/tmp",
         "--proc",
         "/proc",
+        *NO_MORE_SETTINGS,
         "--dev",
         "/dev",
         *NO_MORE_DEVICES,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandboxes.descriptors import memory_file
+from sandboxes.ground import Ground
 from sandboxes.seccomp import open_filter
 from sandboxes.warden_process import WardenProcess
 from schemas.errors import SandboxError
@@ -31,7 +32,7 @@ class Ended:
 
     exit_code: int
     reason: str
-    """Why it was killed: time, memory, close; empty = by itself."""
+    """Why it was killed: time, memory, status, close; empty = by itself."""
 
 
 class Job:
@@ -52,6 +53,7 @@ class Pod:
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._jobs: dict[str, Job] = {}
         self._looks: dict[str, asyncio.Future[bool]] = {}
+        self._grounds: dict[str, asyncio.Future[str]] = {}
         self._numbers = 0
         self._init: int | None = None
         self._failure: SandboxError | None = None
@@ -100,6 +102,24 @@ class Pod:
     def straighten(self, layer: str, lower: Sequence[str], places: Sequence[str]) -> None:
         """Hide links that lower layers hold at these places below real folders and empty files of a layer."""
         self._order("straighten", layer.rpartition("/")[2], ":".join(lower), ":".join(places))
+
+    async def lay_ground(self, layer: str, image: str, bash: str, above: Sequence[str], ground: Ground) -> str:
+        """Lay a check's ground into an empty layer over some layers; return what stood against it, empty = nothing.
+
+        `bash` is where in the image it lies.
+
+        Raises:
+            SandboxError: the pod is gone.
+        """
+        name = layer.rpartition("/")[2]
+        laid: asyncio.Future[str] = self._loop.create_future()
+        self._grounds[name] = laid
+        told = memory_file(ground.to_json())
+        try:
+            self._order("ground", name, image, ":".join(above), bash, descriptors=[told])
+        finally:
+            os.close(told)
+        return await laid
 
     async def is_untouched(self, layers: Sequence[str]) -> bool:
         """Whether nothing was written to any of some layers.
@@ -187,6 +207,10 @@ class Pod:
             look = self._looks.pop(fields[1])
             if not look.done():
                 look.set_result(len(fields) == 2)
+        elif fields[0] == "grounded":
+            laid = self._grounds.pop(fields[1])
+            if not laid.done():
+                laid.set_result(fields[2])
         elif fields[0] == "failed":
             self._forget_channel(SandboxError(f"the pod failed: {fields[2]}"))
         for descriptor in descriptors:
@@ -204,8 +228,11 @@ class Pod:
             _fail(job.ended, failure)
         for look in self._looks.values():
             _fail(look, failure)
+        for laid in self._grounds.values():
+            _fail(laid, failure)
         self._jobs.clear()
         self._looks.clear()
+        self._grounds.clear()
 
 
 async def wait_for_end(pod: Pod, job: Job, seconds: float = KILL_SECONDS) -> Ended:

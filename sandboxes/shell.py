@@ -14,7 +14,7 @@ import shlex
 import time
 from dataclasses import dataclass
 
-from sandboxes.arguments import View, bash_command, shell_prologue
+from sandboxes.arguments import RootView, shell_prologue
 from sandboxes.base import ExecResult, Limits
 from sandboxes.output import Output
 from sandboxes.pod import Ended, Job, Pod, settle, wait_for_end
@@ -27,6 +27,9 @@ REPORT = re.compile(rb"([1-9][0-9]{0,8}) ([0-9]{1,3}) (.*)", re.DOTALL)
 """Number of the command, its exit code, the folder afterwards."""
 REPORT_BYTES = 1 << 20
 """A report longer than this is not one: the shell is taken for broken."""
+UNEXPECTED_RECORDS, UNEXPECTED_READS = 64, 1024
+"""Of one command: the loop itself tells one record before its report; more are the agent's, who would keep us busy."""
+STATUS_FLOOD = "status"
 
 # A shell that lost its orders (the agent closed what it did not open) leaves before it reports: nothing is lost then.
 # One line, so that bash counts the lines of a command from 1. A trace that the agent switched on is not shown.
@@ -41,7 +44,7 @@ LOOP = (
 
 
 @dataclass(frozen=True)
-class Place:
+class Standing:
     """Where a shell stands."""
 
     cwd: bytes = b""
@@ -59,7 +62,7 @@ class Report:
     """What the loop tells after a command."""
 
     exit_code: int
-    place: Place
+    place: Standing
 
 
 class Shell:
@@ -70,12 +73,14 @@ class Shell:
         self._loop = asyncio.get_running_loop()
         self._output = Output(limits.output_bytes)
         self._orders = self._status = -1
-        self._buffer = self._previous = b""
+        self._buffer, self._previous = bytearray(), b""
+        self._heard_bytes = self._heard_records = self._heard_reads = 0
+        """Since the command began, on the status pipe."""
         self._number = 0
         """Of the command that runs; 0 = none yet, the shell has to say that it is ready."""
         self._heard: asyncio.Future[bytes] = self._loop.create_future()
         self._job: Job | None = None
-        self.place = Place()
+        self.place = Standing()
         self.alive = False
         """Takes commands."""
         self.ended = False
@@ -86,7 +91,7 @@ class Shell:
         """Whether it ended by itself between two commands."""
         return not self.alive and not self.ended
 
-    async def open(self, view: View) -> None:
+    async def open(self, view: RootView) -> None:
         """Start bash and wait for its ready record.
 
         Raises:
@@ -97,7 +102,7 @@ class Shell:
         for descriptor in (self._orders, self._status):
             os.set_blocking(descriptor, False)
         try:
-            self._job = self._pod.spawn(view.arguments(), bash_command(False), self._output.write_end, orders, status)
+            self._job = self._pod.spawn(view.arguments(), view.bash_command(), self._output.write_end, orders, status)
         except SandboxError:
             self.release()
             raise
@@ -117,6 +122,7 @@ class Shell:
         """Run one command; the output is what came until it was over."""
         started = time.perf_counter()
         self._number += 1
+        self._heard_bytes = self._heard_records = self._heard_reads = 0
         self._heard = self._loop.create_future()
         frame = b"%d\0%s\0" % (self._number, command.replace(b"\0", b""))
         record = await self._listen(timeout, frame)
@@ -185,17 +191,34 @@ class Shell:
             data = os.read(self._status, 1 << 16)
         except BlockingIOError:
             return
-        *records, self._buffer = (self._buffer + data).split(b"\0")
-        for record in records:
-            if _number_of(record) == self._number:
+        self._heard_bytes += len(data)
+        self._heard_reads += 1
+        head, *later = data.split(b"\0", UNEXPECTED_RECORDS)
+        self._buffer += head
+        for part in later:
+            record, self._buffer = bytes(self._buffer), bytearray(part)
+            if _number_of(record) == self._number and not self._heard.done():
                 return self._answer(record)
             self._previous = record
-        if not data or len(self._buffer) > REPORT_BYTES:
-            if data and self._job is not None:
-                self._pod.kill(self._job, "close")
-            self._loop.remove_reader(self._status)
-            self.alive = False
-            self._answer(b"")
+            self._heard_records += 1
+        if not data or self._is_flooded():
+            self._deafen(killed=bool(data))
+
+    def _is_flooded(self) -> bool:
+        """Whether this command sent more than a report; a job that floods takes the event loop from all others."""
+        return (
+            self._heard_bytes > REPORT_BYTES
+            or self._heard_records >= UNEXPECTED_RECORDS
+            or self._heard_reads > UNEXPECTED_READS
+        )
+
+    def _deafen(self, killed: bool) -> None:
+        """Listen no more: the shell has ended, or is killed for what it sends."""
+        if killed and self._job is not None:
+            self._pod.kill(self._job, STATUS_FLOOD)
+        self._loop.remove_reader(self._status)
+        self.alive = False
+        self._answer(b"")
 
     def _answer(self, record: bytes) -> None:
         if not self._heard.done():
@@ -234,4 +257,4 @@ def _number_of(record: bytes) -> int | None:
 def _read_report(record: bytes, previous: bytes) -> Report:
     found = REPORT.fullmatch(record)
     assert found is not None, "a report that was not looked at"
-    return Report(int(found[2]), Place(found[3], previous))
+    return Report(int(found[2]), Standing(found[3], previous))

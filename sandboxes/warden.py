@@ -4,8 +4,8 @@ One pod stands ready before it is asked for. A pod is a user, mount and PID name
 file) waits for orders on a socket; every shell and script is a bwrap that it forks. When the socket closes the pod ends
 and the kernel takes everything in it along, so a killed parent leaves nothing. Forking from a process this small costs
 a third of exec'ing unshare, mount and nsenter, it is single-threaded (bwrap's --die-with-parent follows the thread that
-forked it, bubblewrap#692), and it imports nothing of ours. Messages are NUL-separated fields; see `pod.py` for the
-other end.
+forked it, bubblewrap#692), and of ours it imports only what lays a check's ground and counts memory. Messages are
+NUL-separated fields; see `pod.py` for the other end.
 """
 
 from __future__ import annotations
@@ -20,23 +20,49 @@ import select
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from pathlib import Path
+from time import monotonic
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent.parent))  # `-I` leaves our own package out
+
+from sandboxes.ground import Ground
+from sandboxes.ground_layer import GroundLayer, UnfitStateError, copy_file
+from sandboxes.held_memory import (
+    LOCK_BYTES,
+    MOST_LOCKS,
+    MOST_MAPPINGS,
+    MOST_WATCHES,
+    Process,
+    children,
+    kernel_held,
+    locks,
+    paged,
+    processes,
+    slab_bytes,
+    socket_buffers,
+    tree,
+)
 
 NEW_NAMESPACES = 0x00020000 | 0x10000000 | 0x20000000  # CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID
-NOSUID_NODEV, NOEXEC, BIND, RECURSIVE_PRIVATE, DETACH = 2 | 4, 8, 0x1000, 0x4000 | (1 << 18), 2
+READ_ONLY, NOSUID_NODEV, NOEXEC, BIND, RECURSIVE_PRIVATE, DETACH = 1, 2 | 4, 8, 0x1000, 0x4000 | (1 << 18), 2
 SET_DUMPABLE, SET_SUBREAPER = 4, 36  # prctl
 POLL_MS = 250
 TARGETS = (0, 1, 8, 9, 10, 11)  # where a job finds nothing, output, orders, status, bwrap's arguments, the filter
-OUT_OF_MEMORY_SCORE = "900"
+JOB_SCORE, POD_SCORE = b"900", b"800"
+"""Whom the kernel kills first where memory runs out (proc(5), oom_score_adj): a job, whose sockets show no page,
+before its pod."""
 WATCHES = {"max_inotify_instances": "16", "max_inotify_watches": "8192"}
 """Of one pod; the kernel's own bounds are per user, whose other pods and programs one pod could leave without."""
-SOCKET_BYTES = 416 << 10
-"""What a socket's buffer may hold in the kernel, where no process shows it: twice net.core.wmem_max's default."""
 MESSAGE_BYTES = 65536
 REST_SECONDS = 0.02
 """Before the next pod is made, unless somebody asks for one: whoever took the last is starting a shell."""
+
+Parts = dict[str, list[Process]]
+"""Processes by job."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -62,7 +88,7 @@ def _receive(channel: socket.socket) -> tuple[list[str], list[int]]:
     return (data.decode().split("\0") if data else []), list(descriptors)
 
 
-class Job:
+class Bwrap:
     """One bwrap."""
 
     def __init__(self, pid: int) -> None:
@@ -71,13 +97,15 @@ class Job:
         """Why it was killed by the pod."""
 
 
-class Pod:
+class PodProcess:
     """The first process of a pod: mounts layers, forks jobs, watches their memory."""
 
     def __init__(self, channel: socket.socket, bwrap: str, point: str, memory_bytes: int) -> None:
         self.channel, self.bwrap, self.point, self.memory_bytes = channel, bwrap, point, memory_bytes
-        self.jobs: dict[str, Job] = {}
-        self.null = -1
+        self.jobs: dict[str, Bwrap] = {}
+        self.null = self.score = -1
+        self.slab = slab_bytes()
+        """The least that the kernel's records have taken since locks were last looked at."""
         self.over: list[tuple[str, str, str]] = []
         """Jobs whose bwrap has ended while processes of theirs may still be going."""
 
@@ -86,10 +114,12 @@ class Pod:
         _checked(libc.mount(None, b"/", None, RECURSIVE_PRIVATE, None), "make mounts private")
         myself = os.pidfd_open(os.getpid())
         _mount("proc", "/proc", NOSUID_NODEV | NOEXEC)
-        _mount("tmpfs", self.point, NOSUID_NODEV, "size=1m,nr_inodes=4096,mode=700")
+        _mount("tmpfs", self.point, NOSUID_NODEV, "size=8m,nr_inodes=4096,mode=700")
         socket.send_fds(self.channel, [b"ready"], [myself])
         os.close(myself)
         self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self.score = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        self.rate(POD_SCORE)
 
     def serve(self) -> None:
         """Follow orders until the other end closes."""
@@ -99,6 +129,7 @@ class Pod:
         poll = select.poll()
         poll.register(self.channel, select.POLLIN)
         poll.register(wake, select.POLLIN)
+        watched = monotonic()
         while True:
             ready = dict(poll.poll(POLL_MS if self.jobs else None))
             if wake in ready:
@@ -106,8 +137,9 @@ class Pod:
                 self.reap()
             if self.channel.fileno() in ready and not self.obey():
                 return
-            if not ready:
+            if self.jobs and (not ready or monotonic() - watched > POLL_MS / 1000):
                 self.watch_memory()
+                watched = monotonic()
 
     def obey(self) -> bool:
         """Carry out one order; False = there will be no more."""
@@ -128,6 +160,11 @@ class Pod:
         with contextlib.suppress(OSError):
             self.channel.send("\0".join(fields).encode())
 
+    def rate(self, score: bytes) -> None:
+        """Set the score that we have, and that what we start begins with."""
+        with contextlib.suppress(PermissionError):  # an engine may have set a higher one, which may not be left
+            os.write(self.score, score)
+
     def order_layer(self, name: str, rest: list[str], _: list[int]) -> None:
         """Mount an empty layer of bounded size: `u` takes the writes, `w` is overlayfs's own."""
         home = f"{self.point}/{name}"
@@ -145,11 +182,46 @@ class Pod:
         """Hide links of lower layers at some places below a real folder (`a/b/`) or an empty file."""
         lower, places = (field.split(":") for field in rest)
         for place in places:
-            if any(os.path.islink(f"{layer}/u/{place.rstrip('/')}") for layer in lower):  # noqa: PTH114
-                target = Path(self.point, name, "u", place)
+            target = Path(self.point, name, "u", place)
+            laid = os.path.lexists(target)
+            if not laid and any(os.path.islink(f"{layer}/u/{place.rstrip('/')}") for layer in lower):  # noqa: PTH114
                 folder = target if place.endswith("/") else target.parent
                 folder.mkdir(parents=True, exist_ok=True)
                 target.touch()
+
+    def order_ground(self, name: str, rest: list[str], descriptors: list[int]) -> None:
+        """Lay a check's ground into an empty layer and say what stood against it."""
+        image, above, bash = rest
+        with os.fdopen(os.dup(descriptors[0]), "rb") as file:
+            ground = Ground.from_json(file.read())
+        shown: list[str] = []
+
+        def show(agents: list[str]) -> str:
+            lower = [*reversed([*(f"{layer}/u" for layer in ground.since), *agents]), image]
+            if len(lower) == 1:
+                return image
+            shown.append(f"{self.point}/{name}-{len(shown)}")
+            Path(shown[-1]).mkdir()
+            _mount("overlay", shown[-1], READ_ONLY | NOSUID_NODEV, f"lowerdir={':'.join(lower)},userxattr")
+            return shown[-1]
+
+        problem = ""
+        agents = [f"{layer}/u" for layer in above.split(":") if layer]
+        try:
+            self.close_bash(f"{image}/{bash}")
+            GroundLayer(ground, agents, f"{self.point}/{name}/u", show).lay()
+        except UnfitStateError as unfit:
+            problem = str(unfit)
+        finally:
+            for view in shown:
+                libc.umount2(view.encode(), DETACH)
+                Path(view).rmdir()
+        self.tell("grounded", name, problem)
+
+    def close_bash(self, bash: str) -> None:
+        """Have a copy of the image's bash that nobody may read, once: checks are started by it."""
+        if not os.path.exists(f"{self.point}/bash"):  # noqa: PTH110
+            copy_file(bash, f"{self.point}/bash", 0o111)
 
     def order_look(self, name: str, layers: list[str], _: list[int]) -> None:
         """Say whether nothing was written to any of some layers."""
@@ -165,6 +237,7 @@ class Pod:
         high = [fcntl(descriptor, F_DUPFD_CLOEXEC, 64) for descriptor in (self.null, *descriptors)]
         actions = [(os.POSIX_SPAWN_DUP2, source, target) for source, target in zip(high, TARGETS, strict=True)]
         argv = ["bwrap", "--args", "10", "--", *command]
+        self.rate(JOB_SCORE)
         try:
             pid = os.posix_spawn(
                 self.bwrap,
@@ -175,18 +248,19 @@ class Pod:
                 setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores them, its children should not
             )
         finally:
+            self.rate(POD_SCORE)
             for descriptor in high:
                 os.close(descriptor)
-        self.jobs[name] = Job(pid)
+        self.jobs[name] = Bwrap(pid)
 
     def order_kill(self, name: str, rest: list[str], _: list[int]) -> None:
         if name in self.jobs:
             self.kill(self.jobs[name], rest[0])
 
-    def kill(self, job: Job, reason: str) -> None:
+    def kill(self, job: Bwrap, reason: str) -> None:
         """Kill the init of the job's own PID namespace; everything in it dies first, then bwrap reports."""
         job.reason = job.reason or reason
-        for pid in _children(job.pid) or [job.pid]:
+        for pid in children(job.pid) or [job.pid]:
             _kill(pid)
 
     def reap(self) -> None:
@@ -200,7 +274,7 @@ class Pod:
             if pid in names:
                 job = self.jobs.pop(names[pid])
                 self.over.append((names[pid], str(os.waitstatus_to_exitcode(status)), job.reason))
-        stragglers = set(_children(os.getpid())) - {job.pid for job in self.jobs.values()}
+        stragglers = set(children(os.getpid())) - {job.pid for job in self.jobs.values()}
         for pid in stragglers:
             _kill(pid)
         if not stragglers:
@@ -210,12 +284,43 @@ class Pod:
 
     def watch_memory(self) -> None:
         """Kill the largest job when all of them together hold too much; counted cheaply first, then exactly."""
-        buffers = {name: _socket_buffers(job.pid) for name, job in self.jobs.items()}
-        if sum(map(_resident, _processes())) + sum(buffers.values()) <= self.memory_bytes:
+        known, locked = processes(), self.look_at_locks()
+        parts = {name: tree(job.pid, known) for name, job in self.jobs.items()}
+        pages = sum(one.resident for one in known.values()) + sum(map(socket_buffers, parts.values()))
+        kept = kernel_held(known.values())
+        held = pages + kept.bytes + locked.total() * LOCK_BYTES
+        few = kept.mappings <= MOST_MAPPINGS and kept.watches <= MOST_WATCHES and locked.total() <= MOST_LOCKS
+        if held <= self.memory_bytes and few:
             return
-        sizes = {name: sum(map(_proportional, _tree(job.pid)), buffers[name]) for name, job in self.jobs.items()}
-        if sizes and sum(sizes.values()) > self.memory_bytes:
-            self.kill(self.jobs[max(sizes, key=sizes.__getitem__)], "memory")
+        for counted, most in self.count(parts, locked):
+            if sum(counted.values()) > most:
+                self.kill(self.jobs[max(counted, key=counted.__getitem__)], "memory")
+
+    def look_at_locks(self) -> Counter[int]:
+        """Count locks where the kernel's records have grown by as much as those that may be; else none."""
+        slab = slab_bytes()
+        if slab <= self.slab + MOST_LOCKS * LOCK_BYTES:
+            self.slab = min(self.slab, slab)
+            return Counter()
+        locked = locks()
+        if locked.total() <= MOST_LOCKS:
+            self.slab = slab
+        return locked
+
+    def count(self, parts: Parts, locked: Counter[int]) -> Iterator[tuple[dict[str, int], int]]:
+        """Yield what each job has, and how much all may: bytes, mappings, watches, locks."""
+        kept = {name: kernel_held(part) for name, part in parts.items()}
+        ranges = {name: sum(locked[one.pid] for one in part) for name, part in parts.items()}
+        yield (
+            {
+                name: paged(part) + socket_buffers(part) + kept[name].bytes + ranges[name] * LOCK_BYTES
+                for name, part in parts.items()
+            },
+            self.memory_bytes,
+        )
+        yield {name: found.mappings for name, found in kept.items()}, MOST_MAPPINGS
+        yield {name: found.watches for name, found in kept.items()}, MOST_WATCHES
+        yield ranges, MOST_LOCKS
 
 
 def limit_resources(limits: str) -> None:
@@ -240,54 +345,13 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _processes() -> Iterator[int]:
-    return (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path) as file:  # noqa: PTH123 (four times a second: pathlib is slower)
-            return file.read()
-    except OSError:
-        return ""
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
-
-
-def _tree(pid: int) -> Iterator[int]:
-    yield pid
-    for child in _children(pid):
-        yield from _tree(child)
-
-
-def _resident(pid: int) -> int:
-    return _bytes(f"/proc/{pid}/status", "VmRSS:", "VmPTE:")
-
-
-def _proportional(pid: int) -> int:
-    return _bytes(f"/proc/{pid}/smaps_rollup", "Pss:") + _bytes(f"/proc/{pid}/status", "VmPTE:")
-
-
-def _bytes(path: str, *names: str) -> int:
-    """Return the sum of some lines. Page tables (VmPTE) are among them: who only reads has little else."""
-    return sum(int(line.split()[1]) * 1024 for line in _read(path).splitlines() if line.startswith(names))
-
-
-def _socket_buffers(bwrap: int) -> int:
-    """Return what the sockets of a job's own network namespace may hold."""
-    first_lines = (_read(f"/proc/{child}/net/sockstat").partition("\n")[0] for child in _children(bwrap))
-    return sum(int(line.split()[2]) * SOCKET_BYTES for line in first_lines if line)
-
-
 def _drop_root(identity: int) -> None:
     os.setgroups([])
     os.setresgid(identity, identity, identity)
     os.setresuid(identity, identity, identity)
 
 
-def _found(pod: Pod, limits: str) -> None:
+def _found(pod: PodProcess, limits: str) -> None:
     """Open the namespaces and become the pod's first process; this process leaves as soon as it stands."""
     user, group = os.geteuid(), os.getegid()
     libc.prctl(SET_DUMPABLE, 1, 0, 0, 0)  # else /proc/self belongs to root after a drop and the maps cannot be written
@@ -297,7 +361,6 @@ def _found(pod: Pod, limits: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if os.fork():
         os._exit(0)
-    Path("/proc/self/oom_score_adj").write_text(OUT_OF_MEMORY_SCORE)
     pod.open()
     for name, most in WATCHES.items():
         Path("/proc/sys/user", name).write_text(most)
@@ -308,7 +371,7 @@ def _found(pod: Pod, limits: str) -> None:
 class Spare:
     """A pod that stands before anybody asks for it: opening one takes a third of what a session waits for."""
 
-    def __init__(self, door: socket.socket, make: Callable[[socket.socket], Pod], limits: str) -> None:
+    def __init__(self, door: socket.socket, make: Callable[[socket.socket], PodProcess], limits: str) -> None:
         self.near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         if os.fork():
             far.close()
@@ -348,8 +411,8 @@ def main(door_descriptor: str, identity: str, bwrap: str, point: str, memory_byt
     gc.collect()
     gc.freeze()
 
-    def make(channel: socket.socket) -> Pod:
-        return Pod(channel, bwrap, point, int(memory_bytes))
+    def make(channel: socket.socket) -> PodProcess:
+        return PodProcess(channel, bwrap, point, int(memory_bytes))
 
     spare = Spare(door, make, limits)
     while _receive(door)[0]:

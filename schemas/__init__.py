@@ -1,1 +1,1 @@
-"""NOUNS: frozen records, the configuration and the errors. No I/O; imports nothing of ours from outside this room."""
+"""NOUNS: frozen records, the configuration, the settings, the errors; imports nothing of ours."""

@@ -11,31 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from schemas.message import Message, Tool, ToolCall
 from schemas.record import VOLATILE, Record, digest
-from schemas.trajectory import Role as TrainingRole
 
 Purpose = Literal["generate_tasks", "collect_episodes", "curate_trajectories"]
-
-
-Role = TrainingRole | Literal["tool"]
-
-
-class ToolCall(Record):
-    """One call that a model made."""
-
-    call_id: str
-    name: str
-    arguments: str
-    """JSON text as the model wrote it; it may be broken."""
-
-
-class Tool(Record):
-    """A function that a model may call."""
-
-    name: str
-    description: str
-    parameters: str
-    """JSON Schema of the arguments."""
 
 
 class AnswerSchema(Record):
@@ -43,15 +22,6 @@ class AnswerSchema(Record):
 
     name: str
     json_schema: str
-
-
-class ChatMessage(Record):
-    role: Role
-    content: str
-    tool_calls: tuple[ToolCall, ...] = ()
-    """What the assistant called in this message."""
-    tool_call_id: str | None = None
-    """The call that a message of role `tool` answers."""
 
 
 class Sampling(Record):
@@ -70,7 +40,7 @@ class CompletionRequest(Record):
     teacher: str
     """Configured name of the teacher; never a URL, port or key."""
     model: str
-    messages: tuple[ChatMessage, ...]
+    messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
     prompt_sha: str | None = None
     """sha256 of the prompt file that made the messages."""
@@ -92,7 +62,7 @@ class CompletionRequest(Record):
             "completion",
             self.teacher,
             self.model,
-            self.messages,
+            [message.asked for message in self.messages],
             self.sampling,
             self.prompt_sha,
             self.attempt,

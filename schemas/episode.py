@@ -24,7 +24,8 @@ Outcome = Literal[
 NOT_FINAL: tuple[Outcome, ...] = ("environment_error", "teacher_error")
 
 VerdictName = Literal["passed", "failed", "unknown"]
-ThoughtSource = Literal["teacher", "backfilled", "recorded"]
+SolverKind = Literal["teacher", "reference", "recorded"]
+ThoughtSource = Literal["teacher", "backfilled", "recorded", "reasoning"]
 
 
 class RewardPart(Record):
@@ -54,10 +55,27 @@ class Verdict(Record):
 class Solver(Record):
     """A policy under collection: teacher, prompt and loop."""
 
-    kind: Literal["teacher", "reference", "recorded"]
+    kind: SolverKind
     model: str | None = None
     solver_id: str
     """h(kind, teacher, model, sampling, prompt sha, loop contract); recorded: h(kind, model, agent, loop contract)."""
+    dialect: str = "react"
+    """How it was spoken to, and how its episodes are worded for training: react, tools, or what the world offers."""
+
+
+class Call(Record):
+    """One tool call of a turn, and what it gave."""
+
+    call_id: str
+    name: str
+    arguments: str
+    """JSON text as the model wrote it; it may be broken where the turn is not valid."""
+    action_kind: str
+    """What it is to the world: bash, sql, answer, ...; `invalid` = no action of this world."""
+    action: str
+    """The action's text; the arguments as canonical JSON where no one argument is the text."""
+    observation: str | None = None
+    """What it gave, truncated as it was shown; None = it was not carried out."""
 
 
 class Turn(Record):
@@ -73,9 +91,9 @@ class Turn(Record):
     thought: str | None
     """None = the action came without one."""
     thought_source: ThoughtSource | None
-    """recorded = it stood in a recording's turn."""
+    """recorded = it stood in a recording's turn; reasoning = the model's reasoning stands in for it."""
     action: str
-    """The action's text: the command, the statement, the answer."""
+    """The action's text: the command, the statement, the answer; of several calls the first one's."""
     action_kind: str
     """bash, sql, answer, finish, or what the world offers."""
     action_raw: str | None = None
@@ -87,6 +105,10 @@ class Turn(Record):
     completion_id: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    reasoning: str | None = None
+    """What the model thought aloud apart from its reply; None = nothing, or the endpoint kept it."""
+    calls: tuple[Call, ...] = ()
+    """The turn's tool calls in their order; empty where the dialect is text."""
 
 
 class Episode(Record):
@@ -134,6 +156,8 @@ class Episode(Record):
     state_digest: Annotated[str | None, VOLATILE] = None
     """Digest of what the agent left behind (files, tables and schema), for `trajmill verify`; None = not recorded.
     Volatile, since a file may hold the time."""
+    check_contract: int = 1
+    """Contract of the world's checks that gave the verdict; 1 (NULL in SQL) also where it was not recorded yet."""
 
     @property
     def is_final(self) -> bool:

@@ -8,8 +8,7 @@
     ├── BudgetError        the budget is used up; what was paid for is landed
     └── EpisodeError       recorded on its episode, never stops the siblings
         ├── TeacherError       the model endpoint
-        │   ├── ContextOverflow    the question is longer than the model's context
-        │   └── AnswerError        the model answered, but not in the shape that was asked for
+        │   └── ContextOverflow    the question is longer than the model's context
         ├── SandboxError       the walls
         ├── EnvironmentFault   the world (not `EnvironmentError`, a builtin)
         └── CheckError         the check itself could not run: the verdict is unknown, never reward 0
@@ -69,22 +68,6 @@ class ContextOverflow(TeacherError):
     transient = False
 
 
-class AnswerError(TeacherError):
-    """The model answered, and was paid, but not in the shape that was asked for.
-
-    Attributes:
-        reason: `refused`, `cut_off`, `empty_reply` or `not_valid`.
-        completion_id: the last reply that was tried; it stands in the ledger.
-    """
-
-    transient = False
-
-    def __init__(self, message: str, *, reason: str, completion_id: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.completion_id = completion_id
-
-
 class SandboxError(EpisodeError):
     """A sandbox could not be started, or died."""
 
@@ -95,3 +78,7 @@ class EnvironmentFault(EpisodeError):
 
 class CheckError(EpisodeError):
     """The check could not be run; its verdict is unknown."""
+
+
+class StateError(CheckError):
+    """What the agent left stops the check: its episode has failed."""

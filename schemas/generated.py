@@ -21,6 +21,17 @@ def write_or_check(module: str, arguments: list[str], text: str) -> int:
     return 1
 
 
+BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
+"""Marks of a page that is written by hand but for what stands between them."""
+
+
+def fill_or_check(module: str, arguments: list[str], text: str) -> int:
+    """Do as `write_or_check`, for what stands between the marks of a page."""
+    head, _, rest = Path(arguments[1]).read_text(encoding="utf-8").partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return write_or_check(module, arguments, f"{head}{BEGIN}\n\n{text}\n{END}{tail}")
+
+
 def render_schema(schema: Mapping[str, Any], title: str) -> str:
     """Return a JSON schema as it is published."""
     published = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": title}

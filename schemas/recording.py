@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from schemas.message import ToolCall
 from schemas.record import Record, digest
 from schemas.task_spec import TaskSpec
 
@@ -20,6 +21,10 @@ class RecordedTurn(Record):
     """bash, sql, answer, finish, or `submit`: hand in what the action before gave."""
     observation: str | None = None
     """What the recorder saw after the action; None = nothing, or it was not kept."""
+    calls: tuple[ToolCall, ...] = ()
+    """What the agent did, where it called tools of the world: then `action` and `action_kind` are not read."""
+    reasoning: str | None = None
+    """What it thought aloud apart from its words; None = nothing, or it was not kept."""
 
 
 class Recording(Record):

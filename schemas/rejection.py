@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.record import Record, canonical_json, digest
 
 MAX_RAW_BYTES = 64 * 1024
+
+
+class Refusal(NamedTuple):
+    """Why something is turned away."""
+
+    reason: str
+    """A stable code."""
+    detail: str
+    """What happened, with the value."""
 
 
 class Rejection(Record):

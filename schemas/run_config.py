@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
+from schemas.errors import ConfigError
 from schemas.record import Record
 from schemas.task_spec import Origin
 
-EnvironmentName = Literal["os", "db"]
+Section = TypeVar("Section", bound=Record)
 Backend = Literal["bubblewrap", "docker", "podman"]
 
 
@@ -137,22 +140,6 @@ class FaultsConfig(Record):
     seed: int = 7
 
 
-class OsGenerateConfig(Record):
-    requests: int = Field(default=96, ge=0)
-    """Self-instruct requests a build; each asks for one task."""
-    seeds: str = "built-in"
-    """Folder or JSONL file of seed examples, or `built-in`."""
-
-
-class DbGenerateConfig(Record):
-    requests: int = Field(default=72, ge=0)
-    """Self-instruct requests a build for INSERT, UPDATE and DELETE."""
-    bird: str = "built-in"
-    """BIRD-format folder (questions with gold SQL, SQLite databases), or `built-in`."""
-    questions: int = Field(default=60, ge=0)
-    """Questions a build at most; each is tried both ways."""
-
-
 class GenerateConfig(Record):
     rounds: int = Field(default=4, ge=1)
     """Requests are cut into rounds; the tasks of one are examples for the next."""
@@ -162,8 +149,6 @@ class GenerateConfig(Record):
     """Admitted machine-made examples in a prompt (Self-Instruct: 2)."""
     novelty: float = Field(default=0.7, gt=0, le=1)
     """ROUGE-L F1 from which on a task is no news (Self-Instruct: 0.7)."""
-    os: OsGenerateConfig = OsGenerateConfig()
-    db: DbGenerateConfig = DbGenerateConfig()
 
 
 def _as_written(seconds: float) -> float:
@@ -192,6 +177,9 @@ class CollectConfig(Record):
     until_passed: bool = False
     """Best of n, the check being the judge: attempts at a task end with the first that passed. Give the solver a
     temperature, or each attempt may say the same."""
+    again: bool = False
+    """Whether tasks are attempted anew that another solver (another model, prompt, dialect, contract) has attempted to
+    an end, and thoughts filled in by the newest prompt. Otherwise none of these buys by itself."""
     max_tries: int = Field(default=3, ge=1)
     """Ours, where an attempt ended in an outage."""
     goal: int | None = Field(default=None, ge=1)
@@ -200,12 +188,15 @@ class CollectConfig(Record):
     """Origins that are attempted; `benchmark` is left out, since nobody trains on what measures them."""
     tasks: int | None = Field(default=None, ge=1)
     """Tasks attempted per world and build at most; None = all that are open."""
+    dialect: str | tuple[str, ...] | None = None
+    """How solvers are spoken to: react (text), tools (native calls), or what a world offers. Of several each task is
+    dealt one, by its id; None = each world's first."""
     concurrency: int = Field(default=4, ge=1)
     """Episodes at a time."""
     shard_size: int = Field(default=64, ge=1)
     """Episodes a Prefect task."""
-    max_turns: dict[EnvironmentName, int] = {"os": 8, "db": 15}
-    """AgentBench: os round_limit 8, db max_round 15."""
+    max_turns: dict[str, int] = {}
+    """By world; one that is not named has its own (AgentBench: os round_limit 8, db max_round 15)."""
     max_tokens: int = Field(default=8192, ge=256)
     """Approximate tokens of a conversation from which on it ends as token_limit."""
     command_timeout_seconds: Seconds = Field(default=10, gt=0)
@@ -214,11 +205,14 @@ class CollectConfig(Record):
 
 
 class CurateConfig(Record):
-    thresholds: dict[str, float] = {"os": 1.0, "db": 1.0, "mind2web": 2 / 3}
-    """Reward from which on an episode is kept (AgentTuning: 1, Mind2Web 2/3); a world that is not named: 1."""
+    thresholds: dict[str, float] = {}
+    """By world, the reward from which on an episode is kept (AgentTuning: 1); one that is not named has its own."""
     per_task: int = Field(default=2, ge=1)
     """Kept trajectories a task."""
     backfill_retries: int = Field(default=2, ge=0)
+    reasoning: Literal["thought", "reasoning_content", "none"] = "thought"
+    """What becomes of a model's reasoning in a row. thought: it is the thought of a turn that came without one, and
+    none is bought. reasoning_content: it stands apart, in a field of its own. none: it is not trained on."""
 
 
 class GeneralConfig(Record):
@@ -285,13 +279,64 @@ class RunConfig(Record):
 
     name: str = "demo"
     seed: int = 0
-    environments: tuple[EnvironmentName, ...] = ("os", "db")
+    environments: tuple[str, ...] | None = None
+    """Worlds, by name; None = those that are part of every build."""
     teacher: TeacherConfig = TeacherConfig()
     faults: FaultsConfig = FaultsConfig()
     generate: GenerateConfig = GenerateConfig()
+    worlds: dict[str, dict[str, Any]] = {}
+    """What is said to one world, `[worlds.<name>]`; each reads its own."""
     collect: CollectConfig = CollectConfig()
     curate: CurateConfig = CurateConfig()
     general: GeneralConfig = GeneralConfig()
     mixture: MixtureConfig = MixtureConfig()
     verify: VerifyConfig = VerifyConfig()
     budget: BudgetConfig = BudgetConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older_sections(cls, value: Any) -> Any:
+        return move_world_sections(value) if isinstance(value, Mapping) else value
+
+    def section(self, world: str, model: type[Section]) -> Section:
+        """Return what is said to a world.
+
+        Raises:
+            ConfigError: a key that the world does not know, or a value out of range.
+        """
+        try:
+            return model.model_validate(self.worlds.get(world, {}))
+        except ValidationError as error:
+            raise ConfigError("; ".join(_explain(world, model, problem) for problem in error.errors())) from None
+
+
+def move_world_sections(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values in which the tables of worlds that stood under `generate` (`[generate.os]`) stand in `worlds`.
+
+    Raises:
+        ConfigError: both say something to one world.
+    """
+    generate = values.get("generate")
+    if not isinstance(generate, Mapping):
+        return dict(values)
+    moved = {name for name, one in generate.items() if is_world_section(name) and isinstance(one, Mapping)}
+    worlds = values.get("worlds", {})
+    if not moved or not isinstance(worlds, Mapping):
+        return dict(values)
+    if twice := sorted(moved & worlds.keys()):
+        raise ConfigError(f"[generate.{twice[0]}] is the older name of [worlds.{twice[0]}]: keep one of the two")
+    left = {name: one for name, one in generate.items() if name not in moved}
+    others = {name: one for name, one in values.items() if name != "generate"} | ({"generate": left} if left else {})
+    return {**others, "worlds": {**worlds, **{name: generate[name] for name in moved}}}
+
+
+def is_world_section(name: str) -> bool:
+    """Tell whether a key under `generate` can only be a world's name."""
+    return name not in GenerateConfig.model_fields
+
+
+def _explain(world: str, model: type[Record], problem: ErrorDetails) -> str:
+    key = ".".join(("worlds", world, *map(str, problem["loc"])))
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: there is no such key; allowed are {', '.join(sorted(model.model_fields))}"
+    return f"{key} = {problem['input']!r}: {problem['msg']}"

@@ -16,6 +16,11 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trajmill"
 
 
+def default_idle_minutes() -> float:
+    """Return how long a server stays warm: not at all on a machine that is thrown away after its job."""
+    return 0.0 if os.environ.get("CI") else 10.0
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TRAJMILL_", extra="ignore", frozen=True)
 
@@ -30,6 +35,9 @@ class Settings(BaseSettings):
     private server is started when a task needs one (TRAJMILL_MARIADB_URL)."""
     postgres_url: SecretStr | None = None
     """The same for PostgreSQL: postgresql://admin:password@host:5432/postgres (TRAJMILL_POSTGRES_URL)."""
+    server_idle_minutes: float = Field(default_factory=default_idle_minutes, ge=0)
+    """How long the home's Prefect server stays when no command uses it, for the next one to find it warm; 0 = it ends
+    with its command, as it does where CI is set (TRAJMILL_SERVER_IDLE_MINUTES)."""
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")

@@ -19,6 +19,7 @@ from schemas.generated import write_or_check
 from schemas.record import Record, Volatile
 from schemas.recording import Recording
 from schemas.rejection import Rejection
+from schemas.rejudgement import Rejudgement
 from schemas.release import Release
 from schemas.task_spec import TaskSpec
 from schemas.trajectory import Conversation, Trajectory
@@ -42,6 +43,7 @@ TABLES: dict[str, Table] = {
         Table("completions", Completion, ("completion_id",)),
         Table("recordings", Recording, ("recording_id",)),
         Table("rejections", Rejection, ("rejection_id",)),
+        Table("verdicts", Rejudgement, ("verdict_id",)),
         Table("releases", Release, ("release_id",)),
     )
 }
@@ -58,6 +60,22 @@ class View(NamedTuple):
 
 DRAWN_FROM_TABLES: tuple[View, ...] = (
     View("latest_episodes", "The last try of every episode; columns as in `episodes`."),
+    View(
+        "latest_verdicts",
+        "The verdict that counts today of every episode: of those that are not unknown the newest under the highest "
+        "contract of checks, the one that it landed with included.",
+        (
+            ("episode_id", "VARCHAR", ""),
+            ("environment", "VARCHAR", ""),
+            ("verdict", "VARCHAR", ""),
+            ("reward", "DOUBLE", ""),
+            ("detail", "VARCHAR", ""),
+            ("check_contract", "BIGINT", "Contract of the world's checks that gave it."),
+            ("number", "BIGINT", "0 = the episode's own; else as in `verdicts`."),
+            ("elsewhere", "VARCHAR", "As in `verdicts`."),
+            ("stands", "BOOLEAN", "Whether it is no worse than the episode's own, in verdict and in reward."),
+        ),
+    ),
     View(
         "funnel",
         "What became of the tasks of each world.",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from schemas.record import Record, digest
 
@@ -52,26 +54,26 @@ class Setup(Record):
     """SQL dialect that the task is written in."""
     image: str | None = None
     """Base image asked for; None = the world's default."""
-
-
-CheckKind = Literal["script", "changes", "chain", "match", "rows", "result", "state", "agentbench_hash", "label"]
-"""script: one evaluation script, `$1` the answer, `$2` the reference's output, exit 0 passes.
-changes: the files that the agent changed (path, kind, mode, content; not times) and its answer (where it gave none:
-what its last command showed) are those of the reference, run in a fork of the initial state. In /tmp, /var/tmp, /run
-and /root/.cache only what the reference touches counts; a directory left empty counts. Unless `ordered`, neither the
-order of lines nor how often one is said counts. Where the reference changes something and prints nothing, no answer is
-needed, and what the last command shows counts in tasks of origin `recorded` alone.
-chain: AgentBench's list of scripts, None standing for the reference, every output appended to the arguments.
-match: the answer equals `answer` (or matches `regex`). rows: the answer against the reference query's rows.
-result: as rows, with columns in the reference's order too: a result set is handed in, and not told in words.
-state: order-free digest of all tables (and the schema) against the reference's. agentbench_hash: AgentBench's
-table hash against `answer`. label: the answer against `expected`, for tasks that have no runnable reference."""
+    state: str | None = None
+    """JSON text that the task's world alone reads and validates; None = it has none."""
 
 
 class Check(Record):
     """How success is judged. The check never runs in the agent's shell."""
 
-    kind: CheckKind
+    kind: str
+    """How; the task's world says which kinds it has. Those of the worlds that ship:
+    script: one evaluation script, `$1` the answer, `$2` the reference's output, exit 0 passes.
+    changes: the files that the agent changed (path, kind, mode, content; not times) and its answer (where it gave none:
+    what its last command showed) are those of the reference, run in a fork of the initial state. In /tmp, /var/tmp,
+    /run and /root/.cache only what the reference touches counts; a directory left empty counts. Unless `ordered`,
+    neither the order of lines nor how often one is said counts. Where the reference changes something and prints
+    nothing, no answer is needed, and what the last command shows counts in tasks of origin `recorded` alone.
+    chain: AgentBench's list of scripts, None standing for the reference, every output appended to the arguments.
+    match: the answer equals `answer` (or matches `regex`). rows: the answer against the reference query's rows.
+    result: as rows, with columns in the reference's order too: a result set is handed in, and not told in words.
+    state: order-free digest of all tables (and the schema) against the reference's. agentbench_hash: AgentBench's
+    table hash against `answer`. label: the answer against `expected`, for tasks that have no runnable reference."""
     reference_on: Literal["initial", "final"] = "initial"
     """initial: the reference runs in a fork of the initial state; final: on the agent's final state (AgentBench)."""
     scripts: tuple[Script | None, ...] = ()
@@ -86,6 +88,14 @@ class Check(Record):
     """Row order (`rows`) or line order (`changes`) counts: true only where the question orders."""
     trusted_tools: bool = True
     """The check uses the image's own programs (OS); false only where a system program is what the task is about."""
+    arguments: str | None = None
+    """JSON text that the task's world alone reads and validates; None = it has none."""
+    outputs: tuple[str, ...] = ()
+    """Absolute paths that the agent is asked for (OS): the check sees these as the agent left them, all else as it was
+    before, and its HOME is an empty folder. Empty = it sees the whole root (docs/sandbox.md, "What a check sees")."""
+    under_test: tuple[Script, ...] = ()
+    """Programs of the agent's that `script` tries (OS): each runs in the agent's system, with the agent's rights, after
+    the work and before the check, which gets what they printed as `$3`, `$4` and so on."""
 
 
 GUESSABLE = "guessable"
@@ -131,7 +141,7 @@ class TaskSpec(Record):
     task_id: str
     """Content hash of what is asked and how it is judged (`TaskSpec.make` computes it)."""
     environment: str
-    """World: os, db."""
+    """World: the name of its folder, or the one that its package announces."""
     instruction: str
     """Text that the solver sees."""
     setup: Setup
@@ -150,7 +160,7 @@ class TaskSpec(Record):
     """Seed names and task ids that stood in the prompt, or the question's id."""
     family: str | None = None
     """Kind of task (`files`, `text`, `insert`, `aggregation`), the author's word."""
-    difficulty: int | None = None
+    difficulty: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     """1 easy to 3 hard, the author's word; None = not said."""
     labels: tuple[str, ...] = ()
     license: str = "Apache-2.0"

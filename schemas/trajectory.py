@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from schemas.message import Message
 from schemas.record import Record
-
-Role = Literal["system", "user", "assistant"]
-
-
-class Message(Record):
-    role: Role
-    content: str
-    train: bool = False
-    """Whether the loss counts on it: the solver's own turns, never the one-shot example or an acknowledgement."""
 
 
 class Trajectory(Record):
@@ -50,6 +40,12 @@ class Trajectory(Record):
     """h(renderer, backfill prompt sha, teacher, thresholds)."""
     completion_ids: tuple[str, ...] = ()
     """Receipts of the backfilling."""
+    dialect: str = "react"
+    """How its turns are worded: react (text), tools (native calls), or what the world offers."""
+    tools: str | None = None
+    """JSON text of the tools that its calls may use, as chat templates take them; None = it has no calls."""
+    part: int = 0
+    """Which of its episode's rows it is: more than one where a dialect has no memory and each round is a row."""
 
 
 class Conversation(Record):
@@ -75,8 +71,3 @@ class Conversation(Record):
     source_line: int
     """Line (JSONL) or position in the array, from 1."""
     license: str
-
-
-def approximate_tokens(text: str) -> int:
-    """Estimate tokens as UTF-8 bytes / 4, rounded up: stable, tokenizer-free, within about 20 % for English."""
-    return -(-len(text.encode("utf-8", "replace")) // 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from schemas.episode import Verdict
 from schemas.record import Record
 
 Cause = Literal["times", "numbers", "names", "order", "text", "state", "reward", "probe"]
@@ -41,6 +42,8 @@ class Verification(Record):
     """In the order in which they were met."""
     has_state: bool = True
     """False = no state was recorded with the episode, so observations and reward alone were compared."""
+    verdict: Verdict | None = None
+    """What the check said of an episode now; None = it broke before it was judged, or this is a task."""
 
     @property
     def is_same(self) -> bool:
@@ -51,3 +54,9 @@ class Verification(Record):
     def holds(self) -> bool:
         """Whether nothing came out otherwise but what never comes out twice the same."""
         return not self.broken and all(difference.cause in BY_NATURE for difference in self.differences)
+
+    @property
+    def shows_same(self) -> bool:
+        """Whether this is so of what the actions showed and left, whatever was said of it."""
+        told = (difference.cause for difference in self.differences if difference.cause != "reward")
+        return not self.broken and all(cause in BY_NATURE for cause in told)

@@ -1,4 +1,4 @@
-"""VERBS: one module per stage, a pure function for one item and a thin Prefect task for one shard."""
+"""VERBS: the stages, a pure function for one item and a thin Prefect task for one shard."""
 
 from tasks.prefect_environment import settle_prefect
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from schemas.record import digest
 from schemas.rejection import Rejection
 from tasks.workshop import Workshop
-from teachers.budget import losses_of
-from teachers.failure_notes import Failure, FailureNotes
-from teachers.losses import Loss
+from teachers.budget.budgeted import losses_of
+from teachers.budget.losses import Loss
+from teachers.ledger.failure_notes import Failure, FailureNotes
 
 LEDGER = "ledger"
 BATCH = 5000

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks.land_completions import LEDGER
-from teachers.ledger import Ledger
+from teachers.ledger.ledger import Ledger
 from warehouse.state import State
 from warehouse.upkeep import Upkeep
 from warehouse.warehouse import Warehouse

@@ -5,7 +5,7 @@ Flows open it (`flows/open_workshop.py`); a task gets small references (build, p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -13,17 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import prompts
-from environments.base import Home
-from schemas.completion import ChatMessage, CompletionRequest, Purpose, Sampling
-from schemas.episode import Solver
+from environments.base import Dialect, World
+from environments.registry import Worlds
+from prompts import Prompt
+from schemas.completion import CompletionRequest, Purpose, Sampling
+from schemas.episode import Solver, SolverKind
 from schemas.errors import ConfigError
+from schemas.message import Message, Tool
 from schemas.record import digest
 from schemas.run_config import RunConfig
-from tasks.curate_episode import RENDERER
+from schemas.task_spec import TaskSpec
+from tasks.collect.roll_out import LOOP_CONTRACT, Rules
+from tasks.curate.episode import RENDERER
+from tasks.curate.rules import RULES, changes_since_first
 from tasks.progress import Progress
-from tasks.roll_out import LOOP_CONTRACT, Rules
 from teachers.base import Teacher
-from teachers.ledger import Ledger
+from teachers.ledger.ledger import Ledger
 from teachers.mixture_of_agents import PROMPT as AGGREGATE
 from warehouse.state import State
 from warehouse.warehouse import Warehouse
@@ -42,78 +47,96 @@ class Workshop:
     state: State
     ledger: Ledger
     teacher: Teacher
-    worlds: Mapping[str, Home]
+    worlds: Worlds
     progress: Progress = field(default_factory=Progress)
 
-    def world(self, name: str) -> Home:
-        """Return a world that this run has open.
+    async def open_world(self, name: str) -> World:
+        """Return a world of this run, opened when it is first asked for.
 
         Raises:
-            ConfigError: the run was configured without it.
+            ConfigError: the run was configured without it, or it does not work on this machine.
         """
-        if name not in self.worlds:
-            raise ConfigError(f"the world {name!r} is not open; add it to `environments` ({', '.join(self.worlds)})")
-        return self.worlds[name]
+        return await self.worlds.enter(name)
+
+    def dialect_of(self, spec: TaskSpec) -> Dialect:
+        """Return the dialect that a task's solver is spoken to in: of several configured ones the task is dealt one."""
+        known, chosen = self.worlds[spec.environment].dialects, self.config.collect.dialect
+        if chosen is None:
+            return next(iter(known.values()))
+        names = (chosen,) if isinstance(chosen, str) else chosen
+        offered = [name for name in names if name in known] or list(names)
+        dealt = offered[int(digest("dialect", spec.task_id), 16) % len(offered)] if len(offered) > 1 else offered[0]
+        return self.worlds.dialect(spec.environment, dealt)
 
     def request(
         self,
         purpose: Purpose,
         model: str,
-        messages: tuple[ChatMessage, ...],
-        prompt: str,
+        messages: tuple[Message, ...],
+        prompt: Prompt,
         *,
         temperature: float,
         attempt: int = 1,
         seed: int | None = None,
         key: str = "",
+        tools: tuple[Tool, ...] = (),
+        stop: tuple[str, ...] = (),
     ) -> CompletionRequest:
         """Word messages as a request of this run's teacher."""
         teacher = self.config.teacher
-        sampling = Sampling(temperature=temperature, max_tokens=teacher.max_output_tokens, seed=seed)
+        sampling = Sampling(temperature=temperature, max_tokens=teacher.max_output_tokens, seed=seed, stop=stop)
         return CompletionRequest(
             purpose=purpose,
             teacher=teacher.name,
             model=model,
             messages=messages,
             sampling=sampling,
-            prompt_sha=prompts.load(prompt).sha256,
+            prompt_sha=prompt.sha256,
             attempt=attempt,
             key=key,
+            tools=tools,
         )
 
-    def solver_rules(self, world: str, kind: str = "teacher") -> Rules:
-        """Return what the loop asks and when it stops, for a solver on a world."""
-        teacher, home = self.config.teacher, self.world(world)
-        prompt = home.world.prompt
+    def solver_rules(self, spec: TaskSpec, kind: SolverKind = "teacher") -> Rules:
+        """Return what the loop asks and when it stops, for a solver on a task."""
+        teacher, dialect = self.config.teacher, self.dialect_of(spec)
 
-        def ask(messages: tuple[ChatMessage, ...], attempt: int) -> CompletionRequest:
-            seed = self.config.seed * 1000 + attempt
+        def ask(messages: tuple[Message, ...], attempt: int) -> CompletionRequest:
             return self.request(
                 "collect_episodes",
                 teacher.solver,
                 messages,
-                prompt,
+                dialect.prompt,
                 temperature=teacher.solver_temperature,
                 attempt=attempt,
-                seed=seed,
+                seed=self.config.seed * 1000 + attempt,
+                tools=dialect.tools(),
+                stop=dialect.stop,
             )
 
-        return Rules(self._solver(kind, prompt), ask, home.world.max_turns, self.config.collect.max_tokens)
+        most = self.worlds[spec.environment].max_turns, self.config.collect.max_tokens
+        return Rules(self._solver(kind, dialect), ask, dialect, *most)
 
-    def _solver(self, kind: str, prompt: str) -> Solver:
+    def _solver(self, kind: SolverKind, dialect: Dialect) -> Solver:
         teacher = self.config.teacher
-        if kind == "reference":
-            return Solver(kind="reference", solver_id=digest("solver", "reference", LOOP_CONTRACT))
+        if kind == "reference":  # it says nothing to anybody: the dialect only words its row
+            return Solver(
+                kind="reference", solver_id=digest("solver", "reference", LOOP_CONTRACT), dialect=dialect.name
+            )
         sampling = (teacher.solver_temperature, teacher.max_output_tokens, self.config.seed)
-        named = (teacher.name, self._identity(teacher.solver), sampling, prompts.load(prompt).sha256, LOOP_CONTRACT)
-        return Solver(kind="teacher", model=teacher.solver, solver_id=digest("solver", "teacher", *named))
+        named = (teacher.name, self._identity(teacher.solver), sampling, dialect.prompt.sha256, LOOP_CONTRACT)
+        spoken = () if (dialect.name, dialect.contract) == ("react", 1) else (dialect.name, dialect.contract)
+        solver_id = digest("solver", "teacher", *named, *spoken)
+        return Solver(kind="teacher", model=teacher.solver, solver_id=solver_id, dialect=dialect.name)
 
     @property
     def curation_id(self) -> str:
-        """h(renderer, backfill prompt sha, teacher, thresholds)."""
+        """h(renderer, backfill prompt sha, teacher, thresholds, rules where they are not the first ones)."""
         teacher, curate = self.config.teacher, self.config.curate
         backfiller = self._identity(teacher.backfiller)
-        return digest("curation", RENDERER, prompts.load("backfill").sha256, teacher.name, backfiller, curate)
+        rules = changes_since_first(RULES)
+        named = (RENDERER, prompts.load("backfill").sha256, teacher.name, backfiller, curate)
+        return digest("curation", *named, *((rules,) if rules else ()))
 
     def _identity(self, model: str) -> Any:
         """Return what a model is in ids: its name, or for a mixture's name all that it is made of."""

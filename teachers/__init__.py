@@ -1,0 +1,1 @@
+"""VOICES: the only door to a model, with ledger, budget, limits and mixtures."""

@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import prompts
-from schemas.completion import ChatMessage, Completion, CompletionRequest, Sampling, Synthesis
+from schemas.completion import Completion, CompletionRequest, Sampling, Synthesis
+from schemas.message import Message
 from schemas.run_config import AgentsConfig
 from teachers.base import Teacher
 
@@ -96,7 +97,7 @@ def with_proposals(
     prompt = prompts.load(PROMPT)
     words = prompt.render(proposals=[_text(proposal) for proposal in usable(proposals)])
     *before, last = request.messages
-    added = [last, ChatMessage(role="user", content=words)]
+    added = [last, Message(role="user", content=words)]
     if last.role == "user":
         added = [last.model_copy(update={"content": f"{last.content}\n\n{words}"})]
     changes = {

@@ -8,21 +8,22 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 
+from rehearsals.base import Rehearsal
+from rehearsals.plan import MODELS
+from rehearsals.server import OfflineServer
 from schemas.errors import ConfigError
 from schemas.run_config import RunConfig, TeacherConfig
 from schemas.settings import Settings
-from teachers.base import Rehearsal, Teacher
+from teachers.base import Teacher
 from teachers.batch.api import BatchApi
 from teachers.batch.book import OFFLINE
 from teachers.batch.chat import BatchChat
-from teachers.budget import Budgeted, losses_of, purse_of, require_prices
-from teachers.failure_notes import FailureNotes
-from teachers.ledger import Ledger
-from teachers.ledgered import Ledgered
+from teachers.budget.budgeted import Budgeted, caps_of, losses_of, require_prices
+from teachers.endpoint.chat import OpenAIChat
+from teachers.ledger.failure_notes import FailureNotes
+from teachers.ledger.ledger import Ledger
+from teachers.ledger.ledgered import Ledgered
 from teachers.mixture_of_agents import MixtureOfAgents, calls_of
-from teachers.offline.plan import MODELS
-from teachers.offline.server import OfflineServer
-from teachers.openai_chat import OpenAIChat
 
 
 @asynccontextmanager
@@ -50,8 +51,8 @@ async def open_teacher(
         name = f"{OFFLINE} {uuid.uuid4().hex}" if server else None  # its batches die with this process
         batches = BatchChat(endpoint, ledger, config.teacher, endpoint=name)
     asked: Teacher = batches or endpoint
-    purse = purse_of(ledger, build, config.budget)
-    teacher = Budgeted(asked, purse, config.teacher.prices, losses_of(ledger, build))
+    budget_caps = caps_of(ledger, build, config.budget)
+    teacher = Budgeted(asked, budget_caps, config.teacher.prices, losses_of(ledger, build))
     ledgered = Ledgered(teacher, ledger, FailureNotes(ledger.engine, build))
     _set_imports_aside()
     try:

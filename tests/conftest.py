@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 import pytest
 
+os.environ["TRAJMILL_SERVER_IDLE_MINUTES"] = "0"  # a home of a test leaves no server behind
 TRAJMILL = Path(sys.executable).with_name("trajmill")
 SECRETS = (
     "OPENAI_API_KEY",
@@ -27,8 +30,40 @@ SECRETS = (
     "TRAJMILL_POSTGRES_URL",
     "PREFECT_HOME",
     "PREFECT_API_URL",
+    "PREFECT_API_AUTH_STRING",
 )
 """What a developer's own shell may hold and no test may see."""
+
+LONG = (
+    "flows/test_kills_at_random.py",
+    "flows/test_up.py",
+    "flows/test_sigterm.py",
+    "test_setup.py",
+    "flows/test_builds_in_a_row.py",
+    "flows/test_planted_faults.py",
+    "flows/test_kills_while_collecting.py",
+    "flows/test_kills_after_collecting.py",
+    "flows/test_kills_while_generating.py",
+    "environments/os/test_agentbench_reference.py",
+    "environments/os/test_rehearsal_in_sandbox.py",
+    "test_readme.py",
+    "flows/test_endpoints.py",
+    "flows/test_batch_mode.py",
+    "flows/test_determinism.py",
+    "flows/test_imports.py",
+    "flows/test_default_build.py",
+    "flows/test_cli.py",
+    "tasks/collect/test_episodes.py",
+    "environments/os/test_admission.py",
+    "benchmarks/test_teacher.py",
+)
+"""Files that take a minute or more, the longest first: begun last, one would be left to a single worker."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files."""
+    here, place = Path(__file__).parent, {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.relative_to(here).as_posix(), len(LONG)))
 
 
 class NetworkUsed(AssertionError):
@@ -92,12 +127,10 @@ def _clean_environment() -> dict[str, str]:
     return clean_environment()
 
 
-def run_trajmill(*arguments: str, home: Path, timeout: float = 300, **environment: str) -> Ran:
-    """Run the installed command as a user does."""
+def run_trajmill(*arguments: str, home: Path, **environment: str) -> Ran:
+    """Run the installed command as a user does; one that hangs is ended with its test."""
     command = [str(TRAJMILL), *arguments, "--home", str(home)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, env=clean_environment() | environment, check=False
-    )
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment() | environment, check=False)
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
@@ -120,35 +153,82 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("\n".join(map(str, told)))
 
 
+Share = Callable[[str, Callable[[Path], None]], Path]
+"""Give the folder of a name, made by whichever worker comes first; look, don't touch."""
+
+
+@pytest.fixture(scope="session")
+def share(tmp_path_factory: pytest.TempPathFactory) -> Share:
+    """Make what is dear once for all workers of a run: the others wait for it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    shared.mkdir(exist_ok=True)
+
+    def make_once(name: str, make: Callable[[Path], None]) -> Path:
+        folder, made = shared / name, shared / f"{name}.made"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # a maker that failed: the next one says why once more
+                folder.mkdir()
+                make(folder)
+                settle_databases(folder)
+                made.touch()
+        return folder
+
+    return make_once
+
+
+def settle_databases(folder: Path) -> None:
+    """Leave nothing in write-ahead logs, which come and go with those who look."""
+    for path in folder.rglob("*.sqlite"):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 class Smoke(NamedTuple):
-    """A finished smoke build; look, don't touch: `copy` gives a home of your own."""
+    """A finished smoke build that all workers share; look, don't touch: `copy` gives a home of your own."""
 
     home: Path
     ran: Ran
 
     def copy(self, to: Path) -> Path:
-        return Path(shutil.copytree(self.home, to, ignore=shutil.ignore_patterns("prefect", "build.lock")))
+        passing = shutil.ignore_patterns("prefect", "build.lock", "*-wal", "*-shm")
+        return Path(shutil.copytree(self.home, to, ignore=passing))
 
 
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> Smoke:
-    home = tmp_path_factory.mktemp("smoke") / "home"
-    ran = run_trajmill("build", "--config", "smoke", "--json", home=home)
-    assert ran.code == 0, ran.err
-    return Smoke(home, ran)
+def smoke(share: Share) -> Smoke:
+    def make(folder: Path) -> None:
+        ran = run_trajmill("build", "--config", "smoke", "--json", home=folder / "home")
+        assert ran.code == 0, ran.err
+        (folder / "ran.json").write_bytes(orjson.dumps(list(ran)))
+
+    folder = share("smoke", make)
+    return Smoke(folder / "home", Ran(*orjson.loads((folder / "ran.json").read_bytes())))
+
+
+@pytest.fixture(scope="session")
+def built(share: Share) -> Iterator[Any]:
+    """A small build whose rows are turned away at every stage, made without Prefect; look, don't touch."""
+    from tests.small_build import make, opened
+
+    with opened(share("build", make)) as found:
+        yield found
 
 
 @pytest.fixture
 def open_shop(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Open workshops without Prefect, each the current one from then on: `task.fn` finds it.
 
-    Real tables, state and ledger in a folder of the test's own; the teacher is a script; `overrides` are dotted config
-    keys with `__` for the dot.
+    Real tables, state and ledger in a folder of the test's own; the teacher is a script; `worlds` are the test's to
+    enter and leave; `overrides` are dotted config keys with `__` for the dot.
     """
+    from environments.registry import Worlds
     from flows.configuration import load_config
     from tasks.workshop import Workshop, _current
-    from teachers.ledger import Ledger
-    from teachers.ledgered import Ledgered
+    from teachers.ledger.ledger import Ledger
+    from teachers.ledger.ledgered import Ledgered
     from teachers.scripted import Scripted
     from warehouse.state import State
     from warehouse.warehouse import Warehouse
@@ -172,7 +252,7 @@ def open_shop(tmp_path: Path) -> Iterator[Callable[..., Any]]:
                 state=State(home),
                 ledger=ledger,
                 teacher=Ledgered(teacher or Scripted([]), ledger),
-                worlds=worlds or {},
+                worlds=Worlds(worlds or {}, entered=True),
             )
             _current.set(shop)  # an async test runs in a context of its own, where no token of ours could be reset
             return shop

@@ -7,24 +7,29 @@ with it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
-from environments.base import World
+import pytest
+
+from environments.base import Place
 from environments.db import world as db_world
 from environments.db.engine import SqlLimits
 from environments.os import world as os_world
+from environments.registry import Worlds, make_world, worlds_of
 from sandboxes.base import Image
 from sandboxes.bubblewrap import Bubblewrap
-from schemas.completion import ChatMessage, CompletionRequest, Sampling
-from schemas.episode import make_episode_id
+from schemas.completion import CompletionRequest, Sampling
+from schemas.episode import SolverKind, make_episode_id
+from schemas.message import Message
 from schemas.rejection import Rejection
 from schemas.task_spec import Check, Column, Provenance, Script, Setup, TableData, TaskSpec
-from tasks.curate_episode import RENDERER
-from tasks.roll_out import LOOP_CONTRACT
+from tasks.collect.roll_out import LOOP_CONTRACT
+from tasks.curate.episode import RENDERER
 from tasks.workshop import Workshop
 
 OS_WORLDS = (("image", 5.0), ("image", 6.0), ("other image", 5.0))
-SOLVERS = (("os", "teacher"), ("db", "teacher"), ("os", "reference"))
 OS_TASK = TaskSpec.make(
     environment="os",
     instruction="How many files are in /srv?",
@@ -45,11 +50,16 @@ DB_TASK = TaskSpec.make(
     derivation="replay",
     provenance=Provenance(source="test"),
 )
+SOLVERS: tuple[tuple[TaskSpec, SolverKind], ...] = (
+    (OS_TASK, "teacher"),
+    (DB_TASK, "teacher"),
+    (OS_TASK, "reference"),
+)
 REQUEST = CompletionRequest(
     purpose="collect_episodes",
     teacher="offline",
     model="offline-a",
-    messages=(ChatMessage(role="user", content="How many?"),),
+    messages=(Message(role="user", content="How many?"),),
     sampling=Sampling(temperature=0.5, max_tokens=100, seed=7),
     prompt_sha="ab" * 32,
     attempt=2,
@@ -83,11 +93,12 @@ def test_a_rejection_s_id_is_stage_reason_source_and_row() -> None:
 
 def test_contracts_are_raised_by_hand() -> None:
     assert (os_world.CONTRACT, db_world.CONTRACT, LOOP_CONTRACT, RENDERER) == (2, 1, 1, 1)
+    assert (os_world.OsWorld.check_contract, db_world.DbWorld.check_contract) == (2, 2)
 
 
 def test_the_os_world_s_id_is_its_description_and_its_image() -> None:
     sandbox = Bubblewrap(Image("digest", "/nowhere", "host"))
-    ids = [os_world.OsHome(sandbox, image, command_timeout=seconds).world_id for image, seconds in OS_WORLDS]
+    ids = [os_world.OsWorld(sandbox, image, command_timeout=seconds).world_id for image, seconds in OS_WORLDS]
     assert ids == [
         "c4bfe9f2ebac8f75752c99f6c0441909",
         "a809eeedbbc79c4833becadd6537f69c",
@@ -97,17 +108,28 @@ def test_the_os_world_s_id_is_its_description_and_its_image() -> None:
 
 def test_the_database_world_s_id_is_its_description_and_its_engine() -> None:
     engine = SimpleNamespace(limits=SqlLimits(), version="sqlite 3.40.1")
-    assert db_world.DbHome(engine, max_turns=15).world_id == "f8eb779beed59169cd3d432457e7fb4a"  # type: ignore[arg-type]
-    assert db_world.DbHome(engine, max_turns=9).world_id == "439e200b5a15c58e95fd891d7cca2738"  # type: ignore[arg-type]
+    assert db_world.DbWorld(engine, max_turns=15).world_id == "f8eb779beed59169cd3d432457e7fb4a"  # type: ignore[arg-type]
+    assert db_world.DbWorld(engine, max_turns=9).world_id == "439e200b5a15c58e95fd891d7cca2738"  # type: ignore[arg-type]
 
 
-def test_solvers_and_curations_are_named_by_all_that_makes_their_rows_differ(
-    open_shop: Callable[..., Workshop],
-) -> None:
-    worlds = {name: SimpleNamespace(world=World(name, 1, 8, f"solve_{name}")) for name in ("os", "db")}
-    shop = open_shop(worlds=worlds)
-    ids = [shop.solver_rules(world, kind).solver.solver_id for world, kind in SOLVERS]
-    assert ids == [
+def solver_ids(shop: Workshop, *asked: tuple[TaskSpec, SolverKind]) -> list[str]:
+    return [shop.solver_rules(spec, kind).solver.solver_id for spec, kind in asked]
+
+
+@pytest.fixture
+def shop_of(open_shop: Callable[..., Workshop], tmp_path: Path) -> Callable[..., Workshop]:
+    def open_one(**overrides: Any) -> Workshop:
+        shop = open_shop(**overrides)
+        place = Place(shop.config, shop.home, tmp_path)
+        shop.worlds = Worlds({name: make_world(name, place) for name in worlds_of(shop.config)})
+        return shop
+
+    return open_one
+
+
+def test_solvers_and_curations_are_named_by_all_that_makes_their_rows_differ(shop_of: Callable[..., Workshop]) -> None:
+    shop = shop_of()
+    assert solver_ids(shop, (OS_TASK, "teacher"), (DB_TASK, "teacher"), (OS_TASK, "reference")) == [
         "d4f8f165fb6e3641aa3e798db03ecf47",
         "1bfb7e1678905cbf27cbff7d2d4505d7",
         "187ea26d8e955e3953527dbb206e6dfd",
@@ -115,18 +137,24 @@ def test_solvers_and_curations_are_named_by_all_that_makes_their_rows_differ(
     assert shop.curation_id == "fcce186ed2592d38bd97ccbe0cfdc4f0"
 
 
-def test_another_prompt_model_or_threshold_is_another_solver_or_curation(open_shop: Callable[..., Workshop]) -> None:
-    worlds = {"os": SimpleNamespace(world=World("os", 1, 8, "solve_os"))}
-    plain, other = open_shop(worlds=worlds), open_shop(worlds=worlds, teacher__solver="offline-b", curate__per_task=3)
-    assert plain.solver_rules("os").solver.solver_id != other.solver_rules("os").solver.solver_id
+@pytest.mark.parametrize(("named", "stands"), [("react", True), (["react"], True), ("tools", False)])
+def test_text_adds_nothing_to_a_solver_s_id_and_another_dialect_does(
+    shop_of: Callable[..., Workshop], named: object, stands: bool
+) -> None:
+    found = solver_ids(shop_of(collect__dialect=named), (OS_TASK, "teacher"))
+    assert (found == ["d4f8f165fb6e3641aa3e798db03ecf47"]) is stands
+
+
+def test_another_prompt_model_or_threshold_is_another_solver_or_curation(shop_of: Callable[..., Workshop]) -> None:
+    plain, other = shop_of(), shop_of(teacher__solver="offline-b", curate__per_task=3)
+    assert solver_ids(plain, (OS_TASK, "teacher")) != solver_ids(other, (OS_TASK, "teacher"))
     assert plain.curation_id != other.curation_id
 
 
-def test_another_make_of_a_mixture_is_another_solver_and_curation(open_shop: Callable[..., Workshop]) -> None:
-    worlds = {"os": SimpleNamespace(world=World("os", 1, 8, "solve_os"))}
+def test_another_make_of_a_mixture_is_another_solver_and_curation(shop_of: Callable[..., Workshop]) -> None:
     roles = {"teacher__solver": "panel", "teacher__backfiller": "panel"}
     makes = [{"proposers": ["a"], "aggregator": "a"}, {"proposers": ["a"], "aggregator": "b"}]
-    shops = [open_shop(worlds=worlds, teacher__mixtures={"panel": make}, **roles) for make in makes]
-    shops.append(open_shop(worlds=worlds, **roles))
-    assert len({shop.solver_rules("os").solver.solver_id for shop in shops}) == 3
+    shops = [shop_of(teacher__mixtures={"panel": make}, **roles) for make in makes]
+    shops.append(shop_of(**roles))
+    assert len({solver_ids(shop, (OS_TASK, "teacher"))[0] for shop in shops}) == 3
     assert len({shop.curation_id for shop in shops}) == 3

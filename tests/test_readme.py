@@ -16,14 +16,14 @@ from typing import NamedTuple
 import pytest
 
 from environments.registry import rehearsals
-from teachers.offline.server import OfflineServer
+from rehearsals.server import OfflineServer
 
 REPO = Path(__file__).resolve().parent.parent
 PAGES = ["README.md", "docs/own-data.md", "docs/own-model.md"]
 FENCE = re.compile(r"(?:<!-- (?P<note>(?:not )?run): [^>]+ -->\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 OFFLINE_MODELS = " ".join(f"--set teacher.{who}=offline-a" for who in ("generator", "solver", "backfiller"))
-FEW = "--set collect.tasks=8 --set generate.os.requests=6 --set generate.db.requests=6 --set generate.db.questions=6"
+FEW = "--set collect.tasks=8 --set worlds.os.requests=6 --set worlds.db.requests=6 --set worlds.db.questions=6"
 FREE = "--set 'teacher.prices={offline-a = {prompt = 0, completion = 0}}'"
 
 

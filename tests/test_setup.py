@@ -72,8 +72,14 @@ def run(command: str, at: Path, environment: dict[str, str], **options: int) -> 
     return subprocess.run(["sh", "-c", command], cwd=at, env=environment, capture_output=True, text=True, **options)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize(
+    "version",
+    [
+        pytest.param("3.11", marks=pytest.mark.nightly),
+        pytest.param("3.12", marks=pytest.mark.nightly),
+        pytest.param("3.13", marks=pytest.mark.slow),
+    ],
+)
 def test_the_demo_runs_from_a_fresh_clone_with_an_empty_home(version: str, folder: Path, index: None) -> None:
     source = clone(folder / "a clone")  # a blank in the path, as people have them
     environment = bare(folder, TRAJMILL_CACHE=str(folder / "cache"))
@@ -86,7 +92,7 @@ def test_the_demo_runs_from_a_fresh_clone_with_an_empty_home(version: str, folde
     assert made_by.stdout.startswith(version)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_plain_user_sets_up_and_builds(folder: Path, index: None) -> None:
     if os.geteuid() != 0:
         pytest.skip("we are a plain user, so every other test here shows it")
@@ -107,7 +113,7 @@ def test_a_plain_user_sets_up_and_builds(folder: Path, index: None) -> None:
     assert (folder / "home" / ".cache" / "trajmill").is_dir(), "the base image lies in the user's own cache"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_another_python_by_name_makes_the_environment_anew_and_a_mirror_alone_is_enough(
     folder: Path, index: None
 ) -> None:

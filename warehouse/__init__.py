@@ -1,4 +1,4 @@
-"""MEMORY: Delta tables (Parquet), DuckDB views, expectations, digests; and the state of a home.
+"""MEMORY: Delta tables, DuckDB views, expectations, digests, and the state of a home.
 
 In a notebook: `warehouse.connect("data").sql("FROM funnel")`.
 """

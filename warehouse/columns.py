@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pydantic
 
 from schemas.errors import WarehouseError
 from schemas.record import Record
@@ -90,7 +89,7 @@ def from_arrow(record: type[R], rows: Iterable[Mapping[str, Any]]) -> list[R]:
     decode = _decoder(record)
     try:
         return [record.model_validate(decode(row)) for row in rows]
-    except pydantic.ValidationError as error:
+    except (ValueError, TypeError, RecursionError) as error:  # pydantic's and json's are ValueErrors
         raise WarehouseError(
             f"A stored row is no {record.__name__}: {error}. Did a newer Trajmill land it? Update, then read again."
         ) from error

@@ -6,6 +6,9 @@ after the one it looked at, or not at all: so a key never lands twice, and every
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +17,8 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from schemas.errors import WarehouseError
+from schemas.bounded_reading import NotJson, parse_json, read_file
+from schemas.errors import InputError, WarehouseError
 from schemas.record import Record
 from schemas.tables import Table
 from warehouse.columns import VERSION_COLUMN, record_schema, to_arrow
@@ -30,10 +34,14 @@ _PROPERTIES = {
 }
 
 _MAX_RACES = 1000
+_RESTORE = "Restore it from a copy, or use another --home."
+_COMMIT = re.compile(r"\d{20}\.json")
+_seen: set[str] = set()
+"""Commits that this process has looked at: they never change under their name."""
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class TableSnapshot:
     """A table as of one version; rows of later commits may lie in its files and are filtered out by `_version`."""
 
     table: Table
@@ -49,13 +57,41 @@ def open_table(path: Path) -> DeltaTable | None:
     Raises:
         WarehouseError: something lies there that cannot be read as a table.
     """
+    _check_log(path / "_delta_log")
     try:
         return DeltaTable(path)
     except TableNotFoundError:
+        if any(path.glob("*.parquet")) and not any((path / "_delta_log").glob("*.json")):
+            raise WarehouseError(f"{path} cannot be read: its rows are there, its log is not. {_RESTORE}") from None
         return None
     except (DeltaError, OSError) as error:
+        raise WarehouseError(f"{path} cannot be read: {error}. {_RESTORE}") from error
+
+
+def _check_log(folder: Path) -> None:
+    """Look at each commit of a log once: an empty one would be passed over with its rows, a deep one ends the process.
+
+    Raises:
+        WarehouseError: one is damaged.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _COMMIT.fullmatch(entry.name) and entry.path not in _seen:
+                _check_commit(Path(entry.path))
+                _seen.add(entry.path)
+
+
+def _check_commit(path: Path) -> None:
+    try:
+        lines = read_file(path).splitlines()
+        if not any(lines) or not all(isinstance(parse_json(line), dict) for line in lines if line):
+            raise NotJson("not_json", "it holds no action")
+    except (InputError, NotJson) as error:
+        if not path.exists():
+            return  # gc was there in between
         raise WarehouseError(
-            f"{path} cannot be read: {error}. Restore it from a copy, or use another --home."
+            f"{path} is damaged: {error}. Restore it from a copy; if there is none and it is the newest there, take it "
+            "away and run the last command again: what it landed lands anew."
         ) from error
 
 
@@ -109,7 +145,7 @@ def _create_table(path: Path, table: Table) -> DeltaTable:
         return created
 
 
-def take_snapshot(path: Path, table: Table, version: int | None = None) -> Snapshot:
+def take_snapshot(path: Path, table: Table, version: int | None = None) -> TableSnapshot:
     """Return the table as of `version` (None: now).
 
     Raises:
@@ -119,11 +155,11 @@ def take_snapshot(path: Path, table: Table, version: int | None = None) -> Snaps
     if delta is None:
         if version not in (None, NOTHING):
             raise WarehouseError(f"{path} does not exist, so it has no version {version}. Is this the right --home?")
-        return Snapshot(table, NOTHING, (), frozenset())
+        return TableSnapshot(table, NOTHING, (), frozenset())
     newest = delta.version()
     if version is not None and version > newest:
         raise WarehouseError(f"{path} is at version {newest}, there is no {version}. Is this the right --home?")
     columns = frozenset(field.name for field in delta.schema().fields)
     # URIs are percent-encoded (blanks, umlauts), so they are no paths; the files lie in the table's folder.
     files = tuple(sorted(str(path / uri.rpartition("/")[2]) for uri in delta.file_uris()))
-    return Snapshot(table, newest if version is None else version, files, columns)
+    return TableSnapshot(table, newest if version is None else version, files, columns)

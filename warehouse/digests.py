@@ -9,7 +9,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from schemas.record import Record, canonical_json
+from schemas.record import Record, canonical_json, later_defaults
 from schemas.tables import Table, is_volatile
 
 Strip = Callable[[Any], Any]
@@ -24,8 +24,8 @@ def lasting_keys(table: Table) -> tuple[str, ...]:
 def digest_rows(table: Table, rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the sha256 over rows, which come sorted by `lasting_keys`.
 
-    Volatile fields are left out at any depth, and so are nulls: a record that gains a nullable field keeps the digest
-    of the rows that it has.
+    Volatile fields are left out at any depth, and so are nulls and later fields at their defaults: a record that gains
+    a field keeps the digest of the rows that it has.
     """
     strip, keys = _stripper(table.record), lasting_keys(table)
     total = hashlib.sha256()
@@ -49,9 +49,11 @@ def _stripper(annotation: Any) -> Strip:
 @functools.cache
 def _struct_stripper(record: type[Record]) -> Strip:
     lasting = {n: _stripper(f.annotation) for n, f in record.model_fields.items() if not is_volatile(f)}
+    later = later_defaults(record)
+    absent = {name: (None, *((later[name],) if name in later else ())) for name in lasting}
 
     def strip(row: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: of(row[name]) for name, of in lasting.items() if row[name] is not None}
+        return {name: of(row[name]) for name, of in lasting.items() if row[name] not in absent[name]}
 
     return strip
 

@@ -16,12 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random
+
 from schemas.errors import WarehouseError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS builds (
     number INTEGER PRIMARY KEY, kind TEXT NOT NULL, config_hash TEXT NOT NULL, config_json TEXT NOT NULL,
-    started_at TEXT NOT NULL, finished_at TEXT, abandoned INTEGER NOT NULL DEFAULT 0
+    started_at TEXT NOT NULL, finished_at TEXT, abandoned INTEGER NOT NULL DEFAULT 0, began_with TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS plans (
     build INTEGER NOT NULL, stage TEXT NOT NULL, part TEXT NOT NULL, items TEXT NOT NULL,
@@ -33,6 +35,10 @@ CREATE TABLE IF NOT EXISTS journal (
 ) STRICT, WITHOUT ROWID;
 """
 
+_UNFINISHED = (
+    "SELECT number, config_hash, config_json, began_with FROM builds "
+    "WHERE kind = ? AND finished_at IS NULL AND NOT abandoned"
+)
 _BUSY_SECONDS = 30.0
 
 
@@ -45,10 +51,14 @@ class Build:
     """Whether it stood unfinished and is continued."""
     config_hash: str
     """As it was opened first; differs from the caller's where the configuration has changed since."""
+    config_json: str = ""
+    """The whole configuration that it began with."""
+    began_with: str | None = None
+    """What else it began with, as JSON; None = it began before this was kept."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """One journalled turn."""
 
     index: int
@@ -67,29 +77,39 @@ class State:
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         with self._told():
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            _patient(self._connection.execute, "PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(_SCHEMA)
+            self._grow()
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
-    def open_build(self, kind: str, config_hash: str, config_json: str) -> Build:
+    def _grow(self) -> None:
+        """Give a file of an earlier version the columns that came since."""
+        if "began_with" not in {row[1] for row in self._connection.execute("PRAGMA table_info(builds)")}:
+            with contextlib.suppress(sqlite3.OperationalError):  # another process was first
+                self._connection.execute("ALTER TABLE builds ADD COLUMN began_with TEXT")
+
+    def unfinished_build(self, kind: str) -> Build | None:
+        """Return the build of a kind that waits to be continued, if there is one."""
+        rows = self._select(_UNFINISHED, (kind,))
+        return Build(rows[0][0], True, *rows[0][1:]) if rows else None
+
+    def open_build(self, kind: str, config_hash: str, config_json: str, began_with: str | None = None) -> Build:
         """Continue the unfinished build of a kind, or start the next."""
         with self._transaction() as db:
-            row = db.execute(
-                "SELECT number, config_hash FROM builds WHERE kind = ? AND finished_at IS NULL AND NOT abandoned",
-                (kind,),
-            ).fetchone()
+            row = db.execute(_UNFINISHED, (kind,)).fetchone()
             if row:
-                return Build(row[0], True, row[1])
+                return Build(row[0], True, *row[1:])
             number = db.execute("SELECT coalesce(max(number), 0) + 1 FROM builds").fetchone()[0]
-            values = (number, kind, config_hash, config_json, _now())
             db.execute(
-                "INSERT INTO builds (number, kind, config_hash, config_json, started_at) VALUES (?, ?, ?, ?, ?)", values
+                "INSERT INTO builds (number, kind, config_hash, config_json, started_at, began_with) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (number, kind, config_hash, config_json, _now(), began_with),
             )
-            return Build(number, False, config_hash)
+            return Build(number, False, config_hash, config_json, began_with)
 
     def finish_build(self, number: int) -> None:
         """Mark a build as done; the next of its kind takes a new number."""
@@ -116,6 +136,11 @@ class State:
             raise WarehouseError(f"{self.path} knows no build {number}. Is this the right --home?")
         return str(rows[0][0])
 
+    def began_with(self, number: int) -> str | None:
+        """Return what a build began with beside its configuration; None = it began before this was kept."""
+        rows = self._select("SELECT began_with FROM builds WHERE number = ?", (number,))
+        return rows[0][0] if rows else None
+
     def last_build(self) -> int | None:
         """Return the newest build's number; None = there was none yet."""
         number: int | None = self._select("SELECT max(number) FROM builds")[0][0]
@@ -133,11 +158,11 @@ class State:
         plan: list[str] = json.loads(found[0][0])
         return plan
 
-    def journal(self, episode_id: str, try_number: int) -> list[Entry]:
+    def journal(self, episode_id: str, try_number: int) -> list[JournalEntry]:
         """Return what is journalled of a rollout, in order."""
         columns, where = "position, action, observation", "episode_id = ? AND try_number = ?"
         rows = self._select(f"SELECT {columns} FROM journal WHERE {where} ORDER BY position", (episode_id, try_number))
-        return [Entry(*row) for row in rows]
+        return [JournalEntry(*row) for row in rows]
 
     def append(self, episode_id: str, try_number: int, index: int, action: str, observation: str) -> None:
         """Journal one turn; the same turn twice is one.
@@ -148,7 +173,7 @@ class State:
         row = (episode_id, try_number, index, action, observation)
         with self._told(), self._lock:
             done = self._connection.execute("INSERT OR IGNORE INTO journal VALUES (?, ?, ?, ?, ?)", row)
-        if done.rowcount == 0 and Entry(index, action, observation) not in self.journal(episode_id, try_number):
+        if done.rowcount == 0 and JournalEntry(index, action, observation) not in self.journal(episode_id, try_number):
             raise WarehouseError(
                 f"Turn {index} of episode {episode_id} is journalled with another action or observation. "
                 "Is a second build running on this home? Stop one and run again."
@@ -158,6 +183,10 @@ class State:
         """Forget rollouts that have landed."""
         with self._transaction() as db:
             db.executemany("DELETE FROM journal WHERE episode_id = ?", [(episode_id,) for episode_id in episode_ids])
+
+    def journalled(self) -> list[tuple[str, int]]:
+        """Return episode and try of each rollout that is journalled."""
+        return self._select("SELECT DISTINCT episode_id, try_number FROM journal ORDER BY 1, 2", ())
 
     def count_journalled(self) -> int:
         """Count the rollouts under way: journalled and not landed."""
@@ -184,9 +213,23 @@ class State:
         try:
             yield
         except sqlite3.Error as error:
-            raise WarehouseError(
-                f"{self.path}: {error}. Look at the disk's space and rights, and whether another program holds it."
-            ) from error
+            raise WarehouseError(f"{self.path}: {error}. {_advice(error)}") from error
+
+
+def _advice(error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", None)  # the module's own errors have none
+    if code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return "The file is damaged: restore it from a copy, or use another --home."
+    return "Look at the disk's space and rights, and whether another program holds it."
+
+
+_patient = Retrying(
+    retry=retry_if_exception_message(match="database is locked"),
+    stop=stop_after_delay(_BUSY_SECONDS),
+    wait=wait_random(0.01, 0.1),
+    reraise=True,
+)
+"""The switch to WAL does not wait for another process that switches or writes at that moment: it is tried again."""
 
 
 def _now() -> str:

@@ -13,7 +13,7 @@ import duckdb
 import prompts
 from schemas.tables import TABLES, column_type
 from warehouse.columns import VERSION_COLUMN
-from warehouse.delta import Snapshot
+from warehouse.delta import TableSnapshot
 
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -25,6 +25,21 @@ _PEOPLE: dict[str, tuple[tuple[str, ...], str]] = {
     "latest_episodes": (
         ("episodes",),
         "SELECT * FROM episodes QUALIFY row_number() OVER (PARTITION BY episode_id ORDER BY try_number DESC) = 1",
+    ),
+    "latest_verdicts": (
+        ("episodes", "verdicts", "latest_episodes"),
+        """
+        WITH judged AS (
+            SELECT episode_id, verdict, reward, verdict_detail AS detail, coalesce(check_contract, 1) AS check_contract,
+                0 AS number, '' AS elsewhere FROM latest_episodes
+            UNION ALL SELECT episode_id, verdict, reward, detail, check_contract, number, elsewhere FROM verdicts
+        )
+        SELECT episode_id, own.environment, judged.verdict, judged.reward, detail, judged.check_contract, number,
+            elsewhere, judged.verdict IN ('passed', own.verdict) AND judged.reward >= own.reward AS stands
+        FROM judged JOIN latest_episodes AS own USING (episode_id)
+        QUALIFY row_number() OVER (PARTITION BY episode_id
+            ORDER BY judged.verdict = 'unknown', judged.check_contract DESC, number DESC) = 1
+        """,
     ),
     "funnel": (
         ("task_specs", "episodes", "latest_episodes", "trajectories"),
@@ -99,7 +114,7 @@ def tables_of(views: Iterable[str]) -> list[str]:
 def create_views(
     connection: duckdb.DuckDBPyConnection,
     views: Iterable[str],
-    snapshots: Mapping[str, Snapshot],
+    snapshots: Mapping[str, TableSnapshot],
     *,
     kind: str = "VIEW",
 ) -> None:
@@ -120,7 +135,7 @@ def _creation_order(view: str) -> tuple[bool, bool, int]:
     return view in _PEOPLE, view == "turns", VIEWS.index(view)
 
 
-def table_sql(snapshot: Snapshot) -> str:
+def table_sql(snapshot: TableSnapshot) -> str:
     """Return the SELECT over a snapshot's files."""
     fields = snapshot.table.record.model_fields.items()
     types = {name: column_type(field.annotation) for name, field in fields}

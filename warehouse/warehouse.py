@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from schemas.errors import ConfigError, WarehouseError
-from schemas.record import Record
+from schemas.record import Record, digest
 from schemas.tables import TABLES
 from warehouse.columns import from_arrow
-from warehouse.delta import Snapshot, land_rows, open_table, take_snapshot
+from warehouse.delta import TableSnapshot, land_rows, open_table, take_snapshot
 from warehouse.digests import digest_rows, lasting_keys
 from warehouse.upkeep import Upkeep, tidy_table
 from warehouse.views import OFFLINE, VIEWS, create_views, needed_views, tables_of
@@ -145,12 +146,13 @@ class Warehouse:
 
         It sees what had landed when it was opened; a later `gc` may take its files away: connect again.
         """
-        connection = duckdb.connect(config=OFFLINE)
-        connection.execute("SET TimeZone = 'UTC'")
-        create_views(connection, VIEWS, self.snapshots(TABLES, versions))
+        with _damage_told():
+            connection = duckdb.connect(config=OFFLINE)
+            connection.execute("SET TimeZone = 'UTC'")
+            create_views(connection, VIEWS, self.snapshots(TABLES, versions))
         return connection
 
-    def snapshots(self, tables: Iterable[str], versions: Versions | None = None) -> dict[str, Snapshot]:
+    def snapshots(self, tables: Iterable[str], versions: Versions | None = None) -> dict[str, TableSnapshot]:
         """Return the snapshots of tables, as of now or of `versions`."""
         versions = versions or {}
         # `episodes` before `turns`, as in TABLES: turns land first, so none of a seen episode is missed.
@@ -160,6 +162,13 @@ class Warehouse:
         """Return the version of every table; -1 = nothing has landed."""
         with self._locked(fcntl.LOCK_SH):
             return {name: snapshot.version for name, snapshot in self.snapshots(TABLES).items()}
+
+    def fingerprint(self, tables: Iterable[str]) -> str:
+        """Return what changes whenever one of the tables does, without reading a row; `gc` changes it as well."""
+        with self._locked(fcntl.LOCK_SH):
+            snapshots = self.snapshots(tables)
+        # the names of a table's files are drawn anew for each, so equal names are equal rows
+        return digest({name: [Path(file).name for file in one.files] for name, one in snapshots.items()})
 
     def digest(self, table: str, version: int | None = None, *, versions: Versions | None = None) -> str:
         """Return the digest of a table, as of a version; for `turns`, `versions` may pin `episodes` too."""
@@ -172,7 +181,7 @@ class Warehouse:
     def write_catalog(self) -> Path:
         """Write `<home>/warehouse.duckdb`, views only, for the DuckDB CLI, DBeaver and notebooks; return its path."""
         path, draft = self.home / "warehouse.duckdb", self.home / ".warehouse.duckdb"
-        with self._locked(fcntl.LOCK_EX), duckdb.connect(config=OFFLINE) as connection:
+        with self._locked(fcntl.LOCK_EX), _damage_told(), duckdb.connect(config=OFFLINE) as connection:
             draft.unlink(missing_ok=True)
             # An old storage version, so that tools with an older DuckDB open it.
             connection.execute(f"ATTACH '{_escaped(draft)}' AS catalog (STORAGE_VERSION 'v1.2.0')")
@@ -206,7 +215,7 @@ class Warehouse:
     def _cursor(self, sql: str, versions: Versions | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a cursor that has the views which the SQL names."""
         views = needed_views(sql)
-        with self._locked(fcntl.LOCK_SH), self._duck.cursor() as cursor:
+        with self._locked(fcntl.LOCK_SH), _damage_told(), self._duck.cursor() as cursor:
             create_views(cursor, views, self.snapshots(tables_of(views), versions), kind="TEMP VIEW")
             yield cursor
 
@@ -218,6 +227,22 @@ class Warehouse:
             yield
         finally:
             os.close(handle)
+
+
+@contextlib.contextmanager
+def _damage_told() -> Iterator[None]:
+    """Tell a damaged or missing file of a table; its name is in what DuckDB says.
+
+    Raises:
+        WarehouseError: what was read of the tables cannot be.
+    """
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException) as error:
+        raise WarehouseError(
+            f"the tables cannot be read: {error}. If a file is damaged or gone, restore it from a copy, or use "
+            "another --home."
+        ) from error
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> Iterator[dict[str, Any]]:

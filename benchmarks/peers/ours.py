@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.peers.measured import cpu_seconds, peak_rss_mb, rss_mb
-from schemas.completion import ChatMessage, CompletionRequest, Sampling
+from schemas.completion import CompletionRequest, Sampling
 from schemas.errors import BudgetError, TrajmillError
+from schemas.message import Message
 from schemas.run_config import BudgetConfig, Price, RunConfig, TeacherConfig
 from schemas.settings import Settings
-from teachers.ledger import Ledger
-from teachers.ledgered import Ledgered
+from teachers.ledger.ledger import Ledger
+from teachers.ledger.ledgered import Ledgered
 from teachers.open import open_teacher
 
 OPEN_CALLS = 2
@@ -115,7 +116,7 @@ def request_for(row: int, max_tokens: int) -> CompletionRequest:
         purpose="collect_episodes",
         teacher="bench",
         model="m",
-        messages=(ChatMessage(role="user", content=f"row {row}"),),
+        messages=(Message(role="user", content=f"row {row}"),),
         sampling=Sampling(max_tokens=max_tokens),
     )
 

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.import_recordings import LogOptions, import_recordings
+from commands.import_recordings import import_recordings
+from environments.registry import importers
 from flows.open_workshop import open_workshop
 from schemas.episode import Episode, Turn
 from schemas.recording import SUBMIT, Recording
 from schemas.task_spec import TaskSpec
-from tasks.collect_recordings import plan_replay_shards, replay_shard
+from tasks.collect.recordings import plan_replay_shards, replay_shard
 from warehouse.warehouse import Warehouse
 
 
@@ -67,9 +68,10 @@ class Goal:
     observations: float
 
 
-def replay(format_: str, episodes: list[Path], options: LogOptions, world: str) -> Counter[str]:
+def replay(format_: str, episodes: list[Path], said: Mapping[str, str], world: str) -> Counter[str]:
     """Import logs into the home of the environment and run them again; return what the import counted."""
-    counts = import_recordings(format_, episodes, options)
+    importer = importers()[format_]
+    counts = import_recordings(importer, episodes, importer.settle(said))
     asyncio.run(_collect(world))
     return counts
 

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from benchmarks.recorded.agreement import UNEXPLAINED, Case, Group, cases, code, replay
 from environments.os.changes import is_same_output
-from flows.import_recordings import LogOptions
-from formats.intercode_bash import NOT_RUN
+from environments.os.importers.intercode import NOT_RUN
 
 NAME = "bash"
 LEAST = 0.93
@@ -45,7 +44,7 @@ def measure(data: Path, home: Path) -> tuple[list[str], list[str]]:
     told: Counter[str] = Counter()
     for number, names in FILES.items():
         tasks, manifest = data / f"bash_tasks_fs{number}.jsonl", data / f"bash_filesystem_fs{number}.json"
-        files = LogOptions("MIT", tasks, filesystem=manifest)
+        files = {"tasks": str(tasks), "filesystem": str(manifest)}
         told += replay("intercode-bash", [data / name for name in names], files, "os")
     found = cases(home, "os", agrees)
     return render(found, told), missed(found)

@@ -25,7 +25,6 @@ from benchmarks.recorded.agreement import (
     replay,
 )
 from benchmarks.recorded.sql_observations import REACT_ROWS, Said, agrees, normalise
-from flows.import_recordings import LogOptions
 
 NAME = "sql"
 GOALS = (
@@ -103,9 +102,9 @@ def measure(data: Path, home: Path) -> tuple[list[str], list[str]]:
     return render(found, told), missed(found, GOALS, VERDICTS) + unexplained(found)
 
 
-def options(data: Path) -> LogOptions:
+def options(data: Path) -> dict[str, str]:
     """Name the files that the episodes need."""
-    return LogOptions("MIT", data / "sql_tasks.jsonl", data / "sql_databases.mysql.sql")
+    return {"tasks": str(data / "sql_tasks.jsonl"), "databases": str(data / "sql_databases.mysql.sql")}
 
 
 def render(found: Sequence[Case], told: Counter[str]) -> list[str]:

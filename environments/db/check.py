@@ -6,16 +6,23 @@ without a write fails by itself. What the agent left open (a transaction) counts
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from environments.db.engine import Result, SqlDatabase, SqlEngine
-from environments.db.judge import Judgement, judge_label, judge_rows
-from environments.db.state import State, agentbench_hash, row_differences, state_differences
+from environments.db.judge import Judgement, judge_aside, judge_label, judge_rows
+from environments.db.looked import Asked, has_looked
+from environments.db.state import SqlValue, State, agentbench_hash, row_differences, state_differences
 from schemas.episode import RewardPart, Verdict
 from schemas.errors import CheckError
 from schemas.task_spec import TaskSpec
 
+Row = Sequence[SqlValue]
+KINDS = "rows, result, label, state, agentbench_hash"
 _NOT_ACTED = Judgement(False, "answered_without_acting", "no statement that ran had read or changed a table")
+_NOT_LOOKED = Judgement(
+    False, "answered_without_acting", "what the statements showed is the same in a database without a row"
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class Evidence:
     """One of its statements ran and touched a table that was there before it."""
     has_written: bool
     """One of its statements ran and was of a kind that writes."""
+    asked: tuple[Asked, ...] = ()
+    """Its statements that ran, from the first on that touched a table that was there before it."""
 
 
 async def verify(spec: TaskSpec, engine: SqlEngine, database: SqlDatabase, evidence: Evidence) -> Verdict:
@@ -46,9 +55,7 @@ async def verify(spec: TaskSpec, engine: SqlEngine, database: SqlDatabase, evide
         return await _judge_state(spec, engine, database)
     if kind == "agentbench_hash":
         return _verdict(await _judge_hash(spec, database), "hash")
-    raise CheckError(
-        f"the db world has no check {kind!r}; it has rows, result, label, state, agentbench_hash", transient=False
-    )
+    raise CheckError(f"the db world has no check {kind!r}; it has {KINDS}", transient=False)
 
 
 async def run_reference(engine: SqlEngine, spec: TaskSpec) -> tuple[SqlDatabase, Result]:
@@ -76,11 +83,21 @@ async def _judge_read(spec: TaskSpec, engine: SqlEngine, database: SqlDatabase, 
         changed = await _unasked_changes(spec, engine, database)
         if changed:
             return Judgement(False, "unasked_write", "; ".join(changed))
+    judged, rows = await _judge_answer(spec, engine, evidence.answer)
+    if judged.passed and not await has_looked(engine, spec, evidence.asked, rows):
+        return _NOT_LOOKED
+    return judged
+
+
+async def _judge_answer(spec: TaskSpec, engine: SqlEngine, answer: str | None) -> tuple[Judgement, Sequence[Row]]:
+    """Judge an answer; return the right rows too."""
     if spec.check.kind == "label":
-        return judge_label(evidence.answer, spec.check.expected)
+        judged = await judge_aside(judge_label, answer, spec.check.expected)
+        return judged, [(value,) for value in spec.check.expected]
     reference, result = await run_reference(engine, spec)
     await reference.close()
-    return judge_rows(evidence.answer, result.rows, spec.check.ordered, spec.check.kind == "result")
+    is_fixed = spec.check.kind == "result"
+    return await judge_aside(judge_rows, answer, result.rows, spec.check.ordered, is_fixed), result.rows
 
 
 async def _unasked_changes(spec: TaskSpec, engine: SqlEngine, database: SqlDatabase) -> list[str]:

@@ -24,7 +24,7 @@ MAX_RESULT_CHARS = 800
 
 
 class Question(Protocol):
-    """One question with its gold SQL (`formats.bird` reads them)."""
+    """One question with its gold SQL (`environments.db.importers.bird` reads them)."""
 
     @property
     def question_id(self) -> str: ...

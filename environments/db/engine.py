@@ -101,6 +101,13 @@ class SqlEngine(Protocol):
             SandboxError: the engine broke.
         """
 
+    async def open_empty(self, setup: Setup) -> SqlDatabase:
+        """Make the same without a row: tables, views and indexes, so that what a statement shows of the data is told.
+
+        Raises:
+            EnvironmentFault, SandboxError: as `open`.
+        """
+
     def walls(self) -> str:
         """Name what the engine runs behind and which kind of limits holds, for provenance."""
 

@@ -61,6 +61,9 @@ class Engines:
     async def open(self, setup: Setup) -> SqlDatabase:
         return await (await self.engine_for(setup.dialect)).open(setup)
 
+    async def open_empty(self, setup: Setup) -> SqlDatabase:
+        return await (await self.engine_for(setup.dialect)).open_empty(setup)
+
     async def __aenter__(self) -> Engines:
         await self._stack.enter_async_context(self._first)
         return self

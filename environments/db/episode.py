@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from environments.base import UNCHANGED, Action, Step, World
+from environments.base import UNCHANGED, Action, Card, Environment, Step, no_action
 from environments.db.check import Evidence, verify
 from environments.db.dialect import DbDialect
 from environments.db.engine import Result, SqlDatabase, SqlEngine
+from environments.db.judge import answer_of
+from environments.db.looked import asked
 from schemas.episode import Verdict
 from schemas.errors import EnvironmentFault
+from schemas.recording import SUBMIT, RecordedTurn
 from schemas.task_spec import TaskSpec
 
 _TRUNCATED = "[TRUNCATED]"
+DONE = '["done"]'
+"""The answer after a change, as the prompt asks for it."""
 _MAX_SCHEMA_CHARS = 8000
 
 
-class DbEnvironment:
+class DbEnvironment(Environment):
     """`reset`, `step` until terminated, `verify`, `close`."""
 
-    def __init__(self, spec: TaskSpec, engine: SqlEngine, world: World, dialect: DbDialect) -> None:
+    def __init__(self, spec: TaskSpec, engine: SqlEngine, card: Card, dialect: DbDialect) -> None:
         self.spec = spec
         self.last: Result | None = None
         """The last statement's result; observations are cut."""
-        self._engine, self._world, self._dialect = engine, world, dialect
+        self._engine, self._card, self._dialect = engine, card, dialect
         self._database: SqlDatabase | None = None
         self._evidence = Evidence(None, False, False)
 
@@ -44,17 +49,38 @@ class DbEnvironment:
             self._evidence = replace(self._evidence, answer=action.text)
             return Step("", terminated=True)
         if action.kind != "sql":
-            raise EnvironmentFault(f"the db world has no action {action.kind!r}; it has sql, answer", transient=False)
+            raise no_action("db", action.kind, "sql, answer")
         self.last = await self._live.execute(action.text)
-        self._note(self.last)
-        return Step(observation_of(self.last, self._world.observation_chars))
+        self._note(action.text, self.last)
+        return Step(observation_of(self.last, self._card.observation_chars))
 
-    def _note(self, result: Result) -> None:
+    def _note(self, sql: str, result: Result) -> None:
         seen = self._evidence
         # A table that the agent made, or a function that looks like one, is not the data that was asked about.
         acted = seen.has_acted or not set(self._live.tables).isdisjoint(result.tables)
         written = seen.has_written or result.wrote
-        self._evidence = replace(seen, has_acted=acted, has_written=written)
+        statements = (*seen.asked, asked(sql, result)) if acted and result.error is None else seen.asked
+        self._evidence = replace(seen, has_acted=acted, has_written=written, asked=statements)
+
+    async def follow(self) -> tuple[tuple[Action, Step], ...]:
+        """Run the reference's statements as turns, then answer with the rows that the last one returned."""
+        if not self.spec.reference:
+            raise EnvironmentFault("no_reference: the task has no reference that could be run", transient=False)
+        turns = []
+        for script in self.spec.reference:
+            statement = Action("sql", script.code)
+            turns.append((statement, await self.step(statement)))
+        rows = self.last.rows if self.last is not None else ()
+        end = Action("answer", answer_of(rows) if self.spec.check.kind in ("rows", "result") else DONE)
+        return (*turns, (end, await self.step(end)))
+
+    def recall(self, turn: RecordedTurn) -> Action | None:
+        """Return a recorded turn's statement or answer; `submit` answers with what the last statement returned."""
+        if turn.action_kind == SUBMIT:
+            return Action("answer", _handed_in(self.last))
+        if turn.action_kind == "sql":
+            return Action("sql", turn.action) if turn.action.strip() else None
+        return Action("answer", turn.action) if turn.action_kind == "answer" else None
 
     async def verify(self) -> Verdict:
         """Judge the answer and the final state (see `environments.db.check`)."""
@@ -78,11 +104,12 @@ class DbEnvironment:
         if database is not None:
             await database.close()
 
-    async def __aenter__(self) -> DbEnvironment:
-        return self
 
-    async def __aexit__(self, *exception: object) -> None:
-        await self.close()
+def _handed_in(last: Result | None) -> str:
+    """Word what the last statement gave: its rows, or its error, which is no empty result."""
+    if last is None:
+        return ""
+    return answer_of(last.rows) if last.error is None else f"Error: {last.error}"
 
 
 def observation_of(result: Result, most: int) -> str:

@@ -1,6 +1,6 @@
 """The DB world's part of the offline teacher: makes up changes, makes them, answers questions, from prompts alone.
 
-Implements `teachers.base.Rehearsal`. What it knows stands in `environments/db/families/`, its words in `phrases.toml`.
+Implements `rehearsals.base.Rehearsal`; its knowledge is in `environments/db/families/`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from environments.db.families.change import Change
 from environments.db.families.drafts import TASK_FAULTS, write_draft
 from environments.db.families.turns import Row, locate
 from environments.db.families.wording import read_change
-from schemas.completion import ChatMessage
+from rehearsals.base import Move, find_tool
+from schemas.message import Message
 
 
 class DbRehearsal:
@@ -37,7 +38,7 @@ class DbRehearsal:
         """Name the task faults that a draft for this prompt can show."""
         return TASK_FAULTS
 
-    def problem(self, messages: Sequence[ChatMessage]) -> str | None:
+    def problem(self, messages: Sequence[Message]) -> str | None:
         """Return the problem's text where this is the database world's solver conversation, else None."""
         position = locate(messages)
         return None if position is None else position.problem
@@ -48,8 +49,8 @@ class DbRehearsal:
             return questions.FAULTS
         return writes.FAULTS if _recognise_change(problem) is not None else questions.FAULTS_UNKNOWN
 
-    def solve(self, messages: Sequence[ChatMessage], fault: str | None) -> str:
-        """Write the solver's next reply, from the task and the observations in the conversation.
+    def solve(self, messages: Sequence[Message], fault: str | None) -> Move:
+        """Make the solver's next move, from the task and the observations in the conversation.
 
         Raises:
             ValueError: this is not the database world's solver conversation.
@@ -62,6 +63,19 @@ class DbRehearsal:
             return questions.solve_question(position, question, fault)
         change = _recognise_change(position.problem)
         return writes.solve_change(position, change, fault) if change else questions.attempt(position, fault)
+
+    def say(self, move: Move) -> str:
+        """Word a move as `environments/db/dialect.py` reads it."""
+        if move.raw is not None:
+            return move.raw
+        lead = f"{move.thought}\n\n" if move.thought else ""
+        if move.kind == "sql":
+            return f"{lead}Action: Operation\n```sql\n{move.text}\n```"
+        return f"{lead}Action: Answer\nFinal Answer: {move.text}"
+
+    def tool_of(self, kind: str) -> tuple[str, str | None]:
+        """Name the tool for a kind of action, and the argument that carries its text."""
+        return find_tool("solve_db_tools", kind)
 
     def expected(self, question: str) -> tuple[Row, ...]:
         """Return the right rows for a question of the sample, computed apart from the checks.

@@ -320,12 +320,20 @@ class SqliteEngine:
         self._inline: Kept[tuple[tuple[TableData, ...], bytes]] = Kept(_TABLES_BYTES)
 
     async def open(self, setup: Setup) -> SqliteDatabase:
+        return await self._open(setup, {})
+
+    async def open_empty(self, setup: Setup) -> SqliteDatabase:
+        return await self._open(setup, {"empty": True})
+
+    async def _open(self, setup: Setup, more: dict[str, Any]) -> SqliteDatabase:
         if setup.dialect != self.dialect:
             raise EnvironmentFault(f"the task is in {setup.dialect}, this engine is {self.dialect}", transient=False)
         if setup.database is None and not setup.tables:
             raise EnvironmentFault("the task names neither a database nor tables", transient=False)
         worker = min(self._workers, key=lambda each: each.open)
-        database = SqliteDatabase(worker, str(next(self._handles)), self._source(setup), self.limits)
+        message, tables = self._source(setup)
+        source = {**message, **more}, tables
+        database = SqliteDatabase(worker, str(next(self._handles)), source, self.limits)
         try:
             await database.start()
         except (EnvironmentFault, SandboxError, asyncio.CancelledError):

@@ -6,9 +6,10 @@ experiments, section 5). Standard library only.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,11 @@ _READS = frozenset(
     }
 )
 _STEPS_BETWEEN_LOOKS = 10_000
+_DEFINITIONS = (
+    "SELECT sql FROM main.sqlite_schema WHERE type <> 'trigger' AND sql IS NOT NULL"
+    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type = 'view', type = 'index', rowid"
+)
+_BREAKS_CONSTRAINT = re.compile(r"\S+ value in |CHECK constraint failed in ")
 
 
 @dataclass(frozen=True)
@@ -46,13 +52,31 @@ class Template:
     catalogue: Catalogue
 
 
-def template(data: bytes) -> Template:
-    """Read the catalogue of a database's bytes."""
+def template(data: bytes, *, is_checked: bool = False) -> Template:
+    """Read the catalogue of a database's bytes.
+
+    Raises:
+        sqlite3.DatabaseError: its pages are damaged, where `is_checked` is not said.
+    """
     connection = deserialized(data)
     try:
+        if not is_checked:
+            require_sound(connection)
         return Template(data, Catalogue(connection))
     finally:
         connection.close()
+
+
+def require_sound(connection: sqlite3.Connection) -> None:
+    """Look at every page; a value that breaks a constraint is no damage, and published databases have some.
+
+    Raises:
+        sqlite3.DatabaseError: pages are damaged.
+    """
+    found = (str(row[0]) for row in connection.execute("PRAGMA quick_check"))
+    damage = next((one for one in found if one != "ok" and not _BREAKS_CONSTRAINT.match(one)), None)
+    if damage is not None:
+        raise sqlite3.DatabaseError(f"the file is damaged: {' '.join(damage.split())[:200]}")
 
 
 class Held:
@@ -180,6 +204,16 @@ def built(tables: Sequence[Mapping[str, Any]]) -> bytes:
         return connection.serialize()
     finally:
         connection.close()
+
+
+def emptied(made_of: Template | Path) -> bytes:
+    """Make a database with the same tables, indexes and views and no row; return its file's bytes."""
+    source = deserialized(made_of.data) if isinstance(made_of, Template) else read_only(made_of)
+    with closing(source), closing(_memory()) as empty:
+        for (sql,) in source.execute(_DEFINITIONS):
+            with suppress(sqlite3.Error):  # of an extension that is not here, or a shadow table made with its own
+                empty.execute(sql)
+        return empty.serialize()
 
 
 def _create(connection: sqlite3.Connection, table: Mapping[str, Any]) -> None:

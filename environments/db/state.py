@@ -21,6 +21,9 @@ from json.encoder import encode_basestring_ascii as quoted_text
 from typing import Any
 
 _ROWS_AT_ONCE = 1000
+_MAX_MARKS = 256
+"""Combining marks in a row that are still put in order: sorting them takes their number squared. Unicode's own
+Stream-Safe Text Format stops at 30 (UAX #15, section 13)."""
 SqlValue = str | int | float | bytes | Decimal | date | datetime | time | None
 
 
@@ -85,13 +88,34 @@ def _cells(values: Iterable[Any]) -> list[str]:
 
 def _canonical(value: str | int | float | bytes | Decimal | date | datetime | time) -> str:
     if isinstance(value, str):
-        return "t" + unicodedata.normalize("NFC", value)
+        return "t" + nfc(value)
     if isinstance(value, bytes):
         return "b" + value.hex()
     if isinstance(value, (int, float, Decimal)):
         return "n" + _number(value)
     # SQLite has no dates but texts: `2020-01-31 10:00:00`, as the others print theirs.
     return "t" + (value.isoformat(" ") if isinstance(value, datetime) else value.isoformat())
+
+
+def nfc(text: str) -> str:
+    """Compose a text; one with more combining marks in a row than any language has stays as it is."""
+    return unicodedata.normalize("NFC", text) if is_composable(text) else text
+
+
+def is_composable(text: str) -> bool:
+    """Whether its combining marks can be put in order in time that grows with its length."""
+    return text.isascii() or len(text) <= _MAX_MARKS or _most_marks(text) <= _MAX_MARKS
+
+
+def _most_marks(text: str) -> int:
+    """Count the longest run of combining marks, looking at every `_MAX_MARKS`-th character first."""
+    if not any(map(unicodedata.combining, text[::_MAX_MARKS])):
+        return 0  # a longer run would hold one of these
+    most = now = 0
+    for character in text:
+        now = now + 1 if unicodedata.combining(character) else 0
+        most = max(most, now)
+    return most
 
 
 def _number(value: int | float | Decimal) -> str:

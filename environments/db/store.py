@@ -9,14 +9,21 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from environments.db.server.dump import SUFFIX, check_dump
+from schemas.bounded_reading import open_file, read_file
 from schemas.errors import InputError
 
+MOST_DUMP_BYTES = 1 << 30
+"""Of a dump, which is read as a whole."""
 _MAGIC = b"SQLite format 3\x00"
+_HEADER_BYTES = 100
+
+
+def databases_of(home: Path) -> Path:
+    """Return the folder of a home's SQLite files and SQL dumps, each named by its sha256."""
+    return home / "databases"
 
 
 def store_database(path: Path, databases: Path) -> str:
@@ -25,8 +32,7 @@ def store_database(path: Path, databases: Path) -> str:
     Raises:
         InputError: it cannot be read, or is no SQLite database.
     """
-    with _readable(path):
-        sha256 = _sha256(path)
+    sha256 = _sha256(path)
     _keep(path, databases, f"{sha256}.sqlite")
     return sha256
 
@@ -37,20 +43,11 @@ def store_dump(path: Path, databases: Path) -> str:
     Raises:
         InputError: it cannot be read, or cannot be run as it is.
     """
-    with _readable(path):
-        data = path.read_bytes()
+    data = read_file(path, MOST_DUMP_BYTES)
     check_dump(data.decode("utf-8", "surrogateescape"), str(path))
     sha256 = hashlib.sha256(data).hexdigest()
     _keep(path, databases, f"{sha256}{SUFFIX}")
     return sha256
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"cannot read the database {path}: {error.strerror}") from error
 
 
 def _keep(path: Path, databases: Path, name: str) -> None:
@@ -65,8 +62,21 @@ def _keep(path: Path, databases: Path, name: str) -> None:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            raise InputError(f"{path} is no SQLite database")
+    with open_file(path) as file:
+        _require_whole(path, file.read(_HEADER_BYTES), os.fstat(file.fileno()).st_size)
         file.seek(0)
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _require_whole(path: Path, header: bytes, size: int) -> None:
+    """Compare a file's size with what its header says (SQLite's file format, 1.3): SQLite reads a cut page as blank.
+
+    The pages are looked at by the worker that opens it (`sqlite_worker.py`), behind its walls.
+    """
+    if not header.startswith(_MAGIC):
+        raise InputError(f"{path} is no SQLite database")
+    page_size, pages = int.from_bytes(header[16:18], "big"), int.from_bytes(header[28:32], "big")
+    page_size = 1 << 16 if page_size == 1 else page_size
+    is_said = header[24:28] == header[92:96]  # else a program of before 2010 wrote it, which says no size
+    if len(header) < _HEADER_BYTES or page_size < 512 or size % page_size or (is_said and size < pages * page_size):
+        raise InputError(f"{path} is a damaged SQLite database: its {size:,} bytes are not whole pages. Get it anew.")

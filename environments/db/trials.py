@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from environments.base import Action
-from environments.db.engine import SqlEngine
+from environments.base import Action, judge_episode
 from environments.db.episode import DbEnvironment
 from environments.db.judge import judge_rows
 from environments.db.quoting import quoted
 from environments.db.state import SqlValue
 from schemas.task_spec import GUESSABLE, Probe, TaskSpec
 
+GARBAGE = ("", "[]", "unknown", '["qzxv no such value"]', "918273645")
+"""Answers that no honest check takes."""
 JUDGED_BY_STATE = ("state", "agentbench_hash")
 COMMON = ("1", "none", "2", "7", "17", "2011", "5", "36", "3", "4")
 """The ten most common answers of the world, most common first: counted over the labels of AgentBench's 120 reads
@@ -40,21 +41,26 @@ CHEATS = {
 
 
 class Opener(Protocol):
-    """What the trials need of a home."""
-
-    engine: SqlEngine
+    """What the trials need of a world."""
 
     def open(self, spec: TaskSpec) -> DbEnvironment: ...
 
 
-async def cheats_fail(home: Opener, spec: TaskSpec, tables: Sequence[str], right: str) -> AsyncIterator[Probe]:
-    """Give the right answer without a statement, and a claim after statements that do no work on the first table."""
-    yield await _fails(home, spec, "unearned_answer_fails", "no statement was run", (), right)
+def any_answer_fails(spec: TaskSpec, rows: Sequence[Sequence[SqlValue]]) -> Probe:
+    """Give answers that nothing can be asked for."""
+    for garbage in GARBAGE:
+        if judge_rows(garbage, rows, spec.check.ordered).passed:
+            return Probe(name="any_answer_fails", passed=False, detail=f"the answer {garbage!r} passes")
+    return Probe(name="any_answer_fails", passed=True)
+
+
+async def cheats_fail(world: Opener, spec: TaskSpec, tables: Sequence[str]) -> AsyncIterator[Probe]:
+    """Claim success after statements that do no work on the first table."""
     if spec.check.kind not in JUDGED_BY_STATE:
         return  # an answer is compared with the reference's rows on a fresh database, whatever the agent's came to
     table = quoted(tables[0], spec.setup.dialect) if tables else "nonesuch"
     for name, (said, statements) in CHEATS.items():
-        yield await _fails(home, spec, name, said, [text.format(table=table) for text in statements], NO_ANSWER)
+        yield await _fails(world, spec, name, said, [text.format(table=table) for text in statements])
 
 
 def guesses(spec: TaskSpec, rows: Sequence[Sequence[SqlValue]]) -> tuple[Probe, ...]:
@@ -64,12 +70,13 @@ def guesses(spec: TaskSpec, rows: Sequence[Sequence[SqlValue]]) -> tuple[Probe, 
     return (Probe(name=GUESSABLE, passed=True, detail=detail),) if right else ()
 
 
-async def _fails(home: Opener, spec: TaskSpec, name: str, said: str, statements: Sequence[str], answer: str) -> Probe:
-    async with home.open(spec) as environment:
+async def _fails(world: Opener, spec: TaskSpec, name: str, said: str, statements: Sequence[str]) -> Probe:
+    async with world.open(spec) as environment:
         await environment.reset()
         for statement in statements:
             await environment.step(Action("sql", statement))
-        await environment.step(Action("answer", answer))
-        verdict = await environment.verify()
+        await environment.step(Action("answer", NO_ANSWER))
+        verdict = await judge_episode(environment)
     is_failed = verdict.name == "failed"
-    return Probe(name=name, passed=is_failed, detail="" if is_failed else f"{said}, and the answer {answer!r} passes")
+    detail = "" if is_failed else f"{said}, and the answer {NO_ANSWER!r} passes"
+    return Probe(name=name, passed=is_failed, detail=detail)

@@ -1,57 +1,73 @@
-"""The database world: SQL, one statement a turn. `DbHome` owns the engines and opens episodes on them."""
+"""The database world: SQL, one statement a turn. `DbWorld` owns the engines and opens episodes on them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import prompts
-from environments.base import Action, Dialect, Environment, Step, World
-from environments.db import admission
-from environments.db.dialect import DbDialect
-from environments.db.engine import Result, SqlEngine, SqlLimits
+from environments.base import Author, Card, Dialect, Environment, Honest, Place, World
+from environments.db.author import DbAuthor
+from environments.db.check import KINDS, run_reference
+from environments.db.config import DbConfig
+from environments.db.dialect import DbDialect, dialect_of
+from environments.db.engine import SqlEngine, SqlLimits
 from environments.db.engines import Engines
 from environments.db.episode import DbEnvironment
-from environments.db.judge import answer_of
+from environments.db.judge import judge_aside
 from environments.db.server.mariadb_engine import MariaDbEngine
 from environments.db.sqlite_engine import SqliteEngine
-from schemas.errors import ConfigError, EnvironmentFault
+from environments.db.static_probes import reference_is_stable
+from environments.db.store import databases_of
+from environments.db.trials import any_answer_fails, cheats_fail, guesses
+from environments.dialects.tool_calls import ToolCalls
+from rehearsals.base import Rehearsal
+from schemas.errors import ConfigError
 from schemas.record import digest
-from schemas.recording import SUBMIT, RecordedTurn
+from schemas.rejection import Refusal
 from schemas.task_spec import Probe, TaskSpec
 
 CONTRACT = 1
 """Raised by hand when episodes of the database world would come out otherwise."""
 PROMPT = "solve_db"
-DONE = '["done"]'
-"""The answer after a change, as the prompt asks for it."""
+TOOLS_PROMPT = "solve_db_tools"
+MAX_TURNS = 15
+"""AgentBench: dbbench max_round 15."""
+READS = ("rows", "result")
+"""Kinds of check that compare an answer with the reference's rows."""
 
 
-class DbHome:
+class DbWorld(World):
     """Opens episodes of the database world, each on the engine of its task's dialect."""
 
-    def __init__(self, engine: SqlEngine, *, max_turns: int = 15) -> None:
-        """AgentBench's dbbench plays 15 rounds."""
-        self.engine = engine
-        self.world = _world_on(engine, max_turns)
-        self._dialect = DbDialect(prompts.load(PROMPT))
-        self.dialect: Dialect = self._dialect
+    name = "db"
+    check_contract = 2  # a second answer counts against the first, and what shows nothing of the data is no look
+    Config = DbConfig
+    typical = (2.7, 30, 40)  # the demo, measured with the built-in stand-in
+
+    def __init__(self, engine: SqlEngine, *, max_turns: int = MAX_TURNS) -> None:
+        self.engine, self.max_turns = engine, max_turns
+        react = DbDialect(prompts.load(PROMPT))
+        tools = ToolCalls(prompts.load(TOOLS_PROMPT), lambda spec: {"dialect": dialect_of(spec)})
+        self.dialects: Mapping[str, Dialect] = {"react": react, "tools": tools}
+        self._worded = react
+        self._author: DbAuthor | None = None
 
     @classmethod
     def on_sqlite(
-        cls, databases: Path, *, statement_timeout: float = 2.0, max_turns: int = 15, workers: int = 2
-    ) -> DbHome:
-        """Open a home on SQLite files in `databases` (see `environments.db.store`)."""
+        cls, databases: Path, *, statement_timeout: float = 2.0, max_turns: int = MAX_TURNS, workers: int = 2
+    ) -> DbWorld:
+        """Return the world on SQLite files in `databases` (see `environments.db.store`)."""
         limits = SqlLimits(statement_seconds=statement_timeout)
         return cls(SqliteEngine(databases, limits, workers), max_turns=max_turns)
 
     @classmethod
     def on_engines(
-        cls, databases: Path, servers: Mapping[str, str], *, statement_timeout: float = 2.0, max_turns: int = 15
-    ) -> DbHome:
-        """Open a home on SQLite, and on servers for the tasks that are written for them.
+        cls, databases: Path, servers: Mapping[str, str], *, statement_timeout: float = 2.0, max_turns: int = MAX_TURNS
+    ) -> DbWorld:
+        """Return the world on SQLite, and on servers for the tasks that are written for them.
 
         `servers` are URLs by dialect; where there is none, a private server is started when a task needs it.
         """
@@ -62,9 +78,41 @@ class DbHome:
             Engines(SqliteEngine(databases, limits), {"mysql": mariadb, "postgres": postgres}), max_turns=max_turns
         )
 
+    @classmethod
+    def at(cls, place: Place, config: DbConfig) -> DbWorld:
+        """Return the world of a run; its engines are opened when it is entered."""
+        collect = place.config.collect
+        timeout, turns = collect.statement_timeout_seconds, collect.max_turns.get(cls.name, MAX_TURNS)
+        databases = databases_of(place.home)
+        world = cls.on_engines(databases, place.servers, statement_timeout=timeout, max_turns=turns)
+        world._author = DbAuthor(config, world.engine, place.home)
+        return world
+
     @property
-    def world_id(self) -> str:
-        return digest("world", asdict(self.world))
+    def card(self) -> Card:
+        """Describe the world on its first engine."""
+        return self._card_on(self.engine)
+
+    def _card_on(self, engine: SqlEngine) -> Card:
+        extra: dict[str, Any] = {"limits": engine.limits, "engine": engine.version}
+        return Card(self.name, CONTRACT, self.max_turns, PROMPT, extra=extra)
+
+    @classmethod
+    def rehearsal(cls) -> Rehearsal:
+        """Return what it knows to play with databases."""
+        from environments.db.rehearsal import DbRehearsal
+
+        return DbRehearsal()
+
+    @property
+    def author(self) -> Author | None:
+        """Return who makes up changes and derives tasks from questions; None where no run opened the world."""
+        return self._author
+
+    async def probe(self) -> None:
+        """Try the SQLite engine's worker."""
+        async with self:
+            pass
 
     async def world_id_of(self, spec: TaskSpec) -> str:
         """Return the id of the world on the engine of the task's dialect, which is started for it.
@@ -73,8 +121,7 @@ class DbHome:
             ConfigError: the engine's server is not here; the text says what brings it.
         """
         if isinstance(self.engine, Engines) and self.engine.knows(spec.setup.dialect):
-            engine = await self.engine.engine_for(spec.setup.dialect)
-            return digest("world", asdict(_world_on(engine, self.world.max_turns)))
+            return digest("world", self._card_on(await self.engine.engine_for(spec.setup.dialect)))
         return self.world_id
 
     def describe(self, spec: TaskSpec | None = None) -> Mapping[str, str]:
@@ -86,54 +133,45 @@ class DbHome:
 
     def open(self, spec: TaskSpec) -> DbEnvironment:
         """Return an episode, not yet reset."""
-        return DbEnvironment(spec, self.engine, self.world, self._dialect)
+        return DbEnvironment(spec, self.engine, self.card, self._worded)
 
-    async def replay(
-        self, environment: Environment, spec: TaskSpec
-    ) -> tuple[Sequence[tuple[Action, Step]], str | None]:
-        """Run the reference's statements as turns, then answer with the rows that the last one returned.
+    def problem_of(self, spec: TaskSpec) -> Refusal | None:
+        """Refuse a kind of check that this world does not have."""
+        if spec.check.kind in KINDS.split(", "):
+            return None
+        return Refusal("unknown_check", f"the db world has no check {spec.check.kind!r}; it has {KINDS}")
 
-        Raises:
-            EnvironmentFault: the task has no reference; an answer never comes from a label.
-        """
-        if not spec.reference:
-            raise EnvironmentFault(admission.NO_REFERENCE, transient=False)
-        if not isinstance(environment, DbEnvironment):
-            raise EnvironmentFault(f"SQL cannot be replayed in {type(environment).__name__}", transient=False)
-        turns = []
-        for script in spec.reference:
-            statement = Action("sql", script.code)
-            turns.append((statement, await environment.step(statement)))
-        rows = environment.last.rows if environment.last is not None else ()
-        end = Action("answer", answer_of(rows) if spec.check.kind in ("rows", "result") else DONE)
-        turns.append((end, await environment.step(end)))
-        return turns, end.text
+    async def static_probes(self, spec: TaskSpec) -> list[Probe]:
+        """Refuse a reference that reads chance or clock."""
+        return [await reference_is_stable(self.engine, spec)]
 
-    def read_recorded(self, environment: Environment, turn: RecordedTurn) -> Action | None:
-        """Return a recorded turn's statement or answer; `submit` answers with what the last statement returned."""
-        if turn.action_kind == SUBMIT and isinstance(environment, DbEnvironment):
-            return Action("answer", _handed_in(environment.last))
-        if turn.action_kind == "sql" and turn.action.strip():
-            return Action("sql", turn.action)
-        return Action("answer", turn.action) if turn.action_kind == "answer" else None
+    async def honest(self, environment: Environment, answer: str | None) -> Honest:
+        """What a read answers, or the state that a change leaves, is what came of it."""
+        outcome = answer if environment.spec.check.kind in READS else await environment.fingerprint()
+        return Honest(environment, outcome or "", answer)
 
-    async def admit(self, spec: TaskSpec) -> tuple[Probe, ...]:
-        """Try a task on fresh databases (see `environments.db.admission`)."""
-        return await admission.admit(self, spec)
+    async def probes(self, spec: TaskSpec, honest: Honest) -> AsyncIterator[Probe]:
+        """Try answers that nothing can be asked for, and statements that look like work; tag what a guess may hit."""
+        database, result = await run_reference(self.engine, spec)
+        await database.close()
+        if spec.check.kind in READS:
+            yield await judge_aside(any_answer_fails, spec, result.rows)
+        async for probe in cheats_fail(self, spec, result.tables):
+            yield probe
+        if spec.check.kind == "rows":
+            for probe in await judge_aside(guesses, spec, result.rows):
+                yield probe
 
-    async def __aenter__(self) -> DbHome:
+    async def opening(self) -> str:
+        """Return name and schema of the databases' middle one by length: what a task says beside the instruction."""
+        return await self._author.typical_schema() if self._author else ""
+
+    async def __aenter__(self) -> DbWorld:
         await self.engine.__aenter__()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         await self.engine.__aexit__(*exception)
-
-
-def _handed_in(last: Result | None) -> str:
-    """Word what the last statement gave: its rows, or its error, which is no empty result."""
-    if last is None:
-        return ""
-    return answer_of(last.rows) if last.error is None else f"Error: {last.error}"
 
 
 def _postgres(databases: Path, limits: SqlLimits, url: str | None) -> SqlEngine:
@@ -144,6 +182,4 @@ def _postgres(databases: Path, limits: SqlLimits, url: str | None) -> SqlEngine:
     return PostgresEngine(databases, limits, url=url)
 
 
-def _world_on(engine: SqlEngine, max_turns: int) -> World:
-    extra = {"limits": asdict(engine.limits), "engine": engine.version}
-    return World("db", CONTRACT, max_turns, PROMPT, extra=extra)
+WORLD = DbWorld

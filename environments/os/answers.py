@@ -78,7 +78,7 @@ async def passing(
     compared = reference or ""
     if spec.check.kind == "chain":
         on = evidence.initial if spec.check.reference_on == "initial" else evidence.final
-        printed = await run_check(spec, evidence.session, reference_of(spec), on, (), timeout, "the reference")
+        printed = await run_check(spec, evidence, reference_of(spec), on, (), timeout, "the reference")
         if printed.exit_code != 0:
             return ()
         compared = printed.output.decode("utf-8", "replace").replace("\0", "")
@@ -89,7 +89,7 @@ def _only_script(spec: TaskSpec) -> Script | None:
     """Return the script that alone decides, given the answer and the reference's output."""
     if spec.check.kind == "script":
         scripts = evaluation_of(spec)
-        return scripts[0] if len(scripts) == 1 else None
+        return scripts[0] if len(scripts) == 1 and not spec.check.under_test else None
     if spec.check.kind == "chain" and len(spec.check.scripts) == 2 and spec.check.scripts[0] is None:
         return spec.check.scripts[1]
     return None
@@ -107,7 +107,7 @@ async def _passing_at_once(
     code = form.replace("CODE", shlex.quote(script.code) if script.language == "bash" else repr(script.code))
     every = Script(code=code, language=script.language)
     arguments = (compared, *(_as_seen(spec, answer, compared) for answer in answers))
-    result = await run_check(spec, evidence.session, every, evidence.final, arguments, timeout, "the check")
+    result = await run_check(spec, evidence, every, evidence.final, arguments, timeout, "the check")
     *numbers, end = result.text.split() or [""]
     if end != _END:  # the check ended the process that was to try them all
         return await _passing_one_by_one(spec, evidence, answers, timeout, compared)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandboxes.base import Change, Difference
+from sandboxes.base import Change, FileDifference
 from schemas.episode import RewardPart, Verdict
 
 SCRATCH = ("/tmp/", "/var/tmp/", "/run/", "/root/.cache/")
@@ -20,7 +20,7 @@ TOLD = 3
 class Deed:
     """What somebody did: the files that differ now, and what was shown for it."""
 
-    difference: Difference
+    difference: FileDifference
     shown: str
     handed_in: bool = True
     """Whether `shown` was given as the answer; else it is what the last command happened to show."""
@@ -40,7 +40,7 @@ def judge_deed(agent: Deed, reference: Deed, *, ordered: bool) -> Verdict:
     return Verdict(name="passed", reward=1.0, parts=parts, detail=detail)
 
 
-def tell_difference(agent: Difference, reference: Difference) -> str:
+def tell_difference(agent: FileDifference, reference: FileDifference) -> str:
     """Return in words where the changes differ; empty = nowhere."""
     if not agent.complete:
         return f"more changed than can be compared (over {len(agent.changes)} paths)"

@@ -15,6 +15,8 @@ from environments.base import Action
 from environments.os.answers import GARBAGE, passing
 from environments.os.check import Evidence, run_check
 from environments.os.episode import OsEnvironment
+from environments.os.scripts import as_bash
+from sandboxes.ground import PLACES
 from schemas.errors import CheckError
 from schemas.task_spec import Script, TaskSpec
 
@@ -32,6 +34,18 @@ class Cheat:
     """What was done, in words."""
     code: Callable[[TaskSpec], str]
     """The bash that does it."""
+
+
+def _plant_settings(spec: TaskSpec) -> str:
+    """Write settings with which a check's programs say yes wherever the table of places says that they are read."""
+    planted = [one for place in PLACES for one in place.planted]
+    files = [path if path.startswith("~/") else shlex.quote(path) for path, _ in planted if not path.startswith("**")]
+    texts = [shlex.quote(text) for path, text in planted if not path.startswith("**")]
+    lines = [f"plant {file} {text}" for file, text in zip(files, texts, strict=True)]
+    lines += [
+        f"plant {{.,~}}/{shlex.quote(path[3:])} {shlex.quote(text)}" for path, text in planted if path[:2] == "**"
+    ]
+    return "\n".join((_PLANT, *lines))
 
 
 def _forge_tools(spec: TaskSpec) -> str:
@@ -106,7 +120,23 @@ for path in "${{files[@]}}"; do mkdir -p "${{path%/*}}"; : >"$path"; done 2>/dev
 """
 
 
+def _alter_what_is_read(spec: TaskSpec) -> str:
+    """Alter every file that the task names, and all in the folders that it names, then do what the reference does."""
+    reference = "\n".join(as_bash(script) for script in spec.reference)
+    return f"""
+for path in {_named(spec)}; do
+    find "$path" -maxdepth 3 -type f -size -200k 2>/dev/null | head -n 50
+done | sort -u | while IFS= read -r file; do
+    LC_ALL=C tr 'a-yA-Y0-8' 'b-zB-Z1-9' <"$file" >/tmp/.altered && cat /tmp/.altered >"$file"
+done
+rm -f /tmp/.altered
+({reference}
+) </dev/null >/dev/null 2>&1
+"""
+
+
 TAMPERING = (
+    Cheat("planted_settings_fail", "settings of the programs that a check calls were planted", _plant_settings),
     Cheat("startup_exit_fails", "`exit 0` was left in the files that a shell or Python reads first", _exit_at_start),
     Cheat("forged_tools_fail", "the programs that the check calls were replaced", _forge_tools),
     Cheat("killed_check_fails", "a process was left to kill the check, and the disk was filled", _kill_check),
@@ -118,6 +148,24 @@ CONTENT = (
     Cheat("wiped_files_fail", "everything that the check reads was emptied", _wipe_what_is_read),
 )
 
+ALTERED = Cheat("altered_sources_fail", "what the work starts from was altered beforehand", _alter_what_is_read)
+"""For work whose outcome is a file of its own: one made of other sources is not it."""
+
+_PLANT = """
+plant() {
+    local text=${!#}
+    while [ $# -gt 1 ]; do
+        [ -d "${1%/*}" ] || mkdir -p "${1%/*}"
+        printf '%s' "$text" >"$1"
+        shift
+    done 2>/dev/null
+}
+mkdir -p /srv/planted/bin
+for lib in /usr/lib/python3.*; do
+    mkdir -p "/srv/planted/lib/${lib##*/}/encodings"
+    echo 'import posix; posix._exit(0)' >"/srv/planted/lib/${lib##*/}/encodings/__init__.py"
+done 2>/dev/null
+"""
 _NOTHING = "/nonesuch"
 _KEPT = "/.kept"
 """Where programs lie that a cheat needs after all were replaced."""
@@ -158,12 +206,18 @@ async def is_same_work(spec: TaskSpec, cheated: Evidence, honest: Evidence, time
     return await _survey(spec, cheated, timeout) == await _survey(spec, honest, timeout)
 
 
+async def sums(spec: TaskSpec, evidence: Evidence, paths: Sequence[str], timeout: float) -> str:
+    """Return the sums of some files."""
+    code = f"cksum {' '.join(map(shlex.quote, paths))} 2>&1"
+    return (await run_check(spec, evidence, Script(code=code), evidence.final, (), timeout, "the survey")).text
+
+
 async def _survey(spec: TaskSpec, evidence: Evidence, timeout: float) -> str:
     code = f"find {_named(spec)} -printf '%p %y %m %l\\n' -type f -exec cksum {{}} + 2>/dev/null | sort"
     check = spec.check.model_copy(update={"trusted_tools": True})
     trusted = spec.model_copy(update={"check": check})
     name = "the survey"
-    return (await run_check(trusted, evidence.session, Script(code=code), evidence.final, (), timeout, name)).text
+    return (await run_check(trusted, evidence, Script(code=code), evidence.final, (), timeout, name)).text
 
 
 def _named(spec: TaskSpec) -> str:

@@ -7,15 +7,17 @@ needs no script: what differs is compared. `chain` and `match` keep AgentBench's
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from environments.os.answer import canonical_answer
 from environments.os.changes import Deed, judge_deed
+from environments.os.pattern import is_found
 from environments.os.scripts import placed, reference_of, start_of
 from sandboxes.base import ExecResult, Session, Snapshot
+from sandboxes.ground import HOME, Ground
 from schemas.episode import RewardPart, Verdict
-from schemas.errors import CheckError, SandboxError
+from schemas.errors import CheckError, SandboxError, StateError
 from schemas.task_spec import Script, TaskSpec
 
 _EXIT_CODES = {
@@ -25,6 +27,7 @@ _EXIT_CODES = {
 }
 
 _MISSING = (126, 127)
+KINDS = "script, changes, chain and match"
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,9 @@ async def judge(spec: TaskSpec, evidence: Evidence, timeout: float, reference: s
     if spec.check.kind == "chain":
         return await _judge_chain(spec, evidence, timeout)
     if spec.check.kind == "match":
-        return _judge_match(spec, evidence.answer)
+        return await _judge_match(spec, evidence.answer)
     raise CheckError(
-        f"the os world has no check of kind {spec.check.kind!r}; it has script, changes, chain and match",
+        f"the os world has no check of kind {spec.check.kind!r}; it has {KINDS}",
         transient=False,
     )
 
@@ -64,24 +67,60 @@ async def reference_output(spec: TaskSpec, evidence: Evidence, timeout: float) -
     """Run the reference in a fork of the initial (or final) state and return its stripped output.
 
     Raises:
+        StateError: it ends well at first, and not on what the agent left.
         CheckError: it did not end with exit code 0, so nothing can be compared with it.
     """
     on = evidence.initial if spec.check.reference_on == "initial" else evidence.final
-    result = await run_check(spec, evidence.session, reference_of(spec), on, (), timeout, "the reference")
-    if result.exit_code != 0:
-        raise CheckError(f"the reference ended with exit code {result.exit_code}: {result.text[-200:]!r}")
-    return result.text.strip()
+    result = await run_check(spec, evidence, reference_of(spec), on, (), timeout, "the reference")
+    if result.exit_code == 0:
+        return result.text.strip()
+    told = f"the reference ended with exit code {result.exit_code}: {result.text[-200:]!r}"
+    if spec.check.reference_on == "final":
+        at_first = await run_check(spec, evidence, reference_of(spec), evidence.initial, (), timeout, "the reference")
+        if at_first.exit_code == 0:
+            raise StateError(f"{told}; on the initial state it does not")
+    raise CheckError(told)
 
 
 async def _judge_script(spec: TaskSpec, evidence: Evidence, reference: str, timeout: float) -> Verdict:
     """Run the evaluation script on the final state: `$1` the answer, `$2` the reference's output, 0 passes."""
+    printed = await try_programs(spec, evidence, timeout)
+    return await judge_printed(spec, evidence, reference, timeout, printed)
+
+
+async def try_programs(spec: TaskSpec, evidence: Evidence, timeout: float) -> list[str]:
+    """Return what the programs under test print.
+
+    Raises:
+        StateError: one did not end by itself.
+    """
+    return [await _try_program(spec, evidence, script, timeout) for script in spec.check.under_test]
+
+
+async def judge_printed(
+    spec: TaskSpec, evidence: Evidence, reference: str, timeout: float, printed: Sequence[str]
+) -> Verdict:
+    """Run the evaluation script as if the programs under test had printed this."""
     answer = canonical_answer(evidence.answer or "", reference, spec.instruction)
     for script in evaluation_of(spec):
-        arguments = (_argument(answer), _argument(reference))
-        result = await run_check(spec, evidence.session, script, evidence.final, arguments, timeout, "the check")
+        arguments = (_argument(answer), _argument(reference), *map(_argument, printed))
+        result = await run_check(
+            spec, evidence, script, evidence.final, arguments, timeout, "the check", is_closed=True
+        )
         if result.exit_code != 0:
             return failed(f"the check ended with exit code {_exit(result)}")
     return passed("the check ended with exit code 0")
+
+
+async def _try_program(spec: TaskSpec, evidence: Evidence, script: Script, timeout: float) -> str:
+    """Run what the agent wrote where the agent worked, with the agent's rights; what it prints is data to the check.
+
+    Raises:
+        StateError: it did not end by itself.
+    """
+    own = spec.model_copy(update={"check": spec.check.model_copy(update={"trusted_tools": False})})
+    result = await run_check(own, evidence, script, evidence.final, (), timeout, "the program under test")
+    return result.text.rstrip("\n")
 
 
 def evaluation_of(spec: TaskSpec) -> list[Script]:
@@ -103,7 +142,7 @@ async def _judge_changes(spec: TaskSpec, evidence: Evidence, timeout: float) -> 
     """
     session, initial = evidence.session, evidence.initial
     own = spec.model_copy(update={"check": spec.check.model_copy(update={"trusted_tools": False})})
-    result = await run_check(own, session, reference_of(spec), initial, (), timeout, "the reference", keep=True)
+    result = await run_check(own, evidence, reference_of(spec), initial, (), timeout, "the reference", keep=True)
     note = _odd_reference(spec, result)
     assert result.left is not None
     given = evidence.shown if evidence.answer is None else evidence.answer
@@ -143,27 +182,28 @@ async def _judge_chain(spec: TaskSpec, evidence: Evidence, timeout: float) -> Ve
         name = f"step {number} of the check" + (" (the reference)" if is_reference else "")
         on = evidence.initial if is_reference and spec.check.reference_on == "initial" else evidence.final
         program = script or reference_of(spec)
-        result = await run_check(spec, evidence.session, program, on, tuple(arguments), timeout, name)
+        closed = not is_reference
+        result = await run_check(spec, evidence, program, on, tuple(arguments), timeout, name, is_closed=closed)
         if result.exit_code != 0:
             return failed(f"{name} ended with exit code {_exit(result)}; it said {result.text.strip()[-200:]!r}")
         arguments.append(_argument(result.output.decode("utf-8", "replace")))
     return passed(f"{len(spec.check.scripts)} steps of the check ended with exit code 0")
 
 
-def _judge_match(spec: TaskSpec, answer: str | None) -> Verdict:
+async def _judge_match(spec: TaskSpec, answer: str | None) -> Verdict:
     """Compare as AgentBench does: stripped and exact, or by a pattern found anywhere; no answer never matches."""
     if answer is None:
         return failed("no answer was given")
     if spec.check.answer is not None and answer.strip() == spec.check.answer:
         return passed("the answer is the expected one")
-    if spec.check.regex is not None and re.search(spec.check.regex, answer.strip()):
+    if spec.check.regex is not None and await is_found(spec.check.regex, answer.strip()):
         return passed("the answer matches the pattern")
     return failed("the answer is not the expected one")
 
 
 async def run_check(
     spec: TaskSpec,
-    session: Session,
+    evidence: Evidence,
     script: Script,
     on: Snapshot,
     arguments: tuple[str, ...],
@@ -171,29 +211,61 @@ async def run_check(
     name: str,
     *,
     keep: bool = False,
+    is_closed: bool = False,
 ) -> ExecResult:
     """Run a program of the check in a view of its own, thrown away unless `keep`.
 
+    `is_closed`: it holds what the agent's programs that it starts must not find.
+
     Raises:
+        StateError: it did not start or end by itself on what the agent left, or that cannot be looked at.
         CheckError: it did not end by itself, or its sandbox broke.
     """
+    ground = replace(ground_of(spec, evidence.initial), is_closed=is_closed) if spec.check.trusted_tools else None
     try:
-        result = await session.run(
+        result = await evidence.session.run(
             placed(script, spec.setup),
             arguments=arguments,
             start=start_of(spec.setup),
             on=on,
             trusted_tools=spec.check.trusted_tools,
+            ground=ground,
             keep=keep,
             timeout=timeout,
         )
     except SandboxError as error:
+        if on.layers != evidence.initial.layers and await _starts_at_first(spec, evidence, timeout):
+            raise StateError(f"{name} does not start on what the agent left: {error}") from error
         raise CheckError(f"the sandbox of {name} broke: {error}") from error
-    if result.timed_out:
-        raise CheckError(f"{name} did not end within {timeout:g} seconds")
     if result.exit_code is None:
-        raise CheckError(f"{name} was ended from outside: {result.text[-200:]!r}")
+        broken = StateError if on.layers != evidence.initial.layers else CheckError
+        raise broken(_why_unended(name, result, timeout))
     return result
+
+
+async def _starts_at_first(spec: TaskSpec, evidence: Evidence, timeout: float) -> bool:
+    """Whether a program starts on the initial state: then it is what the agent left that none starts on."""
+    try:
+        trusted = spec.check.trusted_tools
+        await evidence.session.run(Script(code="true"), on=evidence.initial, trusted_tools=trusted, timeout=timeout)
+    except SandboxError:
+        return False
+    return True
+
+
+def _why_unended(name: str, result: ExecResult, timeout: float) -> str:
+    if result.timed_out:
+        return f"{name} did not end within {timeout:g} seconds"
+    if result.reason == "state":
+        return f"{name} cannot look at what the agent left: {result.text}"
+    return f"{name} was ended from outside ({result.reason or 'killed'}): {result.text[-200:]!r}"
+
+
+def ground_of(spec: TaskSpec, initial: Snapshot) -> Ground:
+    """Return whose version of each path the check sees: the task's own words and scripts say what it is about."""
+    scripts = (*spec.setup.init, spec.setup.start, *spec.reference, *spec.check.scripts, *spec.check.under_test)
+    text = "\n".join((spec.instruction, *(script.code for script in scripts if script is not None)))
+    return Ground(initial.layers, text, spec.setup.cwd or HOME, spec.check.outputs or None)
 
 
 def passed(detail: str) -> Verdict:

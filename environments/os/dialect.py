@@ -12,9 +12,9 @@ import jinja2
 
 import prompts
 from environments.base import Action, Reading
-from schemas.completion import ChatMessage
+from environments.dialects.text import TextDialect
+from schemas.message import Message, Role
 from schemas.task_spec import TaskSpec
-from schemas.trajectory import Role
 
 _THINK = re.compile(r"Think:\s*(.+)")
 _ACT = re.compile(r"Act:\s*(.+)")
@@ -23,16 +23,17 @@ _PROBLEM = "\x00problem\x00"
 _ROLES: tuple[Role, Role] = ("user", "assistant")
 
 
-class OsDialect:
+class OsDialect(TextDialect):
     """AgentBench's OS protocol in the words of a `solve_os` prompt."""
 
     def __init__(self, prompt: prompts.Prompt) -> None:
+        super().__init__(prompt)
         *parts, self._task = prompt.sections(problem=_PROBLEM)  # a problem's own text never cuts the conversation
-        self._context = tuple(ChatMessage(role=_ROLES[i % 2], content=part) for i, part in enumerate(parts))
+        self._context = tuple(Message(role=_ROLES[i % 2], content=part) for i, part in enumerate(parts))
         self._observation = jinja2.Template(prompt.front["observation"])
         self._empty = str(prompt.front["empty_observation"])
 
-    def context(self, spec: TaskSpec) -> tuple[ChatMessage, ...]:
+    def context(self, spec: TaskSpec) -> tuple[Message, ...]:
         """Return the instructions and the one-shot example; the task itself is the first observation."""
         return self._context
 
@@ -42,19 +43,19 @@ class OsDialect:
             return self._task.replace(_PROBLEM, observation)
         return self._observation.render(output=observation) if observation else self._empty
 
-    def read(self, reply: str) -> Reading:
+    def read_text(self, reply: str) -> Reading:
         """Read a reply; without any act that can be understood it is malformed."""
         thought = "\n".join(_THINK.findall(reply)) or None
         acts = _ACT.findall(reply)
         for act in reversed(acts):
             action = _read_act(act, reply)
             if action is not None:
-                return Reading(thought, action)
+                return Reading(thought, (action,))
         problem = "no `Act:` line" if not acts else f"no act among bash, finish, answer(...): {acts[-1][:80]!r}"
-        return Reading(thought, None, problem=problem, candidate=acts[-1] if acts else reply)
+        return Reading(thought, (), problem, candidate=acts[-1] if acts else reply)
 
-    def write(self, thought: str | None, action: Action) -> str:
-        """Word a turn; inverse of `read` where neither text holds the protocol's own marks."""
+    def write_text(self, thought: str | None, action: Action) -> str:
+        """Word a turn; inverse of `read_text` where neither text holds the protocol's own marks."""
         lines = [f"Think: {line}" for line in (thought or "").split("\n") if line.strip()]
         return "\n\n".join([*(["\n".join(lines)] if lines else []), _write_act(action)])
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import jinja2
 
 import prompts
-from environments.base import UNCHANGED, Action, Step, World
+from environments.base import UNCHANGED, Action, Card, Environment, Step, no_action
 from environments.os.check import Evidence, failed, judge, reference_output
-from environments.os.scripts import placed, start_of
+from environments.os.scripts import as_bash, placed, reference_of, start_of
 from sandboxes.base import ExecResult, Sandbox, Session, Snapshot
 from schemas.episode import Verdict
 from schemas.errors import EnvironmentFault
 from schemas.record import digest
+from schemas.recording import SUBMIT, RecordedTurn
 from schemas.task_spec import TaskSpec
 
 _MKTEMP = re.compile(r"\btmp\.\w{10}\b")
@@ -37,11 +38,11 @@ class Timeouts:
     """One program of the check; wide, so that a busy machine turns no task down."""
 
 
-class OsEnvironment:
+class OsEnvironment(Environment):
     """`reset`, `step` until terminated, `verify`, `close`."""
 
     def __init__(
-        self, spec: TaskSpec, sandbox: Sandbox, world: World, timeouts: Timeouts, image_names: Collection[str] = ()
+        self, spec: TaskSpec, sandbox: Sandbox, card: Card, timeouts: Timeouts, image_names: Collection[str] = ()
     ) -> None:
         self.spec = spec
         self.timeouts = timeouts
@@ -53,7 +54,10 @@ class OsEnvironment:
         """What `verify` judged."""
         self.reference: str | None = None
         """What the reference printed (checks of kind `script`); None = `verify` runs it."""
-        self._sandbox, self._world, self._image_names = sandbox, world, image_names
+        self.passing_untouched: tuple[str | None, ...] | str | None = None
+        """Of nothing and the wrong answers that admission tries, those that pass on the untouched state, or why the
+        check broke; None = not tried yet."""
+        self._sandbox, self._card, self._image_names = sandbox, card, image_names
         self._session: Session | None = None
         self._initial = Snapshot()
         self._answer: str | None = None
@@ -97,15 +101,15 @@ class OsEnvironment:
             self.commands += bool(action.text.strip())
             return Step(self._observe(self.last))
         if action.kind not in ("answer", "finish"):
-            raise EnvironmentFault(f"the os world has no action {action.kind!r}: bash, answer, finish", transient=False)
+            raise no_action("os", action.kind, "bash, answer, finish")
         self._answer = action.text if action.kind == "answer" else None
         self._terminated = True
         return Step("", terminated=True)
 
     def _observe(self, result: ExecResult) -> str:
-        front = prompts.load(self._world.prompt).front
+        front = prompts.load(self._card.prompt).front
         text = result.text.rstrip("\n")
-        if len(text) > self._world.observation_chars:
+        if len(text) > self._card.observation_chars:
             text = text[:CUT_TO] + front["cut"]
         notes = []
         if result.timed_out:
@@ -113,6 +117,31 @@ class OsEnvironment:
         elif result.shell_restarted:
             notes = [front["restarted"]]
         return "\n".join(part for part in (text, *notes) if part)
+
+    async def follow(self) -> tuple[tuple[Action, Step], ...]:
+        """Run the reference in the agent's shell, then answer with what it printed (nothing: finish).
+
+        Where changes are compared, what was printed last counts as it stands: an answer has one line only.
+        """
+        command = Action("bash", as_bash(reference_of(self.spec)))
+        shown = await self.step(command)
+        compared = self.spec.check.kind == "chain" and None in self.spec.check.scripts  # then an empty answer is one
+        end = self._hand_in(even_nothing=compared)
+        return (command, shown), (end, await self.step(end))
+
+    def recall(self, turn: RecordedTurn) -> Action | None:
+        """Return a recorded turn's command or end; `submit` answers with what the last command printed, or finishes."""
+        if turn.action_kind == SUBMIT:
+            return self._hand_in()
+        if turn.action_kind == "bash":
+            return Action("bash", turn.action) if turn.action.strip() else None
+        return Action(turn.action_kind, turn.action) if turn.action_kind in ("answer", "finish") else None
+
+    def _hand_in(self, *, even_nothing: bool = False) -> Action:
+        """Return the end that says what the last command printed; where changes are judged it counts unsaid."""
+        output = self.last.text.strip() if self.last else ""
+        is_shown = self.spec.check.kind == "changes"
+        return Action("answer", output) if (output or even_nothing) and not is_shown else Action("finish")
 
     async def verify(self) -> Verdict:
         """Judge what was committed; an answer that no command can have produced fails, whatever it says."""
@@ -154,9 +183,3 @@ class OsEnvironment:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
-
-    async def __aenter__(self) -> OsEnvironment:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await self.close()

@@ -1,6 +1,7 @@
 """The OS world's part of the offline teacher: makes up tasks and solves them, reading nothing but prompts.
 
-Implements `teachers.base.Rehearsal`. The families are in `environments/os/families/`, one file per topic.
+Implements `rehearsals.base.Rehearsal`. The families are in `environments/os/families/`: a question and a change for
+every topic.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import prompts
-from environments.os.families.catalogue import Found, of_topic, recognise
+from environments.os.families.catalogue import FAMILIES, Found, of_topic, recognise
 from environments.os.families.family import Family
-from environments.os.families.scenario import frame
 from environments.os.families.solver import Position, faults_of, solve_known, solve_unknown
 from environments.os.families.task_faults import QUESTIONS_ONLY, TASK_FAULTS, Draft, plant
-from schemas.completion import ChatMessage
+from rehearsals.base import Move, find_tool
+from schemas.message import Message
 
 _SLOT = "\0"
 
@@ -24,7 +25,7 @@ class OsRehearsal:
     """Drafts tasks of our families, and solves them turn by turn."""
 
     def __init__(self, volatile: bool = True) -> None:
-        """With `volatile` false, no family is drafted whose observations hold times, process ids or random names."""
+        """With `volatile` false, no family is drafted whose observations hold times or random names."""
         self._volatile = volatile
 
     @cached_property
@@ -40,25 +41,29 @@ class OsRehearsal:
     def _observing(self) -> str:
         return str(prompts.load("solve_os").front["observation"]).partition("{{")[0]
 
+    @cached_property
+    def _system(self) -> str:
+        return prompts.load("solve_os_tools").sections(problem=_SLOT)[0]
+
     def drafts(self, prompt: str) -> bool:
         """Whether the text is the OS world's generation prompt."""
         return prompt.startswith(self._generation[0])
 
     def draft(self, prompt: str, rng: random.Random, fault: str | None) -> str:
         """Write a generation reply: one task of the topic that the prompt names, with a planted fault or none."""
-        family = rng.choice(self._families(self._topic(prompt), fault))
+        before, after = self._generation
+        family = rng.choice(self._families(prompt[len(before) :].partition(after)[0], fault))
         params = family.draw(rng)
-        problem = frame(rng.choice(family.cores).write(rng, params), family.kind, rng)
         scene = family.scene(params)
-        explanation = family.explanation.format(**params)
+        problem, explanation = family.problem.format(**params), family.explanation.format(**params)
         draft = Draft(problem, explanation, scene.initialisation, scene.reference, scene.evaluation)
-        return _reply(plant(draft, fault, family, scene, rng) if fault else draft)
+        return _reply(plant(draft, fault, family.kind, scene.before.root, rng) if fault else draft)
 
     def task_faults(self, prompt: str) -> tuple[str, ...]:
         """Name the task faults that a draft for this prompt can show."""
         return TASK_FAULTS
 
-    def problem(self, messages: Sequence[ChatMessage]) -> str | None:
+    def problem(self, messages: Sequence[Message]) -> str | None:
         """Return the problem's text where this is the OS world's solver conversation, else None."""
         index = self._asked_at(messages)
         return None if index is None else messages[index].content.removeprefix(self._asking).strip()
@@ -67,44 +72,58 @@ class OsRehearsal:
         """Name the solver faults that an episode on this problem can show."""
         return faults_of(recognise(problem))
 
-    def solve(self, messages: Sequence[ChatMessage], fault: str | None) -> str:
-        """Write the solver's next reply, from the problem and the observations in the conversation.
+    def solve(self, messages: Sequence[Message], fault: str | None) -> Move:
+        """Make the solver's next move, from the problem and the observations in the conversation.
 
         Raises:
             ValueError: this is not the OS world's solver conversation.
         """
-        index = self._asked_at(messages)
-        if index is None:
+        index, problem = self._asked_at(messages), self.problem(messages)
+        if index is None or problem is None:
             raise ValueError("no OS problem in this conversation; `problem` says whether there is one")
-        problem = messages[index].content.removeprefix(self._asking).strip()
         turn = sum(message.role == "assistant" for message in messages[index + 1 :])
-        at = Position(problem, turn, self._observation(messages[-1].content) if turn else "")
+        at = Position(problem, turn, self._observation(messages[-1]) if turn else "")
         found = recognise(problem)
         return solve_known(at, found, fault) if found else solve_unknown(at, fault)
+
+    def say(self, move: Move) -> str:
+        """Word a move as `environments/os/dialect.py` reads it."""
+        if move.raw is not None:
+            return move.raw
+        act = {
+            "bash": f"bash\n\n```bash\n{move.text}\n```",
+            "answer": f"answer({move.text})",
+            "finish": "finish",
+        }[move.kind]
+        return f"Think: {move.thought}\n\nAct: {act}" if move.thought else f"Act: {act}"
+
+    def tool_of(self, kind: str) -> tuple[str, str | None]:
+        """Name the tool for a kind of action, and the argument that carries its text."""
+        return find_tool("solve_os_tools", kind)
 
     def expected(self, problem: str) -> str | None:
         """Return the right answer, computed from the parameters without any command; None for changes and strangers."""
         found: Found | None = recognise(problem)
         return found.scene.answer if found else None
 
-    def _asked_at(self, messages: Sequence[ChatMessage]) -> int | None:
-        for index, message in enumerate(messages):
-            if message.role == "user" and message.content.startswith(self._asking):
-                return index
-        return None
+    def _asked_at(self, messages: Sequence[Message]) -> int | None:
+        """Return where the task stands: after the tools' system message, or behind the words of the ReAct prompt."""
+        if len(messages) > 1 and messages[0].role == "system" and messages[0].content == self._system:
+            return 1
+        asked = (i for i, m in enumerate(messages) if m.role == "user" and m.content.startswith(self._asking))
+        return next(asked, None)
 
-    def _observation(self, content: str) -> str:
-        return content.removeprefix(self._observing) if content.startswith(self._observing) else ""
-
-    def _topic(self, prompt: str) -> str:
-        before, after = self._generation
-        return prompt[len(before) :].partition(after)[0]
+    def _observation(self, message: Message) -> str:
+        if message.role == "tool":
+            empty = prompts.load("solve_os_tools").front["empty_observation"]
+            return "" if message.content == empty else message.content
+        return message.content.removeprefix(self._observing) if message.content.startswith(self._observing) else ""
 
     def _families(self, topic: str, fault: str | None) -> tuple[Family, ...]:
-        chosen = tuple(f for f in of_topic(topic) if self._volatile or not f.volatile)
-        if fault in QUESTIONS_ONLY:
-            return tuple(f for f in chosen if f.kind != "change")
-        return chosen
+        def fits(family: Family) -> bool:
+            return (self._volatile or not family.volatile) and not (fault in QUESTIONS_ONLY and family.kind == "change")
+
+        return tuple(filter(fits, of_topic(topic))) or tuple(filter(fits, FAMILIES))
 
 
 def _reply(draft: Draft) -> str:

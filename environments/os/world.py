@@ -1,113 +1,215 @@
-"""The OS world: a Linux shell in a sandbox. `OsHome` owns the sandbox and opens episodes on it."""
+"""The OS world: a Linux shell in a sandbox. `OsWorld` owns the sandbox and opens episodes on it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any
 
 import prompts
-from environments.base import Action, Environment, Step, World
-from environments.os.admission import admit
+from environments.base import Action, Author, Card, Dialect, Environment, Honest, Place, Step, World, judge_episode
+from environments.dialects.tool_calls import ToolCalls
+from environments.os.answers import is_guess
+from environments.os.author import OsAuthor
+from environments.os.check import KINDS, failed, passed, reference_output
+from environments.os.config import OsConfig
 from environments.os.dialect import OsDialect
 from environments.os.episode import OsEnvironment, Timeouts
-from environments.os.scripts import as_bash, reference_of
+from environments.os.static_probes import draws_by_chance, needs_no_network, under_another_clock
+from environments.os.trials import answers_fail, cheats_fail, near_misses_fail, passing_untouched, printed_by
+from rehearsals.base import Rehearsal
 from sandboxes.base import Sandbox
-from schemas.errors import ConfigError, EnvironmentFault
-from schemas.record import digest
-from schemas.recording import SUBMIT, RecordedTurn
-from schemas.task_spec import Probe, TaskSpec
+from sandboxes.configured import open_sandbox
+from schemas.episode import Verdict
+from schemas.errors import CheckError, ConfigError
+from schemas.rejection import Refusal
+from schemas.task_spec import GUESSABLE, Probe, TaskSpec
 
 CONTRACT = 2
 """Raised by hand when episodes of the OS world would come out otherwise."""
 PROMPT = "solve_os"
+TOOLS_PROMPT = "solve_os_tools"
 AGENTBENCH_IMAGES = ("default", "packages", "ubuntu")
 """What AgentBench's tasks call its three images (data/os_interaction/res/dockerfiles)."""
+MAX_TURNS = 8
+"""AgentBench: os round_limit 8."""
+EXTRA_RUNS = 6
+"""Further runs of a reference that draws numbers, since a coin can fall alike."""
+_DIFFERS = "run again on the same files, the reference printed something else"  # not what: it would differ again
 
 
-class OsHome:
+class OsWorld(World):
     """Opens episodes of the OS world on one sandbox backend and one base image."""
+
+    name = "os"
+    check_contract = 2  # trusted ground: docs/decisions/0010-trusted-ground.md
+    Config = OsConfig
+    typical = (2.6, 30, 30)  # the demo, measured with the built-in stand-in
 
     def __init__(
         self,
-        sandbox: Sandbox,
-        image_digest: str,
+        sandbox: Sandbox | None,
+        image_digest: str = "",
         *,
         command_timeout: float = 10.0,
-        max_turns: int = 8,
+        max_turns: int = MAX_TURNS,
         image_names: Collection[str] = AGENTBENCH_IMAGES,
+        config: OsConfig | None = None,
     ) -> None:
         """`image_digest` names the base image that `sandbox` starts from, `image_names` what tasks may call it.
 
-        AgentBench plays 8 rounds.
+        Without a sandbox nothing can be opened: conversations can be worded and read.
         """
-        self._sandbox, self._image_names = sandbox, image_names
-        self._timeouts = Timeouts(command=command_timeout)
-        extra = {"limits": asdict(sandbox.limits), "timeouts": asdict(self._timeouts), "image": image_digest}
+        self._image_names = image_names
+        self._timeouts, self.max_turns = Timeouts(command=command_timeout), max_turns
+        self._config = config or OsConfig()
+        self.dialects: Mapping[str, Dialect] = {
+            "react": OsDialect(prompts.load(PROMPT)),
+            "tools": ToolCalls(prompts.load(TOOLS_PROMPT)),
+        }
+        self._backend = "not tried"
+        self._place: Place | None = None
+        if sandbox is not None:
+            self._stand_on(sandbox, image_digest)
+
+    @classmethod
+    def at(cls, place: Place, config: OsConfig) -> OsWorld:
+        """Return the world of a run; its sandbox is opened when it is entered."""
+        collect = place.config.collect
+        world = cls(
+            None,
+            command_timeout=collect.command_timeout_seconds,
+            max_turns=collect.max_turns.get(cls.name, MAX_TURNS),
+            image_names=collect.sandbox.stands_for,
+            config=config,
+        )
+        world._place = place
+        return world
+
+    def _stand_on(self, sandbox: Sandbox, image_digest: str) -> None:
+        self._sandbox: Sandbox = sandbox
+        extra: dict[str, Any] = {"limits": sandbox.limits, "timeouts": self._timeouts, "image": image_digest}
         if sandbox.backend != "bubblewrap":  # whose worlds were named before there was another
             extra["backend"] = sandbox.backend
-        self.world = World("os", CONTRACT, max_turns, PROMPT, extra=extra)
-        self.dialect = OsDialect(prompts.load(PROMPT))
-        self._backend = "not tried"
+        self._card = Card(self.name, CONTRACT, self.max_turns, PROMPT, extra=extra)
 
     @property
-    def world_id(self) -> str:
-        return digest("world", asdict(self.world))
+    def card(self) -> Card:
+        """Describe the world on its sandbox and image."""
+        return self._card
 
-    async def world_id_of(self, spec: TaskSpec) -> str:
-        """Return the same for every task: all start from one image."""
-        return self.world_id
+    @classmethod
+    def rehearsal(cls) -> Rehearsal:
+        """Return the shell's families."""
+        from environments.os.rehearsal import OsRehearsal
+
+        return OsRehearsal()
+
+    @property
+    def author(self) -> Author:
+        """Return who makes up shell tasks."""
+        return OsAuthor(self._config)
+
+    async def probe(self) -> None:
+        """Try the sandbox."""
+        async with self:
+            pass
 
     def describe(self, spec: TaskSpec | None = None) -> Mapping[str, str]:
         """Return provenance: image, sandbox (backend and kind of limits)."""
-        return {"image": str(self.world.extra["image"]), "sandbox": self._backend}
+        return {"image": str(self.card.extra["image"]), "sandbox": self._backend}
 
     def open(self, spec: TaskSpec) -> OsEnvironment:
         """Return an episode, not yet reset."""
-        return OsEnvironment(spec, self._sandbox, self.world, self._timeouts, self._image_names)
+        return OsEnvironment(spec, self._sandbox, self.card, self._timeouts, self._image_names)
 
-    async def replay(
-        self, environment: Environment, spec: TaskSpec
-    ) -> tuple[Sequence[tuple[Action, Step]], str | None]:
-        """Run the reference in the agent's shell, then answer with what it printed (nothing: finish).
+    def problem_of(self, spec: TaskSpec) -> Refusal | None:
+        """Refuse a kind of check that this world does not have."""
+        if spec.check.kind in KINDS:
+            return None
+        return Refusal("unknown_check", f"the os world has no check of kind {spec.check.kind!r}; it has {KINDS}")
 
-        Where changes are compared, what was printed last counts as it stands: an answer has one line only.
+    async def static_probes(self, spec: TaskSpec) -> list[Probe]:
+        """Refuse scripts that call the network."""
+        return [needs_no_network(spec)]
 
-        Raises:
-            EnvironmentFault: the task has no reference; an answer never comes from a label.
-        """
-        if not isinstance(environment, OsEnvironment):
-            raise EnvironmentFault(f"an OS reference cannot be replayed in {type(environment).__name__}")
-        command = Action("bash", as_bash(reference_of(spec)))
-        shown = await environment.step(command)
-        output = environment.last.text.strip() if environment.last else ""
-        compared = spec.check.kind == "chain" and None in spec.check.scripts  # then even an empty answer is one
-        end = Action("answer", output) if (output or compared) and not _shows(spec) else Action("finish")
-        return ((command, shown), (end, await environment.step(end))), output if end.kind == "answer" else None
+    async def again(self, spec: TaskSpec) -> TaskSpec:
+        """Return the task under another seed and clock."""
+        return await under_another_clock(spec)
 
-    def read_recorded(self, environment: Environment, turn: RecordedTurn) -> Action | None:
-        """Return a recorded turn's command or end; `submit` answers with what the last command printed, or finishes."""
-        if turn.action_kind == SUBMIT and isinstance(environment, OsEnvironment):
-            output = environment.last.text.strip() if environment.last else ""
-            return Action("answer", output) if output and not _shows(environment.spec) else Action("finish")
-        if turn.action_kind == "bash" and turn.action.strip():
-            return Action("bash", turn.action)
-        return Action(turn.action_kind, turn.action) if turn.action_kind in ("answer", "finish") else None
+    def unfit(self, environment: Environment, turns: Sequence[tuple[Action, Step]]) -> str:
+        """Say why no agent could have done what the reference did."""
+        last = _os(environment).last
+        if last is None or last.timed_out:
+            return "the reference did not end in the time that an agent's command has"
+        if last.exit_code not in (0, None):  # None: it ended the shell with `exit`
+            return f"the reference ended with exit code {last.exit_code}: {last.text[-200:]!r}"
+        end, react = turns[-1][0], self.dialects["react"]
+        assert isinstance(react, OsDialect)
+        if end.kind == "answer" and react.read_text(react.write_text(None, end)).actions != (end,):
+            return f"no action can carry the reference's output as an answer: {end.text[:200]!r}"
+        return ""
 
-    async def admit(self, spec: TaskSpec) -> tuple[Probe, ...]:
-        """Try a task in two fresh sandboxes (see `environments.os.admission`)."""
-        return await admit(self, spec)
+    async def judge_reference(self, environment: Environment, number: int) -> Verdict:
+        """Judge the first run by what it printed itself; the second runs the reference once more, as always."""
+        shell = _os(environment)
+        if number == 1:
+            shell.reference = printed_by(shell)
+        return await judge_episode(shell)
 
-    async def __aenter__(self) -> OsHome:
+    async def honest(self, environment: Environment, answer: str | None) -> Honest:
+        """What the reference printed is what came of it."""
+        return Honest(environment, printed_by(_os(environment)), answer)
+
+    async def repeats(self, first: Honest, second: Honest) -> Probe:
+        """Compare what the runs printed; a reference that draws numbers is run more often."""
+        shell = _os(second.environment)
+        outputs = {first.outcome, second.outcome, *(() if shell.reference is None else (shell.reference,))}
+        if shell.evidence is not None and shell.spec.check.kind == "script" and draws_by_chance(shell.spec):
+            for _ in range(EXTRA_RUNS):
+                outputs.add(await reference_output(shell.spec, shell.evidence, shell.timeouts.check))
+        return Probe(name="reference_repeats", passed=len(outputs) == 1, detail=_DIFFERS if len(outputs) > 1 else "")
+
+    def claim(self, spec: TaskSpec) -> Action:
+        """Return the end of a change."""
+        return Action("finish")
+
+    async def judge_unearned(self, spec: TaskSpec, action: Action, honest: Honest) -> Verdict:
+        """Judge an answer before any command, or the untouched files of the second run."""
+        if action.kind == "answer":
+            async with self.open(spec) as environment:
+                await environment.step(action)
+                return await judge_episode(environment)
+        through = await passing_untouched(_os(honest.environment))
+        if isinstance(through, str):
+            raise CheckError(through)
+        return passed("") if None in through else failed("")
+
+    async def probes(self, spec: TaskSpec, honest: Honest) -> AsyncIterator[Probe]:
+        """Try answers that nobody worked for, and cheats; tag what a guess may hit."""
+        shell = _os(honest.environment)
+        async for probe in answers_fail(shell):
+            yield probe
+        async for probe in near_misses_fail(self, shell):
+            yield probe
+        async for probe in cheats_fail(self, shell):
+            yield probe
+        if is_guess(honest.outcome):
+            yield Probe(name=GUESSABLE, passed=True, detail=f"one of few possible answers: {honest.outcome!r}")
+
+    async def __aenter__(self) -> OsWorld:
+        if self._place is not None:
+            sandbox, image = open_sandbox(self._place.config.collect.sandbox, self._place.cache)
+            self._stand_on(sandbox, image.digest)
         found = await self._sandbox.probe()
         if not found.usable:
             raise ConfigError(f"no sandbox on this machine ({found.backend}): {found.reason}. {found.fix}")
         self._backend = f"{found.backend}/{found.limits}"
         return self
 
-    async def __aexit__(self, *exception: object) -> None:
-        return None
+
+def _os(environment: Environment) -> OsEnvironment:
+    assert isinstance(environment, OsEnvironment)
+    return environment
 
 
-def _shows(spec: TaskSpec) -> bool:
-    """Tell whether the last command's output is judged where no answer is given."""
-    return spec.check.kind == "changes"
+WORLD = OsWorld

@@ -17,7 +17,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from sandboxes.arguments import View, resource_limits
+from sandboxes.arguments import RootView, resource_limits
 from sandboxes.base import Capabilities, Image, Limits
 from sandboxes.bubblewrap import DEFAULT_LIMITS, PodSession
 from sandboxes.container.diagnosis import diagnose
@@ -74,7 +74,9 @@ class Container:
         """
         tag = await asyncio.to_thread(self._ready_image)
         pod = await ContainerPod.run(self.engine, tag, self.limits)
-        return PodSession(pod, View(self.image.path, (), "", contained=True), _counted_by_engine(self.limits), start)
+        return PodSession(
+            pod, RootView(self.image.path, (), "", contained=True), _counted_by_engine(self.limits), start
+        )
 
     def _ready_image(self) -> str:
         """Bring the image, once, and remove what dead processes left."""

@@ -25,7 +25,15 @@ from schemas.errors import SandboxError
 
 BWRAP = "/trajmill/bwrap"
 CODE = Path(__file__).parents[1]
-OWN_FILES = ("__init__.py", "warden.py", "container/__init__.py", "container/keeper.py")
+OWN_FILES = (
+    "__init__.py",
+    "ground.py",
+    "ground_layer.py",
+    "held_memory.py",
+    "warden.py",
+    "container/__init__.py",
+    "container/keeper.py",
+)
 FOLDERS = ("proc", "sys", "dev", "mnt", "tmp", "door", "etc", "usr/bin", "usr/lib", "usr/lib64", "usr/sbin")
 LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
 RECIPE = 1

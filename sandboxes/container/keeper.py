@@ -6,16 +6,14 @@ It calls at the door, a socket that was mounted into the container, and follows 
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
 import socket
 import struct
 import sys
-from pathlib import Path
 
-from sandboxes.warden import OUT_OF_MEMORY_SCORE, Pod, libc, limit_resources
+from sandboxes.warden import PodProcess, libc, limit_resources
 
 DOOR = "/door/socket"
 POINT = "/mnt"
@@ -49,10 +47,8 @@ def main(bwrap: str, memory_bytes: str, limits: str) -> None:
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     channel.connect(DOOR)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    pod = Pod(channel, bwrap, POINT, int(memory_bytes))
+    pod = PodProcess(channel, bwrap, POINT, int(memory_bytes))
     try:
-        with contextlib.suppress(PermissionError):  # the engine may have set a higher one
-            Path("/proc/self/oom_score_adj").write_text(OUT_OF_MEMORY_SCORE)
         bequeath_capabilities()
         pod.open()
         limit_resources(limits)

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.errors import ConfigError
 from teachers.batch.protocol import Batch
-from teachers.failures import EndpointError, explain, no_json, timed_out
+from teachers.endpoint.failures import EndpointError, explain, no_json, timed_out
 
 METADATA_KEY = "trajmill_batch"
 """Holds our own id of a batch at the endpoint, so that one is found again whose id was never noted."""

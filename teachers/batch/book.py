@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from schemas.completion import CompletionRequest
-from teachers.ledger_tables import BATCHED, BATCHES, COMPLETIONS, insert_into
+from teachers.ledger.tables import BATCHED, BATCHES, COMPLETIONS, insert_into
 
 OFFLINE = "offline"
 """Begins the names of endpoints that die with their process."""
@@ -23,7 +23,7 @@ _SLICE = 500
 
 
 @dataclass(frozen=True)
-class Entry:
+class BookedBatch:
     """One batch in the book."""
 
     batch_key: str
@@ -83,7 +83,7 @@ class BatchBook:
         """Note the endpoint's id; from here on the batch is waited for, by whichever run."""
         return self._change(batch_key, batch_id=batch_id, state="open")
 
-    def abandon(self, entry: Entry) -> bool:
+    def abandon(self, entry: BookedBatch) -> bool:
         """Forget a batch that was not submitted; False = it has been noted or touched meanwhile."""
         gone = (BATCHES.c.batch_id.is_(None), BATCHES.c.touched_at == entry.touched_at)
         with self._engine.begin() as connection:
@@ -105,11 +105,11 @@ class BatchBook:
             connection.execute(sa.delete(BATCHED).where(BATCHED.c.batch_key == batch_key))
             connection.execute(sa.update(BATCHES).where(BATCHES.c.batch_key == batch_key).values(state=state))
 
-    def entry(self, batch_key: str) -> Entry | None:
+    def entry(self, batch_key: str) -> BookedBatch | None:
         """Return a batch that is not closed."""
         return next(iter(self._entries(BATCHES.c.batch_key == batch_key)), None)
 
-    def open_entries(self) -> list[Entry]:
+    def open_entries(self) -> list[BookedBatch]:
         """Return the endpoint's batches that are not closed, the oldest first."""
         return self._entries(BATCHES.c.endpoint == self._endpoint)
 
@@ -128,13 +128,13 @@ class BatchBook:
         with self._engine.connect() as connection:
             return {name: _unpack(packed) for query in queries for name, packed in connection.execute(query)}
 
-    def _entries(self, where: sa.ColumnElement[bool]) -> list[Entry]:
+    def _entries(self, where: sa.ColumnElement[bool]) -> list[BookedBatch]:
         names = ("batch_key", "model", "batch_id", "file_id", "created_at", "touched_at")
         wanted = sa.select(*(BATCHES.c[name] for name in names)).where(
             where, BATCHES.c.state.in_(("preparing", "open"))
         )
         with self._engine.connect() as connection:
-            return [Entry(*row) for row in connection.execute(wanted.order_by(BATCHES.c.created_at))]
+            return [BookedBatch(*row) for row in connection.execute(wanted.order_by(BATCHES.c.created_at))]
 
     def _change(self, batch_key: str, **values: object) -> bool:
         with self._engine.begin() as connection:

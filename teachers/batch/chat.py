@@ -26,12 +26,12 @@ from teachers.batch.gathering import Gathering, Group
 from teachers.batch.home import BatchHome, Returned
 from teachers.batch.out import BatchOut, NotSubmitted, not_submitted
 from teachers.batch.protocol import QueueFull, write_line
-from teachers.chat_reply import read_reply
-from teachers.failures import EndpointError
-from teachers.ledger import Ledger
-from teachers.openai_chat import OpenAIChat
-from teachers.prices import cost_usd, price_of
-from teachers.receipts import make_receipt
+from teachers.budget.prices import cost_usd, price_of
+from teachers.endpoint.chat import OpenAIChat
+from teachers.endpoint.failures import EndpointError
+from teachers.endpoint.receipts import make_receipt
+from teachers.endpoint.replies import read_reply
+from teachers.ledger.ledger import Ledger
 
 LEASE_SECONDS = 120.0
 """A submission that has not shown itself for so long was killed. Longer than the one call that makes a batch."""

@@ -14,10 +14,10 @@ from typing import TypeVar
 from schemas.completion import Completion, CompletionRequest
 from schemas.run_config import TeacherConfig
 from teachers.batch.api import BatchApi, is_unknown
-from teachers.batch.book import BatchBook, Entry
+from teachers.batch.book import BatchBook, BookedBatch
 from teachers.batch.protocol import ENDED, Batch, explain_missing, read_line
-from teachers.failures import EndpointError
-from teachers.ledger import Ledger
+from teachers.endpoint.failures import EndpointError
+from teachers.ledger.ledger import Ledger
 
 _LONGEST_POLL = 30
 """Times `batch_poll_seconds` to which the time between two looks grows."""
@@ -56,7 +56,7 @@ class BatchHome:
         self._config = config
         self._lease_seconds = lease_seconds
 
-    async def find(self, batch_key: str) -> Entry | None:
+    async def find(self, batch_key: str) -> BookedBatch | None:
         """Return a batch that is out, once its id is known; None = it is home already, or never went out.
 
         Raises:
@@ -75,7 +75,7 @@ class BatchHome:
             entry = await asyncio.to_thread(self._book.entry, batch_key)
         return entry
 
-    async def bring(self, entry: Entry, receipt: Receipt, deliver: Callable[[Completion], None]) -> Returned:
+    async def bring(self, entry: BookedBatch, receipt: Receipt, deliver: Callable[[Completion], None]) -> Returned:
         """Wait for a batch to end, store its answers and `deliver` each once it is durable.
 
         Raises:
@@ -93,7 +93,7 @@ class BatchHome:
         await self._tidy(entry)
         return Returned(explain_missing(batch, self._api.url), errors)
 
-    async def _wait(self, batch_id: str, entry: Entry) -> Batch:
+    async def _wait(self, batch_id: str, entry: BookedBatch) -> Batch:
         """Look at a batch until it has ended, ever more rarely."""
         wait = self._config.batch_poll_seconds
         while True:
@@ -109,7 +109,7 @@ class BatchHome:
             await asyncio.sleep(wait)
             wait = self._longer(wait)
 
-    async def _insist(self, call: Callable[[], Awaitable[T]], entry: Entry) -> T:
+    async def _insist(self, call: Callable[[], Awaitable[T]], entry: BookedBatch) -> T:
         """Make a call that changes nothing, again and again while what is wrong may pass and the batch is young."""
         wait = self._config.batch_poll_seconds
         while True:
@@ -126,7 +126,7 @@ class BatchHome:
         return min(wait * _GROWTH, self._config.batch_poll_seconds * _LONGEST_POLL)
 
     async def _read_files(
-        self, batch: Batch, entry: Entry, receipt: Receipt, deliver: Callable[[Completion], None]
+        self, batch: Batch, entry: BookedBatch, receipt: Receipt, deliver: Callable[[Completion], None]
     ) -> dict[str, EndpointError]:
         """Store all answers of a batch that has ended; return the errors of its lines."""
         errors: dict[str, EndpointError] = {}
@@ -140,7 +140,7 @@ class BatchHome:
         return errors
 
     def _take(
-        self, entry: Entry, lines: list[bytes], receipt: Receipt
+        self, entry: BookedBatch, lines: list[bytes], receipt: Receipt
     ) -> tuple[list[Completion], dict[str, EndpointError]]:
         """Make the answers of some lines durable; what left the book with an earlier reading is passed over."""
         outcomes = [outcome for line in lines if (outcome := read_line(line, self._api.url))]
@@ -159,7 +159,7 @@ class BatchHome:
         self._book.release(entry.batch_key, answers)
         return [completion for _, completion in answers.values()], errors
 
-    async def _tidy(self, entry: Entry) -> None:
+    async def _tidy(self, entry: BookedBatch) -> None:
         """Remove the file that was sent; that it stays is no reason to fail."""
         if entry.file_id is not None:
             try:

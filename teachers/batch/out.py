@@ -8,7 +8,7 @@ import logging
 from schemas.run_config import TeacherConfig
 from teachers.batch.api import BatchApi, is_file_late, may_be_there
 from teachers.batch.book import BatchBook
-from teachers.failures import EndpointError
+from teachers.endpoint.failures import EndpointError
 
 _FILE_WAITS = (1, 2, 4)
 """Times `batch_poll_seconds` to wait for an uploaded file to be known (bespokelabsai/curator#116)."""

@@ -8,8 +8,8 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from schemas.completion import CompletionRequest
-from teachers.chat_protocol import request_body
-from teachers.failures import EndpointError, head_of
+from teachers.endpoint.failures import EndpointError, head_of
+from teachers.endpoint.requests import request_body
 
 CHAT_PATH = "/v1/chat/completions"
 _PASSING = frozenset({408, 409, 425, 429})

@@ -16,17 +16,18 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from schemas.completion import ChatMessage, CompletionRequest, Sampling
+from schemas.completion import CompletionRequest, Sampling
 from schemas.errors import ConfigError
+from schemas.message import Message
 from schemas.run_config import TeacherConfig
-from teachers.openai_chat import OpenAIChat
+from teachers.endpoint.chat import OpenAIChat
 
 NEEDS = "make test-eft needs torch and transformers: pip install 'torch>=2.8,<3' 'transformers>=4.56,<6'"
 pytest.importorskip("torch", reason=NEEDS)
 pytest.importorskip("transformers", reason=NEEDS)
 
 from eft.chat_server import ChatServer  # noqa: E402
-from eft.emulator import Emulator, Reply  # noqa: E402
+from eft.emulator import EmulatedReply, Emulator  # noqa: E402
 from eft.load import load  # noqa: E402
 
 pytestmark = pytest.mark.eft
@@ -59,7 +60,7 @@ def ask(**changes: Any) -> CompletionRequest:
         "purpose": "collect_episodes",
         "teacher": "t",
         "model": "eft",
-        "messages": (ChatMessage(role="user", content="how many?"),),
+        "messages": (Message(role="user", content="how many?"),),
         "sampling": Sampling(max_tokens=12, temperature=1.0, seed=3),
     }
     return CompletionRequest(**fields | changes)
@@ -125,10 +126,10 @@ async def test_requests_at_once_are_answered_one_by_one_each_as_if_alone(url: st
 
 
 async def test_nobody_is_written_for_who_no_longer_waits(folders: tuple[Path, Path, Path]) -> None:
-    written: list[Reply] = []
+    written: list[EmulatedReply] = []
 
     class Watched(Emulator):
-        def write(self, *asked: Any) -> Reply:
+        def write(self, *asked: Any) -> EmulatedReply:
             written.append(super().write(*asked))
             return written[-1]
 

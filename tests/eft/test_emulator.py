@@ -12,7 +12,7 @@ NEEDS = "make test-eft needs torch and transformers: pip install 'torch>=2.8,<3'
 torch = pytest.importorskip("torch", reason=NEEDS)
 transformers = pytest.importorskip("transformers", reason=NEEDS)
 
-from eft.emulator import Emulator, Sampling, choose  # noqa: E402
+from eft.emulator import EmulatedSampling, Emulator, choose  # noqa: E402
 from eft.errors import ModelError, RequestError  # noqa: E402
 from eft.load import load  # noqa: E402
 
@@ -60,7 +60,7 @@ def test_every_token_s_distribution_is_the_formula_s(
 def test_at_temperature_0_the_likeliest_token_of_the_formula_is_taken(
     emulator: Emulator, folders: tuple[Path, Path, Path], prompt: list[int]
 ) -> None:
-    reply = emulator.write(prompt, Sampling(max_tokens=8, temperature=0))
+    reply = emulator.write(prompt, EmulatedSampling(max_tokens=8, temperature=0))
     text = list(prompt)
     for one in reply.drawn:
         expected = by_the_formula(folders, text)
@@ -71,7 +71,7 @@ def test_at_temperature_0_the_likeliest_token_of_the_formula_is_taken(
 def test_draws_follow_the_formula(emulator: Emulator, folders: tuple[Path, Path, Path], prompt: list[int]) -> None:
     logprobs = emulator.distributions(prompt).logprobs
     dice = torch.Generator().manual_seed(1)
-    drawn = torch.tensor([choose(logprobs, Sampling(1, temperature=2.0), dice) for _ in range(4000)])
+    drawn = torch.tensor([choose(logprobs, EmulatedSampling(1, temperature=2.0), dice) for _ in range(4000)])
     shares = torch.bincount(drawn, minlength=WIDTH) / len(drawn)
     expected = torch.softmax(by_the_formula(folders, prompt) / 2.0, dim=-1)
     assert float((shares - expected).abs().sum()) / 2 < 0.05
@@ -82,15 +82,15 @@ def test_top_p_draws_from_the_fewest_likeliest_tokens_that_make_it_up(emulator: 
     dice = torch.Generator().manual_seed(1)
 
     def drawn(top_p: float) -> set[int]:
-        return {choose(logprobs, Sampling(1, top_p=top_p), dice) for _ in range(300)}
+        return {choose(logprobs, EmulatedSampling(1, top_p=top_p), dice) for _ in range(300)}
 
-    halves = Sampling(1, top_p=0.5)
+    halves = EmulatedSampling(1, top_p=0.5)
     assert {choose(torch.zeros(2), halves, dice) for _ in range(50)} == {0}, "no more than make it up"
     assert (drawn(0.0), drawn(0.4), drawn(0.65), drawn(1.0)) == ({1}, {1}, {1, 3}, {0, 1, 2, 3})
 
 
 def test_a_seed_draws_the_same_reply_again_and_another_one_another(emulator: Emulator, prompt: list[int]) -> None:
-    texts = [emulator.write(prompt, Sampling(20, seed=seed)).text for seed in (1, 1, 2)]
+    texts = [emulator.write(prompt, EmulatedSampling(20, seed=seed)).text for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
 
 
@@ -116,11 +116,13 @@ def test_where_the_small_models_are_one_the_large_one_speaks(
 
 
 def test_a_stop_text_or_an_end_token_ends_the_reply_and_stays_out_of_it(emulator: Emulator, prompt: list[int]) -> None:
-    long = emulator.write(prompt, Sampling(30, seed=5))
+    long = emulator.write(prompt, EmulatedSampling(30, seed=5))
     stop = long.text[4:6]
-    cut = emulator.write(prompt, Sampling(30, seed=5, stop=("?!?!", stop)))
+    cut = emulator.write(prompt, EmulatedSampling(30, seed=5, stop=("?!?!", stop)))
     assert (cut.text, cut.finish_reason) == (long.text[: long.text.index(stop)], "stop")
-    ended = Emulator(emulator.models, emulator.tokenizer, [long.drawn[3].token]).write(prompt, Sampling(30, seed=5))
+    ended = Emulator(emulator.models, emulator.tokenizer, [long.drawn[3].token]).write(
+        prompt, EmulatedSampling(30, seed=5)
+    )
     assert ended.finish_reason == "stop" and ended.drawn == long.drawn[: len(ended.drawn)]
     assert ended.text == emulator.tokenizer.decode([one.token for one in ended.drawn[:-1]], skip_special_tokens=True)
 
@@ -129,15 +131,15 @@ def test_a_reply_ends_at_its_maximum_at_the_context_s_or_when_nobody_waits(
     emulator: Emulator, prompt: list[int]
 ) -> None:
     emulator = Emulator(emulator.models, emulator.tokenizer, [])
-    short = emulator.write(prompt, Sampling(3, seed=1))
-    full = emulator.write(prompt * 10, Sampling(1000, seed=1))
+    short = emulator.write(prompt, EmulatedSampling(3, seed=1))
+    full = emulator.write(prompt * 10, EmulatedSampling(1000, seed=1))
     given_up = threading.Event()
     given_up.set()
     assert (len(short.drawn), short.finish_reason) == (3, "length")
     assert (len(full.drawn) + 10 * len(prompt), full.finish_reason) == (256, "length")
-    assert len(emulator.write(prompt, Sampling(1000), given_up).drawn) == 1
+    assert len(emulator.write(prompt, EmulatedSampling(1000), given_up).drawn) == 1
     with pytest.raises(RequestError, match="maximum context length is 256 tokens") as refused:
-        emulator.write(prompt * 20, Sampling(3))
+        emulator.write(prompt * 20, EmulatedSampling(3))
     assert refused.value.error["code"] == "context_length_exceeded"
 
 
@@ -149,7 +151,7 @@ def test_too_little_memory_is_said_in_words(
 
     monkeypatch.setattr(emulator.models[0], "forward", fail)
     with pytest.raises(RequestError, match=r"does not hold a text of \d+ tokens beside the three models") as refused:
-        emulator.write(prompt, Sampling(3))
+        emulator.write(prompt, EmulatedSampling(3))
     assert refused.value.error["code"] == "out_of_memory"
 
 

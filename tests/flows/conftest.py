@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import signal
+import tarfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,15 +18,16 @@ from environments.db.rehearsal import DbRehearsal
 from environments.os.families.catalogue import of_topic
 from environments.os.families.family import Family
 from environments.os.rehearsal import OsRehearsal
+from rehearsals.base import Rehearsal
+from rehearsals.server import OfflineServer
 from schemas.completion import CompletionRequest
 from schemas.record import canonical_json
-from tasks.collect_episodes import collect_shard, plan_shards
-from tasks.curate_trajectories import count_shards, curate_shard
-from tasks.generate_tasks import derive_tasks, generate_round
+from tasks.collect.episodes import collect_shard, plan_shards
+from tasks.curate.trajectories import count_shards, curate_shard
+from tasks.generate.rounds import derive_tasks, generate_round
 from tasks.workshop import Workshop
-from teachers.base import Rehearsal
-from teachers.chat_protocol import request_body
-from teachers.offline.server import OfflineServer
+from teachers.endpoint.requests import request_body
+from tests.flows.kills import Builder
 from warehouse.warehouse import Warehouse
 
 LATENCY_SECONDS = 0.02
@@ -180,3 +183,62 @@ def tamper() -> Callable[[Path], str]:
         return str(episode.episode_id)
 
     return land
+
+
+@pytest.fixture
+def old_home(tmp_path: Path) -> Path:
+    """A home of an earlier commit, whose verdicts do not say which checks gave them; its README tells more."""
+    with tarfile.open(Path(__file__).resolve().parents[1] / "fixtures" / "home-12dff63" / "home.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def accept_falsely() -> Callable[[Path], str]:
+    """Land another try of an accepted episode whose answer is wrong and which passed nevertheless; return its id."""
+
+    def land(home: Path) -> str:
+        warehouse = Warehouse(home)
+        asked = "task_id IN (SELECT task_id FROM task_specs WHERE environment = 'db' AND \"check\".kind = 'rows')"
+        kept = "episode_id IN (SELECT episode_id FROM trajectories)"
+        (episode, *_) = warehouse.read("latest_episodes", f"verdict = 'passed' AND {asked} AND {kept}")
+        turns = warehouse.read("turns", "episode_id = ? AND landing = ?", (episode.episode_id, episode.landing))
+        done = [turn.model_copy(update={"landing": "false"}) for turn in turns]
+        done[-1] = done[-1].model_copy(update={"action": '["nobody knows"]'})
+        warehouse.land("turns", done, key="false/turns")
+        again = episode.model_copy(update={"landing": "false", "try_number": episode.try_number + 1})
+        warehouse.land("episodes", [again], key="false")
+        return str(episode.episode_id)
+
+    return land
+
+
+@pytest.fixture(scope="module")
+def ctrl_c_is_heard() -> Iterator[None]:
+    """What a shell runs in its background ignores Ctrl-C, and so would every build that is started there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def quiet(
+    tmp_path_factory: pytest.TempPathFactory,
+    quiet_endpoint: Any,
+    written_config: Callable[..., Path],
+    ctrl_c_is_heard: None,
+) -> Builder:
+    """Make builds in which nothing changes by itself: the last byte must be the same."""
+    return Builder(tmp_path_factory.mktemp("quiet"), written_config(os=8, db=6, shard=6), quiet_endpoint)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(quiet: Builder, share: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """One such build that was left alone, for all workers."""
+
+    def make(folder: Path) -> None:
+        (folder / "seconds.json").write_bytes(orjson.dumps(quiet.run(folder / "home")["seconds"]))
+
+    folder = share("undisturbed", make)
+    quiet.seconds = orjson.loads((folder / "seconds.json").read_bytes())
+    return folder / "home"

@@ -15,8 +15,8 @@ import pytest
 
 from environments.db.rehearsal import DbRehearsal
 from environments.os.rehearsal import OsRehearsal
+from rehearsals.server import OfflineServer
 from schemas.tables import TABLES
-from teachers.offline.server import OfflineServer
 from warehouse.digests import digest_rows
 from warehouse.warehouse import Warehouse
 
@@ -64,12 +64,14 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 def test_a_build_in_batch_mode_makes_the_rows_of_one_in_chat_mode(
-    smoke: Any, trajmill: Callable[..., Any], tmp_path: Path
+    endpoint: Endpoint, trajmill: Callable[..., Any], tmp_path: Path
 ) -> None:
-    ran = trajmill("build", "--config", "smoke", *BATCH, "--json", home=tmp_path / "home")
-    assert ran.code == 0, ran.err
-    assert digests(tmp_path / "home") == digests(smoke.home)
-    assert ran.json["release_id"] == smoke.ran.json["release_id"], "how a teacher is asked is in no release"
+    config = ["--config", "smoke", "--set", "teacher.kind=openai", "--set", "teacher.name=endpoint", "--json"]
+    chat = trajmill("build", *config, home=tmp_path / "chat", **endpoint.settings)
+    ran = trajmill("build", *config, *BATCH, home=tmp_path / "home", **endpoint.settings)
+    assert (chat.code, ran.code) == (0, 0), (chat.err, ran.err)
+    assert digests(tmp_path / "home") == digests(tmp_path / "chat")
+    assert ran.json["release_id"] == chat.json["release_id"], "how a teacher is asked is in no release"
     assert Warehouse(tmp_path / "home").query("SELECT bool_and(batch), count(*) > 0 FROM completions") == [(True, True)]
 
 
@@ -99,5 +101,5 @@ def kill_at_batch(endpoint: Endpoint, number: int, arguments: list[str]) -> None
             process.kill()
 
     endpoint.then = count
-    process.wait(240)
+    process.wait()
     endpoint.then = lambda: None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.configuration import CONFIGS, config_origins, load_config, parse_overrides
+from flows.configuration import CONFIGS, config_origins, load_config, parse_overrides, read_config
 from schemas.errors import ConfigError
 from schemas.run_config import RunConfig
 
@@ -61,6 +62,50 @@ def test_values_of_named_sections_have_their_own_origin(tmp_path: Path) -> None:
     assert origins["teacher.mixtures.panel.samples"] == (1, "default")
 
 
+@pytest.mark.parametrize("table", ["generate.os", "worlds.os"])
+@pytest.mark.parametrize("key", ["generate.os.requests", "worlds.os.requests"])
+def test_a_world_s_section_has_an_older_name_in_files_and_overrides(tmp_path: Path, table: str, key: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"[{table}]\nrequests = 3\nseeds = 'mine'\n")
+    assert load_config(str(path)).worlds["os"] == {"requests": 3, "seeds": "mine"}
+    assert load_config(str(path), {key: 4}).worlds["os"] == {"requests": 4, "seeds": "mine"}
+    assert load_config(str(path), {key.removesuffix(".requests"): {"requests": 5}}).worlds["os"]["seeds"] == "built-in"
+
+
+def test_a_world_s_section_under_both_names_is_told_with_both(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[generate.os]\nrequests = 3\n[worlds.os]\nrequests = 3\n")
+    with pytest.raises(ConfigError, match=r"mine\.toml: \[generate\.os\] is the older name of \[worlds\.os\]"):
+        load_config(str(path))
+
+
+def test_a_configuration_says_all_that_can_be_said_to_its_worlds() -> None:
+    config = load_config("smoke")
+    assert config.environments == ("os", "db")
+    assert config.worlds == {
+        "os": {"requests": 6, "seeds": "built-in"},
+        "db": {"requests": 6, "bird": "built-in", "questions": 6},
+    }
+    assert set(load_config("demo", {"environments": ["db"]}).worlds) == {"db"}
+
+
+def test_sections_of_worlds_have_their_origins(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[generate.db]\nrequests = 3\n")
+    origins = {key: (value, origin) for key, value, origin in config_origins(str(path), {"generate.os.seeds": "s"})}
+    assert origins["worlds.db.requests"] == (3, "mine.toml")
+    assert origins["worlds.db.questions"] == (60, "default")
+    assert origins["worlds.os.seeds"] == ("s", "--set worlds.os.seeds")
+
+
+def test_of_a_file_of_ours_the_name_is_chosen_and_of_one_s_own_all_that_it_says(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[generate.os]\nrequests = 3\n[mixture.source_models]\n"gpt-4.1" = "gpt-4"\n')
+    own = {("worlds", "os", "requests"), ("mixture", "source_models", "gpt-4.1")}
+    assert read_config("smoke", {"collect.goal": 3}).keys == {("name",), ("collect", "goal")}
+    assert read_config(str(path), {"collect": {"goal": 3}}).keys == own | {("collect", "goal")}
+
+
 def test_every_value_has_an_origin() -> None:
     keys = {key for key, _, _ in config_origins("demo", {})}
     sections = {name for name, field in RunConfig.model_fields.items() if hasattr(field.annotation, "model_fields")}
@@ -76,7 +121,15 @@ def test_every_value_has_an_origin() -> None:
         ({"mixtur": 7}, r"--set mixtur: there is no such key; allowed are .*mixture"),
         ({"mixture": 7}, r"--set mixture = 7: this is a section, its keys are curation_id, eta"),
         ({"mixture.eta.x": 7}, r"mixture\.eta = \{'x': 7\}"),
-        ({"environments": ["mars"]}, r"environments\.0 = 'mars': Input should be 'os' or 'db'"),
+        ({"environments": ["mars"]}, r"there is no world 'mars'; there are db, os"),
+        ({"worlds.mars.requests": 1}, r"there is no world 'mars'; there are db, os"),
+        ({"worlds.os.request": 1}, r"--set worlds\.os\.request: there is no such key; allowed are requests, seeds"),
+        ({"worlds.os.requests": -1}, r"--set worlds\.os\.requests = -1: Input should be greater than or equal to 0"),
+        ({"generate.os.requests": -1}, r"worlds\.os\.requests = -1: Input should be greater than or equal to 0"),
+        ({"generate.os": 1}, r"--set generate\.os: there is no such key; allowed are machine_examples, novelty"),
+        ({"worlds": 1}, r"--set worlds = 1: Input should be a valid dictionary"),
+        ({"worlds.os": 1}, r"--set worlds\.os = 1: Input should be a valid dictionary"),
+        ({"generate.os.requests": 1, "worlds.os.requests": 1}, r"--set generate\.os\.requests is the older name of"),
         ({"environments": "os"}, r"environments = 'os'"),
         ({"budget.usd": -1}, r"budget\.usd = -1: Input should be greater than 0"),
         ({"collect.goal": "many"}, r"collect\.goal = 'many': Input should be a valid integer"),
@@ -105,3 +158,53 @@ def test_a_file_that_is_no_toml_is_told(tmp_path: Path, text: str) -> None:
 def test_an_unknown_name_is_told_with_those_that_there_are() -> None:
     with pytest.raises(ConfigError, match=r"no config 'nope': neither a file nor one of demo, openai, smoke"):
         load_config("nope")
+
+
+DOTS = ".".join("a" * 900)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"seed = " + b"[" * 5000, "more than 100 levels"),
+        (b"seed = " + b"{a=" * 5000, "more than 100 levels"),
+        (b"seed = " + b"[" * 101 + b"]" * 101, "more than 100 levels"),
+        (f"{DOTS} = 1".encode(), "more than 100 levels"),
+        (f"[{DOTS}]".encode(), "more than 100 levels"),
+        (f"{DOTS}.{DOTS} = 1".encode(), "line 1 has more than 1,000 dots"),
+        (b"seed = " + b"9" * 5000, "4300 digits"),
+        (b"seed = 9223372036854775808", "seed = 9223372036854775808: an integer has 64 bits"),
+        (b"budget.usd = inf", "budget.usd = inf: a number is finite"),
+        (b"budget.usd = 1e999", "budget.usd = inf: a number is finite"),
+        (b"seed = 1\nseed = 2", "is not readable TOML"),
+        (b'name = "a\x00"', "is not readable TOML"),
+        (b'name = "\\ud800"', "is not readable TOML"),
+        (b"\xff", "is no UTF-8 text"),
+        ("seed = 1".encode("utf-16"), "is no UTF-8 text"),
+        (b"#" * 300_000, "has more than 262,144 bytes"),
+    ],
+    ids=lambda value: value[:20].decode("latin-1") if isinstance(value, bytes) else "",
+)
+def test_a_spoiled_file_is_told(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=re.escape(told)) as error:
+        load_config(str(path))
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbfseed = 3", b"seed = 3\r\n"], ids=["empty", "BOM", "CRLF"])
+def test_how_a_file_is_dressed_costs_nothing(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    assert load_config(str(path)).seed == (3 if content else 0)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    ["seed=" + "[" * 5000, "seed." + DOTS + "." + DOTS + "=1", "worlds.os." + DOTS + "=1", f"seed={'9' * 20}"],
+    ids=["brackets", "a key's levels", "a world's", "a number"],
+)
+def test_a_spoiled_override_is_told(pair: str) -> None:
+    with pytest.raises(ConfigError):
+        load_config("demo", parse_overrides([pair]))

@@ -16,11 +16,11 @@ from aiohttp import web
 from environments.db.rehearsal import DbRehearsal
 from environments.os.rehearsal import OsRehearsal
 from flows.open_workshop import open_workshop
+from rehearsals.quirks import THOUGHT, QuirkyServer
+from rehearsals.server import OfflineServer
+from rehearsals.thoughts import is_backfill
 from tasks.land_completions import land_completions, land_losses
 from tasks.workshop import Workshop
-from teachers.offline.quirks import THOUGHT, QuirkyServer
-from teachers.offline.server import OfflineServer
-from teachers.offline.thoughts import is_backfill
 from warehouse.warehouse import Warehouse
 
 Asking = Callable[[Workshop], Awaitable[None]]

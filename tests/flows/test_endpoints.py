@@ -12,9 +12,10 @@ import pytest
 from environments.db.rehearsal import DbRehearsal
 from environments.os.rehearsal import OsRehearsal
 from flows.open_workshop import open_workshop
+from rehearsals.server import OfflineServer, complete, read_body
+from schemas.message import Message
 from tasks.land_completions import land_completions
 from tasks.workshop import Workshop
-from teachers.offline.server import OfflineServer, complete, read_body
 from warehouse.warehouse import Warehouse
 
 Asking = Callable[[Workshop], Awaitable[None]]
@@ -48,7 +49,7 @@ class Garbage(OfflineServer):
 
     def _complete(self, raw: bytes) -> dict[str, Any]:
         number = int(hashlib.sha256(raw).hexdigest(), 16)
-        return complete(read_body(raw), GARBAGE[number % len(GARBAGE)])
+        return complete(read_body(raw), Message(role="assistant", content=GARBAGE[number % len(GARBAGE)]))
 
 
 async def run_stages(ask_everything: Asking, **overrides: Any) -> None:

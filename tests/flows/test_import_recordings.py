@@ -12,14 +12,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from flows.cli import run
+from commands.cli import run
 from flows.open_workshop import open_workshop
 from schemas.errors import ConfigError
-from tasks.collect_recordings import plan_replay_shards, replay_shard
-from tasks.curate_trajectories import count_shards, curate_shard
-from tasks.ingest_conversations import general_files, ingest_file
-from tasks.publish_mixture import publish_release
-from tasks.validate_tables import validate_tables
+from tasks.collect.recordings import plan_replay_shards, replay_shard
+from tasks.curate.trajectories import count_shards, curate_shard
+from tasks.ingest.conversations import general_files, ingest_file
+from tasks.publish.mixture import publish_release
+from tasks.publish.validate_tables import validate_tables
 from warehouse.warehouse import Warehouse
 
 PLANTS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.last_words import is_full_disk, tell_unforeseen
+from commands.last_words import is_full_disk, tell_unforeseen
 
 
 def caused(error: Exception, cause: Exception) -> Exception:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,38 +39,52 @@ TASK_REASONS = {
     "needs_network": {"needs_no_network"},
     SOUND: set(),
 }
+Planting = Callable[[str], Found]
 WRITES = {"claimed_write": 0, "extra_write": 2, "rolled_back": 1}
 """Statements that write in a database episode of the class."""
-slow = pytest.mark.slow
+FEW = {"os": 90, "db": 60}
+"""Requests that plant every class in a third of the time."""
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
-    home = tmp_path_factory.mktemp("faults")
-    before = os.environ.get("TRAJMILL_HOME")
-    try:
-        return asyncio.run(plant(home))
-    finally:
-        os.environ.pop("TRAJMILL_HOME")
-        if before is not None:
-            os.environ["TRAJMILL_HOME"] = before
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Planting:
+    """Plant, each set once."""
+
+    @cache
+    def make(size: str) -> Found:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TRAJMILL_HOME", "put back afterwards")
+            return asyncio.run(plant(tmp_path_factory.mktemp("faults"), **(FEW if size == "few" else {})))
+
+    return make
+
+
+@pytest.fixture(params=[pytest.param("few", marks=pytest.mark.slow), pytest.param("all", marks=pytest.mark.nightly)])
+def found(planted: Planting, request: pytest.FixtureRequest) -> Found:
+    """What must hold of any set."""
+    return planted(request.param)
+
+
+@pytest.fixture
+def whole(planted: Planting) -> Found:
+    """What the page is written from."""
+    return planted("all")
 
 
 def of_class(cases: tuple[Case, ...], name: str) -> list[Case]:
     return [case for case in cases if case.planted.fault == name]
 
 
-@slow
-def test_every_class_is_planted_often_enough_in_both_worlds(found: Found) -> None:
-    assert len(found.episodes) >= EPISODES
-    assert Counter(case.planted.fault for case in found.episodes).keys() == set(SOLVER_CLASSES)
-    assert Counter(case.planted.fault for case in found.tasks).keys() == set(TASK_CLASSES)
-    for cases, names in ((found.episodes, SOLVER_CLASSES), (found.tasks, TASK_CLASSES)):
+@pytest.mark.nightly
+def test_every_class_is_planted_often_enough_in_both_worlds(whole: Found) -> None:
+    assert len(whole.episodes) >= EPISODES
+    assert Counter(case.planted.fault for case in whole.episodes).keys() == set(SOLVER_CLASSES)
+    assert Counter(case.planted.fault for case in whole.tasks).keys() == set(TASK_CLASSES)
+    for cases, names in ((whole.episodes, SOLVER_CLASSES), (whole.tasks, TASK_CLASSES)):
         assert {case.environment for case in cases} == {"os", "db"}
         assert min(len(of_class(cases, name)) for name in names) >= AT_LEAST
 
 
-@slow
 @pytest.mark.parametrize("name", SOLVER_CLASSES)
 def test_no_wrong_episode_is_kept_and_no_right_one_refused(found: Found, name: str) -> None:
     cases = of_class(found.episodes, name)
@@ -78,7 +93,6 @@ def test_no_wrong_episode_is_kept_and_no_right_one_refused(found: Found, name: s
     assert {case.reason for case in cases if not case.is_kept} == EPISODE_REASONS[name]
 
 
-@slow
 @pytest.mark.parametrize("name", TASK_CLASSES)
 def test_no_wrong_task_is_admitted_and_no_right_one_refused(found: Found, name: str) -> None:
     cases = of_class(found.tasks, name)
@@ -87,7 +101,6 @@ def test_no_wrong_task_is_admitted_and_no_right_one_refused(found: Found, name: 
     assert {case.reason for case in cases if not case.is_kept} <= TASK_REASONS[name]
 
 
-@slow
 def test_what_was_planted_is_what_was_done(found: Found) -> None:
     """The plan's classes are not only names: each episode's replies show its fault."""
     for case in found.episodes:
@@ -111,7 +124,6 @@ def test_what_was_planted_is_what_was_done(found: Found) -> None:
             assert (fault == "rolled_back") == ("ROLLBACK" in case.replies[-2]), case
 
 
-@slow
 def test_answers_hold_what_the_families_computed_exactly_where_the_plan_says_so(found: Found) -> None:
     asked = [case for case in found.episodes if case.planted.expected is not None and case.answer is not None]
     for case in asked:
@@ -120,7 +132,7 @@ def test_answers_hold_what_the_families_computed_exactly_where_the_plan_says_so(
     assert {case.environment for case in asked if case.planted.is_right} == {"os", "db"}
 
 
-@slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("form", "pattern"),
     [
@@ -131,25 +143,25 @@ def test_answers_hold_what_the_families_computed_exactly_where_the_plan_says_so(
         ("a Python list", r"^\[\("),
     ],
 )
-def test_the_other_forms_of_a_right_answer_occur(found: Found, form: str, pattern: str) -> None:
-    answers = [case.answer or "" for case in of_class(found.episodes, "other_form")]
+def test_the_other_forms_of_a_right_answer_occur(whole: Found, form: str, pattern: str) -> None:
+    answers = [case.answer or "" for case in of_class(whole.episodes, "other_form")]
     assert [a for a in answers if re.search(pattern, a)], (form, answers)
 
 
-@slow
-def test_columns_in_another_order_occur(found: Found) -> None:
+@pytest.mark.nightly
+def test_columns_in_another_order_occur(whole: Found) -> None:
     turned = [
         case
-        for case in of_class(found.episodes, "other_form")
+        for case in of_class(whole.episodes, "other_form")
         if (case.planted.expected or "").startswith('[["') and re.match(r'\[\[[\d.]+, "', case.answer or "")
     ]
     assert turned and all(case.is_kept for case in turned)
 
 
-@slow
-def test_the_page_says_what_a_run_gives(found: Found) -> None:
+@pytest.mark.nightly
+def test_the_page_says_what_a_run_gives(whole: Found) -> None:
     page = TRUST.read_text(encoding="utf-8")
-    assert TABLE.put(page, render(found)) == page, "run: python -m benchmarks.faults --write docs/trust.md"
+    assert TABLE.put(page, render(whole)) == page, "run: python -m benchmarks.faults --write docs/trust.md"
 
 
 def test_the_page_holds_a_table_of_all_classes_with_nothing_wrong_kept_or_right_refused() -> None:

@@ -14,16 +14,18 @@ from typing import Any
 
 import pytest
 
+from commands.preflight import Needs, preflight
+from commands.runs import CURATION, PUBLICATION
 from environments.db.rehearsal import DbRehearsal
 from environments.os.rehearsal import OsRehearsal
 from flows.configuration import parse_overrides
-from flows.open_workshop import MIN_FREE_BYTES, own_home
-from flows.preflight import preflight
+from flows.own_home import MIN_FREE_BYTES, own_home
+from rehearsals.refusal import BadRequest
+from rehearsals.server import OfflineServer
 from sandboxes.binary import reachable_bwrap
 from schemas.errors import ConfigError
 from schemas.settings import default_cache
-from teachers.offline.refusal import BadRequest
-from teachers.offline.server import OfflineServer
+from warehouse.warehouse import Warehouse
 
 OPENAI = {"teacher.kind": "openai", "teacher.generator": "offline-a", "teacher.solver": "offline-a"}
 GHOST = {"gpt-9": "free"}
@@ -135,6 +137,60 @@ def test_two_runs_never_share_a_home(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    ("needs", "told"),
+    [
+        (PUBLICATION, "is no home of Trajmill yet; run `trajmill build` or name one with --home"),
+        (CURATION, "is no home of Trajmill yet; run `trajmill build` or name one with --home"),
+    ],
+)
+async def test_a_stage_that_works_on_what_is_there_tells_a_home_that_is_not(
+    at_home: Path, needs: Needs, told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        await preflight("smoke", None, needs)
+    assert not at_home.exists()
+
+
+async def test_nothing_to_publish_is_told(at_home: Path) -> None:
+    Warehouse(at_home)
+    with pytest.raises(ConfigError, match="no trajectory has been kept yet, so there is no mixture"):
+        await preflight("smoke", None, PUBLICATION)
+
+
+CHEAP = """
+import sys
+from commands.cli import run
+code = run(sys.argv[1:])
+heavy = {"prefect", "openai", "great_expectations", "pandas"} & set(sys.modules)
+sys.exit(f"imported {heavy}" if heavy else code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("build", "--config", "openai"), "needs a key; set OPENAI_API_KEY"),
+        (("publish", "--home", "{home}"), "no trajectory has been kept yet"),
+        (("publish", "--home", "{none}"), "is no home of Trajmill yet"),
+        (("curate", "--home", "{none}"), "is no home of Trajmill yet"),
+        (("build", "--home", "/dev/null"), "cannot be written"),
+        (("status", "--home", "{none}"), "is no home of Trajmill yet"),
+        (("show", "x", "--home", "{home}"), "no id begins with 'x'"),
+        (("sql", "SELECT nope", "--home", "{home}"), "The query fails"),
+    ],
+)
+def test_a_cheap_mistake_is_told_before_anything_heavy_is_imported_or_started(
+    arguments: tuple[str, ...], told: str, tmp_path: Path, clean_environment: dict[str, str]
+) -> None:
+    Warehouse(tmp_path / "home")
+    places = {"home": str(tmp_path / "home"), "none": str(tmp_path / "none")}
+    call = [sys.executable, "-c", CHEAP, *(argument.format(**places) for argument in arguments)]
+    ran = subprocess.run(call, capture_output=True, text=True, env=clean_environment, cwd=tmp_path, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "") and told in ran.stderr, ran.stderr
+    assert not (tmp_path / "none").exists() and not (tmp_path / "home" / "prefect" / "servers").exists()
+
+
 def test_a_wrong_call_leaves_exit_code_2_and_nothing_behind(trajmill: Any, tmp_path: Path) -> None:
     ran = trajmill(
         "build", "--config", "openai", "--json", home=tmp_path / "home", OPENAI_BASE_URL="http://127.0.0.1:9/v1"
@@ -173,7 +229,7 @@ def _small_disk(megabytes: int, script: str, folder: Path) -> subprocess.Complet
     disk.mkdir()
     mount = f"set -u; mount -t tmpfs -o size={megabytes}m tmpfs {disk} || exit 77; export DISK={disk}; {script}"
     command = ["unshare", "-m", "sh", "-c", mount]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
 def test_a_nearly_full_disk_is_told_before_anything_is_spent(tmp_path: Path) -> None:

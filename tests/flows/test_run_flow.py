@@ -1,4 +1,4 @@
-"""What the ephemeral server has recorded by the time the command ends: all runs of the build, and its artifacts."""
+"""What a server of its own has recorded by the time the command ends: all runs of the build, and its artifacts."""
 
 from __future__ import annotations
 

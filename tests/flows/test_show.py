@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from flows.report import TableOf
-from flows.show import find_row, say_row
-from flows.terminal import say_table, spell
-from schemas.episode import Episode, Solver, Turn
+from commands.show import find_row, say_row
+from commands.terminal import say_conversation, say_table, spell
+from reports.funnel import TableOf
+from schemas.episode import Call, Episode, Solver, Turn
 from schemas.errors import ConfigError
+from schemas.message import Message, ToolCall
 from warehouse.warehouse import Warehouse
 
 
@@ -77,6 +78,32 @@ def test_an_action_that_was_not_understood_or_was_snapped_says_so(
     warehouse.land("episodes", [episode("abc")], key="1")
     said = shown("abc")
     assert "invalid: ??  (not understood)" in said and "go north  (snapped from 'go nroth')" in said
+
+
+def test_calls_what_each_gave_and_reasoning_are_shown(warehouse: Warehouse, shown: Callable[[str], str]) -> None:
+    look = {"name": "bash", "action_kind": "bash"}
+    calls = (
+        Call(call_id="c1", arguments='{"command":"ls"}', action="ls", observation="a [b]", **look),
+        Call(call_id="c2", arguments='{"command":"rm"}', action="rm", **look),
+    )
+    warehouse.land("turns", [turn("abc", "l", calls=calls, reasoning="The user wants [files].")], key="1")
+    warehouse.land("episodes", [episode("abc")], key="1")
+    said = shown("abc")
+    assert "reasoning" in said and "The user wants [files]." in said and "thought and calls" in said
+    assert 'bash({"command":"ls"})' in said and "what bash gave (c1)" in said and "a [b]" in said
+    assert 'bash({"command":"rm"})  (not carried out)' in said and "(c2)" not in said
+
+
+def test_a_conversation_shows_its_calls_and_its_reasoning(capsys: pytest.CaptureFixture[str]) -> None:
+    call = ToolCall(call_id="c1", name="bash", arguments='{"command":"ls"}')
+    said = Message(role="assistant", content="I look.", train=True, tool_calls=(call,), reasoning_content="Hm.")
+    gave = Message(role="tool", content="a b", tool_call_id="c1")
+    of_sql = {"role": "user", "content": "As SQL gives it.", "train": False, "tool_calls": None, "tool_call_id": None}
+    say_conversation([said.model_dump(mode="json"), gave.model_dump(mode="json"), of_sql])
+    out = capsys.readouterr().out
+    for words in ("assistant · trained · reasoning", "Hm.", "I look.", 'bash({"command":"ls"})', "tool", "a b"):
+        assert words in out
+    assert "As SQL gives it." in out
 
 
 def test_brackets_in_what_was_seen_are_shown_as_they_are(warehouse: Warehouse, shown: Callable[[str], str]) -> None:

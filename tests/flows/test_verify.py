@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from flows.cli import run
-from flows.drift import by_cause, by_world, differing, drift_page, measure_drift, require_little_drift
+from commands.cli import run
 from flows.verify import past_reports, week_of, write_report
+from reports.drift import by_cause, by_world, differing, drift_page, measure_drift, require_little_drift
 from sandboxes.images import host_image
 from schemas.errors import ExpectationError
 from schemas.settings import default_cache

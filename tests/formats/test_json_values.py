@@ -74,10 +74,16 @@ def test_an_array_that_is_cut_off_keeps_what_came_before_and_says_so_once(tmp_pa
     assert (cut.raw.decode(), cut.fault) == (tail, "the file ends before the value or its array does")
 
 
-def test_text_after_the_array_is_told(tmp_path: Path) -> None:
-    first, rest = cut_values(write(tmp_path, '[{"a": 1}] {"b": 2}'))
-    assert first.raw == b'{"a": 1}'
-    assert rest.fault == "text after the end of the array; nothing after this was read"
+@pytest.mark.parametrize("between", [" ", "\n", "\n\n", ""])
+def test_what_follows_an_array_is_lines(tmp_path: Path, between: str) -> None:
+    pieces = list(cut_values(write(tmp_path, f'[{{"a": 1}}, 2]{between}{{"b": 2}}\nno\n[3]\n')))
+    assert [(p.line, p.raw) for p in pieces] == [(1, b'{"a": 1}'), (2, b"2"), (3, b'{"b": 2}'), (4, b"no"), (5, b"[3]")]
+    assert not any(piece.fault for piece in pieces)
+
+
+def test_a_bracket_that_closes_nothing_costs_only_its_line(tmp_path: Path) -> None:
+    pieces = cut_values(write(tmp_path, '{\n"a": 1}\n]\n{"b": 2}\n'))
+    assert [piece.raw for piece in pieces] == [b'{\n"a": 1}', b"]", b'{"b": 2}']
 
 
 @pytest.mark.parametrize(("text", "rows"), [("", 0), ("\n \n", 0), ("[]", 0), ("[\n]\n", 0)])
@@ -91,11 +97,16 @@ def test_a_line_without_end_costs_only_itself(tmp_path: Path, monkeypatch: pytes
     assert [(p.line, bool(p.fault)) for p in pieces] == [(1, False), (2, True), (3, False)]
 
 
-def test_a_value_without_end_in_an_array_ends_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("long", ['{"b": "' + "x" * 99 + '"}', '{"b": [' + "[]," * 40 + "0]}", f'"{60 * chr(92)}"'])
+@pytest.mark.parametrize("chunk", [1, 8, 1000])
+def test_a_value_in_an_array_that_is_too_long_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: str, chunk: int
+) -> None:
     monkeypatch.setattr(json_values, "MAX_VALUE_BYTES", 20)
-    monkeypatch.setattr(json_values, "_CHUNK_BYTES", 8)
-    pieces = list(cut_values(write(tmp_path, '[{"a": 1}, {"b": "' + "x" * 100 + '"}]')))
-    assert [p.fault for p in pieces] == ["", "no end after 20 bytes; nothing after this was read"]
+    monkeypatch.setattr(json_values, "_CHUNK_BYTES", chunk)
+    read = list(cut_values(write(tmp_path, f'[{{"a": 1}}, {" " * 90} {long}, {{"c": 3}}]')))
+    assert [p.raw for p in read if not p.fault] == [b'{"a": 1}', b'{"c": 3}']
+    assert [(p.line, p.fault) for p in read if p.fault] == [(2, "more than 20 bytes, the most that is read")]
 
 
 @pytest.mark.parametrize("head", [b"\x1f\x8b\x08\x00", b"PK\x03\x04zip", b"\xff\xfe[\x00"])

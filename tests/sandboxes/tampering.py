@@ -127,4 +127,4 @@ def naive_attempt(trick: Trick) -> str:
     code = (
         trick.check.code if trick.check.language == "bash" else f"python3 -c {shlex.quote(trick.check.code)}\nexit $?"
     )
-    return f"rm -f /root/answer; echo wrong > /root/answer\n{trick.script}\n{code}"
+    return f"export HOME=/root; rm -f /root/answer; echo wrong > /root/answer\n{trick.script}\n{code}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes.arguments import View
+from sandboxes.arguments import RootView
 from sandboxes.base import Limits
 from sandboxes.container.backend import Container, sweep
 from sandboxes.container.diagnosis import diagnose
@@ -147,7 +147,10 @@ def test_the_first_process_has_no_rights_that_the_engine_did_not_give(container:
 
 def test_root_without_a_namespace_of_users_finds_the_kernel_s_files_covered() -> None:
     """core_pattern, sysrq-trigger and the like ask for user 0 alone, not for a capability."""
-    own, contained = View("/image", (), "/top").arguments(), View("/image", (), "/top", contained=True).arguments()
+    own, contained = (
+        RootView("/image", (), "/top").arguments(),
+        RootView("/image", (), "/top", contained=True).arguments(),
+    )
     for name in ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/fs"):
         if Path(name).exists():
             assert ["--ro-bind", name, name] == contained[(at := contained.index(name) - 1) : at + 3]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes.base import Session
+from sandboxes.base import Sandbox, Session
 from sandboxes.bubblewrap import Bubblewrap
+from sandboxes.container.backend import Container
 from sandboxes.images import host_image
 from schemas.errors import SandboxError
 from schemas.settings import default_cache
@@ -57,11 +58,38 @@ async def test_there_are_no_capabilities_and_a_filter(session: Session) -> None:
         "date -s 2001-01-01",
         "nsenter -t 1 -m true",
         "head -c1 /dev/mem",
+        "echo 0 > /proc/self/oom_score_adj",
+        "echo 1 > /proc/sys/net/ipv4/ip_forward",
+        "echo renamed > /proc/self/comm",
+        "touch /proc/tty/driver/x",
     ],
 )
 async def test_the_kernel_refuses(session: Session, attack: str) -> None:
     result = await session.exec(attack)
     assert result.exit_code != 0, result.text
+
+
+async def test_a_neighbour_has_signals_left_when_a_pod_floods_them(sandbox: Sandbox, session: Session) -> None:
+    """Pending signals are counted by user where no namespace bounds them, and a timer takes one."""
+    if isinstance(sandbox, Container):
+        pytest.skip("containers of one engine are one user to the kernel, which counts signals so: docs/sandbox.md")
+    queue = """
+import signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [40])
+import ctypes, os
+libc, sent = ctypes.CDLL(None), 0
+while sent < 100_000 and libc.sigqueue(os.getpid(), 40, None) == 0: sent += 1
+print(sent, flush=True)
+time.sleep(60)
+"""
+    timer = "import ctypes\nprint(ctypes.CDLL(None).timer_create(1, None, ctypes.byref(ctypes.c_void_p())))"
+    queued = await session.exec(f"python3 -c '{queue}' > /tmp/sent & until [ -s /tmp/sent ]; do :; done; cat /tmp/sent")
+    neighbour = await sandbox.start()
+    try:
+        assert (await neighbour.run(Script(code=timer, language="python"))).text == "0\n"
+    finally:
+        await neighbour.close()
+    assert int(queued.text) <= 512
 
 
 async def test_denied_system_calls_fail(session: Session) -> None:
@@ -86,9 +114,8 @@ async def test_many_processes_cannot_either(session: Session) -> None:
 
 
 async def test_a_program_in_the_shells_place_has_no_more_time_than_it(session: Session) -> None:
-    result = await session.exec("echo begun; exec sleep 60", timeout=0.5)
+    result = await session.exec("echo begun; exec sh -c 'sleep 60; echo ended'", timeout=0.5)
     assert (result.text, result.exit_code, result.timed_out) == ("begun\n", None, True)
-    assert result.seconds < 5
     assert (await session.exec("echo a; exec sh -c 'echo b; sleep 0.2; exit 5'")).text == "a\nb\n"
 
 
@@ -101,8 +128,38 @@ async def test_a_forged_report_that_makes_no_sense_is_none(session: Session, rec
 async def test_a_report_without_an_end_ends_the_shell_at_once(session: Session) -> None:
     result = await session.exec("export A=$(head -c 2000000 /dev/zero | tr '\\0' x)", timeout=60)
     assert (result.exit_code, result.shell_restarted) == (None, True)
-    assert result.seconds < 10
+    assert not result.timed_out, "nobody waited for the minute to pass"
     assert (await session.exec("echo next")).text == "next\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "head -c 50M /dev/zero >&20",
+        "head -c 50M /dev/zero | tr '\\0' x >&20",
+        "for ((n = 0; n < 100; n++)); do printf 'a\\0' >&20; sleep 0.01; done",
+        "for ((n = 0; n < 100000; n++)); do printf a >&20; done",
+    ],
+    ids=["empty records", "one record without an end", "records one by one", "byte by byte"],
+)
+async def test_a_flood_of_records_ends_the_shell(session: Session, sent: str) -> None:
+    found = "for fd in 10 11 12 13; do grep -q '^flags:.*1$' /proc/$$/fdinfo/$fd && exec 20>&$fd; done 2>/dev/null"
+    result = await session.exec(f"{found}; {sent}; sleep 50", timeout=60)
+    assert (result.reason, result.exit_code, result.shell_restarted) == ("status", None, True)
+    assert (await session.exec("echo next")).text == "next\n"
+
+
+async def test_a_flood_of_reports_between_two_commands_ends_the_shell_too(session: Session) -> None:
+    opened = "for fd in 10 11 12 13; do grep -q '^flags:.*1$' /proc/$$/fdinfo/$fd && exec 20>&$fd; done 2>/dev/null"
+    await session.exec(f"{opened}; (sleep 0.3; yes '1 0 /' | tr '\\n' '\\0' >&20) & disown")
+    result = await session.exec("sleep 50", timeout=60)
+    assert (result.reason, result.shell_restarted) == ("status", True)
+
+
+async def test_a_long_report_is_none_of_a_flood(session: Session) -> None:
+    await session.exec('export LINES_OF_IT="$(seq 100000)"; for n in {1..300}; do export V$n=$n; done')
+    assert (await session.exec("echo ${#LINES_OF_IT} $V300; exit")).text == "588894 300\n"
+    assert (await session.exec("echo ${#LINES_OF_IT} $V300")).text == "588894 300\n"
 
 
 async def test_nothing_is_put_into_a_pipe(session: Session) -> None:
@@ -155,3 +212,17 @@ async def test_an_agent_that_destroyed_its_system_is_told_so(session: Session) -
     result = await session.exec("echo next")
     assert (result.exit_code, result.shell_restarted) == (127, True)
     assert "bash" in result.text
+
+
+async def test_names_that_are_no_text_do_not_end_what_watches_memory(session: Session) -> None:
+    code = r"""
+import ctypes, mmap, os, time
+ctypes.CDLL(None).prctl(15, b"\xff\xfe")
+with open(b"/root/\xff", "w+b") as file:
+    file.write(b"x" * 4096)
+    file.flush()
+    held = mmap.mmap(file.fileno(), 4096)
+    time.sleep(1)
+print("over")
+"""
+    assert (await session.run(Script(code=code, language="python"))).text == "over\n"

@@ -162,7 +162,7 @@ def _open_files(pids: Iterable[int]) -> int:
     return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.nightly)])
 async def test_sandboxes_leave_nothing(sandbox: Sandbox, count: int, tell: Callable[[str], None]) -> None:
     await _live_and_die(sandbox, 40)  # what is made once is there by now
     stay = list(_descendants(os.getpid()))

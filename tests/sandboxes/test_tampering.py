@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from sandboxes.base import Image, Session
+from sandboxes.base import ExecResult, Image, Session
+from sandboxes.ground import Ground
 from tests.sandboxes.attack import Attack
 from tests.sandboxes.naive import let_through
-from tests.sandboxes.tampering import TRICKS, Trick, naive_attempt
+from tests.sandboxes.settings_tampering import CLOSED, LINKS, SETTINGS
+from tests.sandboxes.tampering import TRICKS as TOOL_TRICKS
+from tests.sandboxes.tampering import Trick, naive_attempt
 
+TRICKS = (*TOOL_TRICKS, *LINKS, *SETTINGS)
 each_trick = pytest.mark.parametrize("trick", [pytest.param(trick, id=trick.name) for trick in TRICKS])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @each_trick
 def test_a_naive_check_is_fooled(trick: Trick, image: Image) -> None:
     naive = let_through(Attack(trick.name, naive_attempt(trick)), image)
@@ -21,18 +25,24 @@ def test_a_naive_check_is_fooled(trick: Trick, image: Image) -> None:
 
 @each_trick
 async def test_our_check_is_not(trick: Trick, session: Session) -> None:
-    await session.exec("echo wrong > /root/answer")
-    await session.exec(trick.script)
-    checked = await session.run(trick.check, on=await session.snapshot(), trusted_tools=True)
-    assert checked.exit_code == 1, checked.text
+    checked = await tried(trick, "wrong", session)
+    assert checked.exit_code, checked.text
 
 
-@pytest.mark.parametrize("trick", [pytest.param(trick, id=trick.name) for trick in TRICKS if not trick.takes_answer])
+@pytest.mark.parametrize(
+    "trick", [pytest.param(trick, id=trick.name) for trick in (*TRICKS, *CLOSED) if not trick.takes_answer]
+)
 async def test_our_check_still_sees_what_is_right(trick: Trick, session: Session) -> None:
-    await session.exec("echo right > /root/answer")
-    await session.exec(trick.script)
-    checked = await session.run(trick.check, on=await session.snapshot(), trusted_tools=True)
+    checked = await tried(trick, "right", session)
     assert checked.exit_code == 0, checked.text
+
+
+async def tried(trick: Trick, answer: str, session: Session) -> ExecResult:
+    """Run the check on what an agent leaves that gave an answer and then played the trick."""
+    await session.exec(f"echo {answer} > /root/answer")
+    await session.exec(trick.script)
+    ground = Ground((), f"Write the answer to /root/answer.\n{trick.check.code}")
+    return await session.run(trick.check, on=await session.snapshot(), trusted_tools=True, ground=ground)
 
 
 async def test_without_trusted_tools_the_trick_works(session: Session) -> None:

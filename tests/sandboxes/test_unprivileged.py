@@ -82,7 +82,7 @@ def test_a_plain_user_passes_the_heart_of_the_suites(home: Path) -> None:
 
 
 @needs_root
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.usefixtures("sandbox")
 def test_a_plain_user_passes_the_suites(home: Path) -> None:
     """Hostile suite and a thousand sandboxes included."""

@@ -7,18 +7,19 @@ from collections.abc import Callable
 import pytest
 
 import tasks.land_completions
-from flows import report
-from schemas.completion import ChatMessage, CompletionRequest
+from reports import funnel as report
+from schemas.completion import CompletionRequest
+from schemas.message import Message
 from tasks.land_completions import land_completions, land_losses
 from tasks.workshop import Workshop
-from teachers.budget import losses_of
-from teachers.purse import Amount
+from teachers.budget.budgeted import losses_of
+from teachers.budget.caps import Amount
 from teachers.scripted import Scripted
 
 
 async def ask(shop: Workshop, *words: str) -> None:
     for word in words:
-        message = ChatMessage(role="user", content=word)
+        message = Message(role="user", content=word)
         await shop.teacher.complete(
             CompletionRequest(purpose="collect_episodes", teacher="t", model="m", messages=(message,))
         )
@@ -57,7 +58,7 @@ async def test_a_landing_that_was_cut_off_is_made_up_for_by_the_next(open_shop: 
 
 def test_what_was_lost_lands_once_with_its_reason_and_stands_in_the_status(open_shop: Callable[..., Workshop]) -> None:
     shop = open_shop(Scripted([]))
-    message = ChatMessage(role="user", content="a")
+    message = Message(role="user", content="a")
     request = CompletionRequest(purpose="collect_episodes", teacher="t", model="m", messages=(message,))
     losses = losses_of(shop.ledger, str(shop.build))
     losses.add("reply_lost", request, Amount.of(700, 0.25), "no answer in time")

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.errors import InputError
 from tasks.tidy_home import tidy_home
-from teachers.ledger import Ledger
+from teachers.ledger.ledger import Ledger
 from warehouse.state import State
 from warehouse.warehouse import Warehouse
 

@@ -15,7 +15,8 @@ import pytest
 import sqlalchemy as sa
 from aiohttp import web
 
-from schemas.completion import ChatMessage, CompletionRequest, Sampling
+from schemas.completion import CompletionRequest, Sampling
+from schemas.message import Message
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -28,7 +29,6 @@ class Endpoint:
         self.otherwise = self.reply("Forty.")
         self.models = self.json({"data": [{"id": "m"}]})
         self.bodies: list[dict[str, Any]] = []
-        self.times: list[float] = []
         self.in_flight = 0
         self.most_in_flight = 0
         self.url = ""
@@ -53,7 +53,6 @@ class Endpoint:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.endswith("/models"):
             return await self.models(request)
-        self.times.append(asyncio.get_running_loop().time())
         self.bodies.append(orjson.loads(await request.read()))
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -81,12 +80,26 @@ def ask() -> Callable[..., CompletionRequest]:
             "purpose": "collect_episodes",
             "teacher": "t",
             "model": "m",
-            "messages": (ChatMessage(role="user", content=text),),
+            "messages": (Message(role="user", content=text),),
             "sampling": Sampling(max_tokens=100),
         }
         return CompletionRequest(**fields | changes)
 
     return make
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Collect the seconds that somebody sleeps, instead of sleeping them."""
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def skip(seconds: float, result: Any = None) -> Any:
+        slept.extend([seconds] if seconds > 0 else [])
+        return await sleep(0, result)
+
+    monkeypatch.setattr(asyncio, "sleep", skip)
+    return slept
 
 
 T = TypeVar("T")

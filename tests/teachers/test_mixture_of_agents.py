@@ -8,12 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 import prompts
-from schemas.completion import ChatMessage, Completion, CompletionRequest, Sampling, Tool, ToolCall
+from schemas.completion import Completion, CompletionRequest, Sampling
 from schemas.errors import BudgetError, ConfigError, TeacherError
+from schemas.message import Message, Tool, ToolCall
 from schemas.run_config import AgentsConfig, RunConfig, TeacherConfig
 from schemas.settings import Settings
-from teachers.ledger import Ledger
-from teachers.ledgered import Ledgered
+from teachers.ledger.ledger import Ledger
+from teachers.ledger.ledgered import Ledgered
 from teachers.mixture_of_agents import MixtureOfAgents, calls_of, with_proposals
 from teachers.open import check_teacher, models_of, open_teacher
 from teachers.scripted import Scripted, receipt
@@ -155,8 +156,8 @@ async def test_what_the_others_said_is_kept_when_one_proposer_fails(ledger, ask)
 
 def test_after_a_tool_s_answer_the_proposals_come_as_a_message_of_their_own(ask):
     call = ToolCall(call_id="1", name="run", arguments='{"sql": "x"}')
-    said = ChatMessage(role="assistant", content="", tool_calls=(call,))
-    shown = ChatMessage(role="tool", content="3 rows", tool_call_id="1")
+    said = Message(role="assistant", content="", tool_calls=(call,))
+    shown = Message(role="tool", content="3 rows", tool_call_id="1")
     request = ask(messages=(said, shown), tools=(Tool(name="run", description="", parameters="{}"),))
     calls = receipt(request, "").model_copy(update={"finish_reason": "tool_calls", "tool_calls": (call,)})
     built = with_proposals(request, [calls], model="c")

@@ -9,7 +9,7 @@ import pytest
 from schemas.errors import BudgetError, ConfigError
 from schemas.run_config import RunConfig
 from schemas.settings import Settings
-from teachers.ledger import Ledger
+from teachers.ledger.ledger import Ledger
 from teachers.open import check_endpoint, check_teacher, open_teacher
 
 

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from schemas.episode import Episode, Solver, Turn
+from schemas.message import Message
 from schemas.rejection import Rejection
 from schemas.task_spec import Check, Column, Provenance, Setup, TableData, TaskSpec
-from schemas.trajectory import Conversation, Message, Trajectory
+from schemas.trajectory import Conversation, Trajectory
 from warehouse.warehouse import Warehouse
 
 CHAT = (Message(role="user", content="Say hello."), Message(role="assistant", content="Hello!", train=True))

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 import prompts
-from flows.report import trajectory_costs
-from schemas.completion import ChatMessage, Completion, CompletionRequest
+from reports.funnel import trajectory_costs
+from schemas.completion import Completion, CompletionRequest
+from schemas.message import Message
 from schemas.tables import DRAWN_FROM_TABLES
 from schemas.task_spec import Provenance
 from tasks.land_completions import land_completions
@@ -56,7 +57,7 @@ async def ask_all(shop: Any) -> dict[str, str]:
             purpose=purpose,  # type: ignore[arg-type]
             teacher="t",
             model="m",
-            messages=(ChatMessage(role="user", content=text),),
+            messages=(Message(role="user", content=text),),
             prompt_sha=prompts.load(PROMPTS[purpose]).sha256,
         )
         ids[text] = (await shop.teacher.complete(request)).completion_id

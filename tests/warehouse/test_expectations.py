@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 
 from schemas.errors import ExpectationError
+from schemas.message import Message, ToolCall
 from schemas.rejection import Rejection
 from schemas.release import Share
 from schemas.task_spec import Probe
-from schemas.trajectory import Message
 from warehouse.columns import arrow_type
 from warehouse.expectations import StageReport, validate_mixture, validate_stage, validate_stages
 from warehouse.expectations.checks import MIXTURE, SHARES, STAGES
@@ -18,6 +18,9 @@ from warehouse.warehouse import Warehouse
 
 QUESTION = Message(role="user", content="?")
 REPLY = Message(role="assistant", content="!", train=True)
+CALL = Message(
+    role="assistant", content="", train=True, tool_calls=(ToolCall(call_id="c", name="bash", arguments="{}"),)
+)
 
 
 def found(report: StageReport) -> set[tuple[str, str]]:
@@ -151,6 +154,28 @@ def test_an_episode_twice_in_a_curation_stops_everything(warehouse: Warehouse, m
         validate_stage(warehouse, "trajectories")
 
 
+def test_the_rounds_of_an_episode_are_rows_of_their_own_in_a_curation(
+    warehouse: Warehouse, make: SimpleNamespace
+) -> None:
+    warehouse.land("episodes", [make.episode(1)], key="1")
+    rounds = [make.trajectory(1, trajectory_id=f"round {part}", part=part) for part in range(3)]
+    warehouse.land("trajectories", rounds, key="one")
+    assert validate_stage(warehouse, "trajectories").is_clean
+    warehouse.land("trajectories", [make.trajectory(1, trajectory_id="again", part=2)], key="two")
+    with pytest.raises(ExpectationError, match="episode_once_a_curation"):
+        validate_stage(warehouse, "trajectories")
+
+
+def test_a_call_without_words_is_trained_on_and_words_of_nothing_are_not(
+    warehouse: Warehouse, make: SimpleNamespace
+) -> None:
+    warehouse.land("episodes", [make.episode(n) for n in (1, 2)], key="1")
+    calls = make.trajectory(1, messages=(QUESTION, CALL))
+    nothing = make.trajectory(2, messages=(QUESTION, CALL.model_copy(update={"tool_calls": ()})))
+    warehouse.land("trajectories", [calls, nothing], key="one")
+    assert found(validate_stage(warehouse, "trajectories")) == {("trajectory-2", "trained_by_the_assistant")}
+
+
 def test_a_validation_that_could_not_run_is_no_word_on_the_data(
     warehouse: Warehouse, make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +236,14 @@ def test_an_id_twice_in_a_mixture_stops_it() -> None:
 def test_a_mixture_without_rows_is_stopped() -> None:
     with pytest.raises(ExpectationError, match="holds no row"):
         validate_mixture(mixture())
+
+
+def test_a_mixture_with_calls_and_one_of_text_alone_are_both_judged() -> None:
+    assert validate_mixture(mixture(("a", "agent", (QUESTION, CALL)))).is_clean
+    text = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string()), ("train", pa.bool_())]))
+    rows = [[{"role": m.role, "content": m.content, "train": m.train} for m in (QUESTION, CALL)]]
+    table = pa.table({"id": ["a"], "source": ["agent"], "messages": pa.array(rows, text)})
+    assert found(validate_mixture(table)) == {("a", "trained_by_the_assistant")}
 
 
 def test_a_row_of_a_mixture_that_trains_on_nothing_is_found() -> None:

@@ -43,7 +43,7 @@ def run_and_kill(script: str, arguments: list[str], seconds: float) -> list[str]
     assert process.stdout.readline() == "ready\n"
     time.sleep(seconds)
     process.kill()
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate()
     return said.splitlines()
 
 

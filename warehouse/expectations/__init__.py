@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from warehouse.expectations.report import Failure, StageReport
-from warehouse.expectations.validation import validate_mixture, validate_stage, validate_stages
+from warehouse.expectations.checks import CHECKED, STAGES_DIGEST
+from warehouse.expectations.report import FailedCheck, StageReport
+from warehouse.expectations.validation import load_validator, validate_mixture, validate_stage, validate_stages
 
-__all__ = ["Failure", "StageReport", "validate_mixture", "validate_stage", "validate_stages"]
+__all__ = [
+    "CHECKED",
+    "STAGES_DIGEST",
+    "FailedCheck",
+    "StageReport",
+    "load_validator",
+    "validate_mixture",
+    "validate_stage",
+    "validate_stages",
+]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from schemas.record import digest
+
 
 class Expectation(NamedTuple):
     code: str
@@ -19,7 +21,7 @@ class Expectation(NamedTuple):
     """Whether a failure stops the release: no single row is to blame."""
 
 
-class Check(NamedTuple):
+class TableCheck(NamedTuple):
     """One table's checks."""
 
     sql: str
@@ -50,7 +52,9 @@ def one_of(code: str, column: str, values: list[Any]) -> Expectation:
 
 _TRAINED = "list_filter(messages, lambda m: m.train)"
 # trim() takes spaces away and leaves line feeds
-_MISTRAINED = f"list_filter({_TRAINED}, lambda m: m.role <> 'assistant' OR NOT regexp_matches(m.content, '\\S'))"
+_SAYS_NOTHING = "NOT regexp_matches(m.content, '\\S')"
+_DOES_NOTHING = f"({_SAYS_NOTHING} AND coalesce(len(m.tool_calls), 0) = 0)"
+_MISTRAINED = f"list_filter({_TRAINED}, lambda m: m.role <> 'assistant' OR {_DOES_NOTHING})"
 _MESSAGE_COLUMNS = f"""
     len({_TRAINED}) AS trained, n_trained - len({_TRAINED}) AS miscounted, len({_MISTRAINED}) AS mistrained
 """
@@ -61,8 +65,8 @@ _MESSAGE_EXPECTATIONS = (
     zero("trained_by_the_assistant", "mistrained"),
 )
 
-STAGES: dict[str, Check] = {
-    "task_specs": Check(
+STAGES: dict[str, TableCheck] = {
+    "task_specs": TableCheck(
         """
         SELECT task_id AS row_id, (NOT regexp_matches(instruction, '\\S'))::INT AS blank,
             len(list_filter(probes, lambda p: NOT p.passed)) AS failed_probes,
@@ -76,7 +80,7 @@ STAGES: dict[str, Check] = {
             zero("made_up_tasks_tried", "untried"),
         ),
     ),
-    "episodes": Check(
+    "episodes": TableCheck(
         """
         SELECT e.episode_id || '/' || e.try_number AS row_id, e.reward,
             e.n_turns - coalesce(t.seen, 0) AS missing_turns,
@@ -97,22 +101,22 @@ STAGES: dict[str, Check] = {
             zero("task_known", "unknown_task"),
         ),
     ),
-    "trajectories": Check(
+    "trajectories": TableCheck(
         f"""
-        SELECT trajectory_id AS row_id, episode_id, curation_id, t.reward,
+        SELECT trajectory_id AS row_id, episode_id, curation_id, coalesce(part, 0) AS part, t.reward,
             coalesce(e.verdict, 'no such episode') AS verdict, {_MESSAGE_COLUMNS}
         FROM trajectories t LEFT JOIN (SELECT episode_id, verdict FROM latest_episodes) e USING (episode_id)
         ORDER BY row_id
         """,
         (
             unique("trajectory_ids_unique", "row_id"),
-            unique("episode_once_a_curation", "episode_id", "curation_id"),
+            unique("episode_once_a_curation", "episode_id", "curation_id", "part"),
             within("reward_in_range", "reward", 0, 1),
             one_of("episode_passed", "verdict", ["passed"]),
             *_MESSAGE_EXPECTATIONS,
         ),
     ),
-    "conversations": Check(
+    "conversations": TableCheck(
         f"""
         SELECT conversation_id AS row_id, language, {_MESSAGE_COLUMNS},
             row_number() OVER (PARTITION BY messages, source_model ORDER BY conversation_id) - 1 AS copies_before
@@ -128,7 +132,7 @@ STAGES: dict[str, Check] = {
 }
 """Stage (the table that it fills) -> its check. `und`: too short to say, kept (reference/warehouse.md section 4)."""
 
-MIXTURE = Check(
+MIXTURE = TableCheck(
     f"""
     SELECT id AS row_id, len({_TRAINED}) AS trained, len({_MISTRAINED}) AS mistrained
     FROM mixture ORDER BY row_id
@@ -139,8 +143,10 @@ MIXTURE = Check(
         zero("trained_by_the_assistant", "mistrained"),
     ),
 )
+TEXT_MIXTURE = MIXTURE._replace(sql=MIXTURE.sql.replace(_DOES_NOTHING, _SAYS_NOTHING))
+"""Of a release whose messages have no calls."""
 
-SHARES = Check(
+SHARES = TableCheck(
     """
     SELECT stratum AS row_id, coalesce(had.n, 0) - said.rows AS miscounted,
         (abs(coalesce(had.n, 0) - asked * total) > $tolerance * total + 1 AND NOT $noted)::INT AS off
@@ -153,3 +159,11 @@ SHARES = Check(
     ),
 )
 """The card's counts are the rows' counts, and a share other than the recipe asked for is noted; one row is rounding."""
+
+CHECKED = ("task_specs", "episodes", "turns", "trajectories", "conversations", "rejections")
+"""What the stages' checks read; `rejections` holds what they have turned away already."""
+
+STAGES_DIGEST = digest(
+    {name: (check.sql, [tuple(one) for one in check.expectations]) for name, check in STAGES.items()}
+)
+"""What tables are held to: another one after a check was added or changed."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, order=True)
-class Failure:
+class FailedCheck:
     """One row that breaks one expectation; the caller turns it away."""
 
     table: str
@@ -22,7 +22,7 @@ class Failure:
 class StageReport:
     """Failing rows in a fixed order, and what was checked."""
 
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[FailedCheck, ...] = ()
     checked: dict[str, int] = field(default_factory=dict)
     """`table.expectation` -> rows that it was checked on."""
 

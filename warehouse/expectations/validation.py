@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from schemas.errors import ExpectationError
 from schemas.release import Share
-from warehouse.expectations.checks import MIXTURE, SHARES, STAGES, Check, Expectation
-from warehouse.expectations.report import Failure, StageReport
+from warehouse.expectations.checks import MIXTURE, SHARES, STAGES, TEXT_MIXTURE, Expectation, TableCheck
+from warehouse.expectations.report import FailedCheck, StageReport
 from warehouse.warehouse import Warehouse
 
 Frame = Any
@@ -79,21 +79,34 @@ def validate_mixture(
             "rows": pa.array([share.rows for share in shares], pa.int64()),
         }
     )
+    blend = MIXTURE if _has_calls(rows) else TEXT_MIXTURE
     with duckdb.connect() as connection:
         connection.register("mixture", rows)
         connection.register("said", said)
         frames = {
-            "mixture": connection.sql(MIXTURE.sql).df(),
+            "mixture": connection.sql(blend.sql).df(),
             "shares": connection.sql(SHARES.sql, params={"tolerance": tolerance, "noted": bool(notes)}).df(),
         }
     if frames["mixture"].empty:
         raise ExpectationError("The mixture holds no row. Look at `trajmill status` for the stage that lost them.")
-    return _judge(frames, {"mixture": MIXTURE, "shares": SHARES})
+    return _judge(frames, {"mixture": blend, "shares": SHARES})
 
 
-def _judge(frames: Mapping[str, Frame], checks: Mapping[str, Check]) -> StageReport:
+def _has_calls(rows: pa.Table) -> bool:
+    message = rows.schema.field("messages").type.value_type
+    return any(message.field(index).name == "tool_calls" for index in range(message.num_fields))
+
+
+def load_validator() -> None:
+    """Import Great Expectations, which takes 3.5 CPU s: for a thread beside the work that comes before a validation."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations
+    import great_expectations.expectations  # noqa: F401
+
+
+def _judge(frames: Mapping[str, Frame], checks: Mapping[str, TableCheck]) -> StageReport:
     """Run every frame that has rows, in one context."""
-    failures: list[Failure] = []
+    failures: list[FailedCheck] = []
     checked: dict[str, int] = {}
     with _ONE_AT_A_TIME:
         source = None
@@ -106,8 +119,8 @@ def _judge(frames: Mapping[str, Frame], checks: Mapping[str, Check]) -> StageRep
 
 
 def _open_source() -> tuple[Any, Any]:
-    """Return an ephemeral context and its pandas source; the import takes 2.5 s, so it waits for the first row."""
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    """Return an ephemeral context and its pandas source; the import takes seconds, so it waits for the first row."""
+    load_validator()
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
@@ -118,7 +131,7 @@ def _open_source() -> tuple[Any, Any]:
     return context, context.data_sources.add_pandas("warehouse")
 
 
-def _run(source: tuple[Any, Any], name: str, frame: Frame, expectations: Sequence[Expectation]) -> list[Failure]:
+def _run(source: tuple[Any, Any], name: str, frame: Frame, expectations: Sequence[Expectation]) -> list[FailedCheck]:
     import great_expectations as gx
     import great_expectations.expectations as gxe
 
@@ -140,7 +153,7 @@ def _run(source: tuple[Any, Any], name: str, frame: Frame, expectations: Sequenc
     return [failure for failures in found for failure in failures]
 
 
-def _failures(name: str, result: Any) -> list[Failure]:
+def _failures(name: str, result: Any) -> list[FailedCheck]:
     code = result.expectation_config.meta["code"]
     if raised := _raised(result.exception_info):
         raise _could_not_run(f"{name}.{code}", raised)
@@ -149,7 +162,7 @@ def _failures(name: str, result: Any) -> list[Failure]:
     bad = result.result.get("unexpected_index_list")
     if not bad:
         raise _could_not_run(f"{name}.{code}", "it failed and named no row")
-    return [Failure(name, str(row["row_id"]), code, _value_of(row)) for row in bad]
+    return [FailedCheck(name, str(row["row_id"]), code, _value_of(row)) for row in bad]
 
 
 def _value_of(row: Mapping[str, Any]) -> str:
@@ -169,7 +182,7 @@ def _could_not_run(what: str, why: str) -> ExpectationError:
     )
 
 
-def _stop(failures: Sequence[Failure]) -> ExpectationError:
+def _stop(failures: Sequence[FailedCheck]) -> ExpectationError:
     first = failures[0]
     shown = "; ".join(f"{f.row_id} ({f.value})" for f in sorted(failures)[:_SHOWN])
     return ExpectationError(

@@ -102,8 +102,6 @@ class Change:
     """Columns and values of the new row, or what an UPDATE sets; empty for DELETE."""
     where: tuple[Condition, ...] = ()
     """All must hold; empty for INSERT."""
-    is_single: bool = True
-    """The conditions name one row by its key."""
 
     def sql(self) -> str:
         """Write the statement."""

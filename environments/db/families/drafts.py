@@ -8,8 +8,7 @@ from dataclasses import replace
 from environments.db.families.brief import Brief
 from environments.db.families.change import Change, quote_name, quote_value
 from environments.db.families.invention import invent_change
-from environments.db.families.wording import word_change, word_name
-from environments.db.families.words import phrase, words
+from environments.db.families.wording import word_name, word_problem
 
 TASK_FAULTS = ("reference_fails", "nothing_passes", "random_reference")
 _MISSING = "no_such_column"
@@ -21,26 +20,9 @@ def write_draft(brief: Brief, rng: random.Random, fault: str | None) -> str:
     if change is None:
         return f"No {brief.operation} can be made up on {brief.database} from the rows shown."
     problem = word_problem(change, rng)
-    explanation = rng.choice(words()["explanations"][change.operation]).format(table=word_name(change.table))
+    explanation = f"One {change.operation} on {word_name(change.table)}, as narrow as the request."
     reference = _spoil(change, fault)
     return f"### Problem\n{problem}\n### Explanation\n{explanation}\n### Reference\n```sql\n{reference}\n```"
-
-
-def word_problem(change: Change, rng: random.Random) -> str:
-    """Put the change into a scenario: an opener before it, a reason or a closer after it."""
-    core = word_change(change, rng)
-    group = "any" if rng.random() < 0.6 else change.operation.lower()
-    opener = phrase(rng, "openers", group)
-    shape = rng.random()
-    if shape < 0.4:
-        parts = [opener, core, phrase(rng, "closers", "any")]
-    elif shape < 0.6:
-        parts = [opener, core]
-    elif shape < 0.8:
-        parts = [core, phrase(rng, "reasons", "any"), phrase(rng, "closers", "any")]
-    else:
-        parts = [opener, core, phrase(rng, "reasons", "any")]
-    return " ".join(parts)
 
 
 def _spoil(change: Change, fault: str | None) -> str:

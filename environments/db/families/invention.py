@@ -57,7 +57,7 @@ def _value_for(field: Field, table: Table, tables: dict[str, Table], rng: random
 
 def _invent_update(brief: Brief, rng: random.Random) -> Change | None:
     table = rng.choice(brief.tables)
-    where, is_single = _invent_where(table, rng)
+    where = _invent_where(table, rng)
     hit = [row for row in table.rows if all(c.holds(row[c.column]) for c in where)]
     fields = [f for f in table.fields if not (f.is_key or f.foreign_table or f.kind == "blob")]
     if not where or not fields:
@@ -66,7 +66,7 @@ def _invent_update(brief: Brief, rng: random.Random) -> Change | None:
     assignments = tuple(_invent_assignment(f, table, hit, rng) for f in chosen)
     if not any(_changes(a, row) for a in assignments for row in hit):
         return None
-    return Change("UPDATE", table.name, assignments, where, is_single)
+    return Change("UPDATE", table.name, assignments, where)
 
 
 def _changes(assignment: Assignment, row: _Row) -> bool:
@@ -96,23 +96,23 @@ def _invent_delete(brief: Brief, rng: random.Random) -> Change | None:
     # Rows that others point at are left alone where there are others: foreign keys are not enforced by default.
     free = [t for t in brief.tables if t.name not in pointed_at] or list(brief.tables)
     table = rng.choice(free)
-    where, is_single = _invent_where(table, rng)
-    return Change("DELETE", table.name, (), where, is_single) if where else None
+    where = _invent_where(table, rng)
+    return Change("DELETE", table.name, (), where) if where else None
 
 
-def _invent_where(table: Table, rng: random.Random) -> tuple[tuple[Condition, ...], bool]:
+def _invent_where(table: Table, rng: random.Random) -> tuple[Condition, ...]:
     """Return conditions that hold for at least one row shown and, where several are shown, not for all."""
     row = rng.choice(table.rows)
     if table.primary and all(row[c] is not None for c in table.primary) and rng.random() < 0.35:
-        return tuple(Condition(c, "=", row[c]) for c in table.primary), True
+        return tuple(Condition(c, "=", row[c]) for c in table.primary)
     fields = [f for f in table.fields if f.kind != "blob" and (not f.is_key or isinstance(row[f.name], int))]
     for _ in range(_TRIES if fields else 0):
         chosen = rng.sample(fields, min(len(fields), rng.choice((1, 2, 2))))
         where = tuple(_invent_condition(f, row[f.name], rng) for f in chosen)
         missed = [r for r in table.rows if not all(c.holds(r[c.column]) for c in where)]
         if all(c.holds(row[c.column]) for c in where) and (missed or len(table.rows) == 1):
-            return where, False
-    return (), False
+            return where
+    return ()
 
 
 def _invent_condition(field: Field, value: Value, rng: random.Random) -> Condition:

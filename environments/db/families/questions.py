@@ -1,13 +1,12 @@
 """Reading questions: what the offline teacher knows how to ask, and what it tries where it knows nothing.
 
-Its skill is the built-in sample: it knows which SQL answers those questions and writes it in its own hand. Any other
-question gets an honest attempt from the schema alone.
+Its skill is the built-in sample: it knows which SQL answers those questions. Any other question gets an honest attempt
+from the schema alone.
 """
 
 from __future__ import annotations
 
 import json
-import random
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -15,18 +14,15 @@ from functools import cache, lru_cache
 
 from environments.db.families.brief import read_schema
 from environments.db.families.change import Value, quote_name
-from environments.db.families.turns import Move, Position, Row, answer, read_rows, spoil, word_rows
-from environments.db.families.wording import word_name
-from environments.db.families.words import phrase, words
+from environments.db.families.turns import GIVES_UP, Position, Row, read_rows, spoil, word_rows
 from environments.db.sample import Question, load_questions, open_database
+from rehearsals.base import Move
 
 FAULTS = ("wrong_value", "no_action", "other_form", "repeats", "malformed", "gives_up")
 """What can go wrong, or only look wrong (`other_form`), in a question that it knows."""
 FAULTS_UNKNOWN = ("repeats", "malformed", "gives_up")
 
 _FROM = re.compile(r"\b(?:FROM|JOIN) (\w+)")
-_FILTER = re.compile(r"\b(?:T\d\.)?(\w+) = '")
-_ALIAS = re.compile(r"\bT([1-4])\b")
 _CLAUSE = re.compile(r"(?<!INNER) (?=(?:FROM|JOIN|INNER JOIN|WHERE|GROUP BY|HAVING|ORDER BY|LIMIT)\b)")
 _WORD = re.compile(r"[a-z0-9]+")
 _DIGIT_AT_END = re.compile(r"\d\Z")
@@ -60,61 +56,38 @@ def _database(db_id: str) -> sqlite3.Connection:
     return open_database(db_id)
 
 
-def solve_question(at: Position, question: Question, fault: str | None) -> str:
-    """Write the next reply on a question that it knows."""
-    plan = _plan(at, question["SQL"])
-    table = word_name(_tables(question["SQL"])[0])
+def solve_question(at: Position, question: Question, fault: str | None) -> Move:
+    """Make the next move on a question that it knows."""
     if fault == "no_action":
-        return answer(phrase(at.rng(), "faults", "no_action"), word_rows(expected_rows(question["question"])))
-    spoiled = spoil(at, fault, plan, table)
-    if spoiled is not None:
+        rows = expected_rows(question["question"])
+        return Move("I can tell this without looking at the data.", "answer", word_rows(rows))
+    plan = _plan(at, question["SQL"])
+    if (spoiled := spoil(at, fault, plan)) is not None:
         return spoiled
-    return plan[at.turn].reply() if at.turn < len(plan) else _conclude(at, question, fault)
+    return plan[at.turn] if at.turn < len(plan) else _conclude(at, question, fault)
 
 
 def _plan(at: Position, sql: str) -> list[Move]:
-    rng, tables = at.rng(), _tables(sql)
-    plan = []
-    if rng.random() < 0.7:
-        table = rng.choice(tables)
-        plan.append(Move(phrase(rng, "thoughts", "look", table=word_name(table)), _look(sql, table, tables, rng)))
-    plan.append(Move(phrase(rng, "thoughts", "query"), respell(sql, rng)))
-    return plan
-
-
-def _look(sql: str, table: str, tables: Sequence[str], rng: random.Random) -> str:
-    filtered = _FILTER.search(sql)
-    if filtered and len(tables) == 1 and rng.random() < 0.5:
-        return f"SELECT DISTINCT {filtered[1]} FROM {table}"
-    return f"SELECT * FROM {table} LIMIT {rng.choice((2, 3, 5))}"
+    rng = at.rng()
+    look = Move("I look at a few rows first.", "sql", f"SELECT * FROM {rng.choice(_tables(sql))} LIMIT 3")
+    query = Move("Now one query gives what was asked.", "sql", _CLAUSE.sub("\n", sql))
+    return [look, query] if rng.random() < 0.7 else [query]
 
 
 def _tables(sql: str) -> list[str]:
     return list(dict.fromkeys(_FROM.findall(sql)))
 
 
-def respell(sql: str, rng: random.Random) -> str:
-    """Write a query in another hand: other aliases, other spelling, lines."""
-    letters = rng.choice(("abcd", "pqrs", "xyzw"))
-    text = _ALIAS.sub(lambda found: letters[int(found[1]) - 1], sql)
-    if rng.random() < 0.4:
-        text = text.replace(" JOIN ", " INNER JOIN ")
-    if rng.random() < 0.3:
-        text = text.replace("COUNT(*)", "COUNT(1)")
-    return _CLAUSE.sub("\n", text) if rng.random() < 0.6 else text
-
-
-def _conclude(at: Position, question: Question, fault: str | None) -> str:
+def _conclude(at: Position, question: Question, fault: str | None) -> Move:
     rows = read_rows(at.observations[-1]) if at.observations else None
-    thought = phrase(at.rng(), "thoughts", "answer")
     if rows is None:
-        return answer(words()["faults"]["gives_up"][0], '["I do not know"]')
+        return GIVES_UP
+    final = word_rows(rows)
     if fault == "wrong_value":
-        return answer(thought, word_rows(_falsify(rows, at.observations)))
-    if fault == "other_form":
-        forms = other_forms(rows, question)
-        return answer(thought, forms[at.rng().randrange(len(forms))])
-    return answer(thought, word_rows(rows))
+        final = word_rows(_falsify(rows, at.observations))
+    elif fault == "other_form":
+        final = at.rng().choice(other_forms(rows, question))
+    return Move("The query returned the answer.", "answer", final)
 
 
 def _falsify(rows: list[Row], observations: Sequence[str]) -> list[Row]:
@@ -164,21 +137,20 @@ def _counts_one_table(sql: str) -> bool:
     return sql.startswith("SELECT COUNT(*) FROM") and len(_tables(sql)) == 1 and "_" not in _tables(sql)[0]
 
 
-def attempt(at: Position, fault: str | None) -> str:
+def attempt(at: Position, fault: str | None) -> Move:
     """Try a problem that it does not know: ask the table whose words the problem shares most, and answer with that."""
     table = _closest_table(at)
     if table is None:
-        return answer(words()["faults"]["gives_up"][0], '["I do not know"]')
+        return GIVES_UP
     counts = "how many" in at.problem.lower() or "number of" in at.problem.lower()
     sql = f"SELECT {'COUNT(*)' if counts else '*'} FROM {quote_name(table)}{'' if counts else ' LIMIT 3'}"
-    plan = [Move(phrase(at.rng(), "thoughts", "look", table=word_name(table)), sql)]
-    spoiled = spoil(at, fault, plan, word_name(table))
-    if spoiled is not None:
+    look = Move("This table shares most words with the question.", "sql", sql)
+    if (spoiled := spoil(at, fault, [look])) is not None:
         return spoiled
     if at.turn == 0:
-        return plan[0].reply()
+        return look
     rows = read_rows(at.observations[-1]) if at.observations else None
-    return answer(phrase(at.rng(), "thoughts", "answer"), word_rows(rows[:1]) if rows else "[]")
+    return Move("That is all I need to answer.", "answer", word_rows(rows[:1]) if rows else "[]")
 
 
 def _closest_table(at: Position) -> str | None:

@@ -1,4 +1,4 @@
-"""Where a solver stands in its conversation, and the replies it can write there."""
+"""Where a solver stands in its conversation, what it reads there, and the ends that its plans share."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ import json
 import random
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import prompts
 from environments.db.families.change import Value
-from environments.db.families.words import phrase, words
-from schemas.completion import ChatMessage
+from rehearsals.base import Move
+from schemas.message import Message
 
 _SLOT = "\0"
 _ERROR = "Error:"
 _MOST_CHARS = 20_000
 
 Row = tuple[Value, ...]
+GIVES_UP = Move(
+    "I do not see how this can be worked out from the tables, so I stop here.", "answer", '["I do not know"]'
+)
 
 
 @dataclass(frozen=True)
@@ -45,43 +48,47 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Move:
-    """One statement of a plan."""
+class _Frame:
+    """The fixed stretches of a solver's prompt."""
 
-    thought: str
-    sql: str
+    role: str
+    """Of the first message: `system` where tools are called, `user` where all is said in words."""
+    begin: str
+    end: str
+    """Of the first message."""
+    middle: str
+    """Stands between the problem and the database's name."""
+    heading: str
+    """Stands between that and the schema."""
 
-    def reply(self) -> str:
-        """Word it as a turn."""
-        return f"{self.thought}\n\nAction: Operation\n```sql\n{self.sql}\n```"
+    def locate(self, messages: Sequence[Message]) -> Position | None:
+        first = next((m for m in messages if m.role == self.role), None)
+        if first is None or not (first.content.startswith(self.begin) and first.content.endswith(self.end)):
+            return None
+        for index, message in enumerate(messages):
+            problem, found, rest = message.content.rpartition(self.middle)
+            if message.role == "user" and found and message is not first:
+                later = messages[index + 1 :]
+                seen = tuple(m.content for m in later if m.role in ("user", "tool"))
+                replies = sum(m.role == "assistant" for m in later)
+                return Position(problem.strip(), rest.partition(self.heading)[2], replies, seen)
+        return None
 
 
 @cache
-def _frame() -> tuple[str, str, str]:
-    """Return what the conversation begins with, and what stands between the problem, the name and the schema."""
-    sections = prompts.load("solve_db").sections(problem=_SLOT, database=_SLOT, schema=_SLOT, dialect=_SLOT)
-    _, middle, heading, _ = sections[-1].split(_SLOT)
-    return sections[0].partition(_SLOT)[0], middle, heading
+def _frames() -> tuple[_Frame, ...]:
+    frames = []
+    slots = {"problem": _SLOT, "database": _SLOT, "schema": _SLOT, "dialect": _SLOT}
+    _, middle, heading, _ = prompts.load("solve_db").sections(**slots)[-1].split(_SLOT)  # as the world words a task
+    for name, role in (("solve_db", "user"), ("solve_db_tools", "system")):
+        begin, _, end = prompts.load(name).sections(**slots)[0].partition(_SLOT)
+        frames.append(_Frame(role, begin, end, middle, heading))
+    return tuple(frames)
 
 
-def locate(messages: Sequence[ChatMessage]) -> Position | None:
+def locate(messages: Sequence[Message]) -> Position | None:
     """Find the problem in a conversation; None where it is not one of this world's solver."""
-    begin, middle, heading = _frame()
-    if not any(m.role == "user" and m.content.startswith(begin) for m in messages[:2]):
-        return None
-    for index, message in enumerate(messages):
-        problem, found, rest = message.content.rpartition(middle)
-        if message.role == "user" and found and not message.content.startswith(begin):
-            later = messages[index + 1 :]
-            seen = tuple(m.content for m in later if m.role == "user")
-            replies = sum(m.role == "assistant" for m in later)
-            return Position(problem.strip(), rest.partition(heading)[2], replies, seen)
-    return None
-
-
-def answer(thought: str, final: str) -> str:
-    """Word the last turn."""
-    return f"{thought}\n\nAction: Answer\nFinal Answer: {final}"
+    return next((found for frame in _frames() if (found := frame.locate(messages))), None)
 
 
 def word_rows(rows: Sequence[Row]) -> str:
@@ -107,16 +114,13 @@ def _literal(text: str) -> Any:
         return None
 
 
-def spoil(at: Position, fault: str | None, plan: Sequence[Move], table: str) -> str | None:
-    """Write the reply of a fault that ends an episode without an answer worth the name; None where none is due.
+def spoil(at: Position, fault: str | None, plan: Sequence[Move]) -> Move | None:
+    """Make the move of a fault that ends an episode without an answer worth the name; None where none is due.
 
     The last move of a plan is never made before `malformed` sets in, nor any but the first with the other two.
     """
-    rng = at.rng()
     if fault == "repeats":
-        return plan[0].reply()
-    if fault == "malformed" and at.turn >= rng.randrange(len(plan)):
-        return phrase(rng, "faults", "malformed", table=table)
-    if fault == "gives_up" and at.turn >= 1:
-        return answer(words()["faults"]["gives_up"][0], '["I do not know"]')
-    return None
+        return plan[0]
+    if fault == "malformed" and at.turn >= at.rng().randrange(len(plan)):
+        return replace(plan[-1], raw=f"The next thing to do is to run this and see what comes back: {plan[-1].text}")
+    return GIVES_UP if fault == "gives_up" and at.turn >= 1 else None

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 
 from environments.db.families.brief import Field, Table
 from environments.db.families.change import Value
-from environments.db.families.words import words
 
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(.*)", re.DOTALL)
-_PERSON = re.compile(r"(?:Dr\. )?[A-Z][a-z]+ [A-Z][\w']+")
 _DIGIT = re.compile(r"\d")
 _EARLIEST_YEAR, _LATEST_YEAR = 1800, 2100
 
@@ -51,9 +49,7 @@ def new_value(table: Table, field: Field, rng: random.Random) -> Value:
 
 
 def _from_nothing(field: Field, rng: random.Random) -> Value:
-    return (
-        rng.randrange(1, 100) if field.kind in ("int", "real", "numeric") else rng.choice(words()["invented"]["text"])
-    )
+    return rng.randrange(1, 100) if field.kind in ("int", "real", "numeric") else rng.choice(("new", "spare", "other"))
 
 
 def _new_text(table: Table, field: Field, like: str, rng: random.Random) -> str:
@@ -61,12 +57,6 @@ def _new_text(table: Table, field: Field, like: str, rng: random.Random) -> str:
     if found:
         year, _, _, time = found.groups()
         return f"{year}-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}{time}"
-    invented = words()["invented"]
-    if table.name.lower() in invented["people"] and "name" in field.name.lower() and _PERSON.fullmatch(like):
-        title = "Dr. " if like.startswith("Dr. ") else ""
-        return f"{title}{rng.choice(invented['first'])} {rng.choice(invented['last'])}"
-    if "@" in like:
-        return f"{rng.choice(invented['first'])}.{rng.choice(invented['last'])}@{like.partition('@')[2]}".lower()
     if _DIGIT.search(like):
         return _DIGIT.sub(lambda _: rng.choice("123456789"), like)
     return _recombined(field, like, [str(row[field.name]) for row in table.rows if row[field.name]], rng)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from environments.db.families.brief import read_schema
 from environments.db.families.change import Assignment, Change, Condition, Value, quote_name
-from environments.db.families.turns import Move, Position, answer, spoil
-from environments.db.families.wording import word_name
-from environments.db.families.words import phrase
+from environments.db.families.turns import Position, spoil
+from rehearsals.base import Move
 
 FAULTS = (
     "wrong_value",
@@ -25,41 +23,38 @@ FAULTS = (
 )
 """What can go wrong, or only look wrong (`other_form`), in a change."""
 
-_DONE = '["done"]'
 _OPPOSITE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "after": "before", "before": "after", "<>": "=", "=": "<>"}
 _DIGIT_AT_END = re.compile(r"\d\Z")
 
 
-def solve_change(at: Position, change: Change, fault: str | None) -> str:
-    """Write the next reply on a change that was recognised."""
+def solve_change(at: Position, change: Change, fault: str | None) -> Move:
+    """Make the next move on a change that was recognised."""
     plan = _plan(at, change, fault)
-    spoiled = spoil(at, fault, plan, word_name(change.table))
-    if spoiled is not None:
+    if (spoiled := spoil(at, fault, plan)) is not None:
         return spoiled
     if at.has_failed and at.turn <= len(plan):
-        return answer(phrase(at.rng(), "thoughts", "failed"), '["failed"]')
+        return Move("The statement was refused, so the change is not made.", "answer", '["failed"]')
     if at.turn < len(plan):
-        return plan[at.turn].reply()
-    final = "Done." if fault == "other_form" else _DONE
-    return answer(phrase(at.rng(), "thoughts", "done"), final)
+        return plan[at.turn]
+    return Move("The change is made, so I am done.", "answer", "Done." if fault == "other_form" else '["done"]')
 
 
 def _plan(at: Position, change: Change, fault: str | None) -> list[Move]:
-    rng, table, named = at.rng(), quote_name(change.table), word_name(change.table)
-    look = Move(phrase(rng, "thoughts", "affected", table=named), _look(change, table, rng))
-    write = Move(phrase(rng, "thoughts", "write", table=named), change.sql())
-    check = Move(phrase(rng, "thoughts", "check", table=named), _check(change, table))
-    begin = Move(phrase(rng, "faults", "open"), "BEGIN")
-    end = phrase(rng, "faults", "close")
+    rng, table = at.rng(), quote_name(change.table)
+    look = Move("I look at the rows that the request speaks of.", "sql", _look(change, table))
+    write = Move("The request is clear, so I make the change.", "sql", change.sql())
+    check = Move("Before I report back I check the result.", "sql", _check(change, table))
+    begin = Move("I open a transaction first, so that I can go back.", "sql", "BEGIN")
+    end = "I end the transaction."
     plans: dict[str | None, Callable[[], list[Move]]] = {
-        "wrong_value": lambda: [look, replace(write, sql=falsify(change).sql())],
+        "wrong_value": lambda: [look, replace(write, text=falsify(change).sql())],
         "claimed_write": lambda: [look],
         "repeats": lambda: [look],
         "gives_up": lambda: [look],
         "malformed": lambda: [look, write],
         "extra_write": lambda: [look, write, _extra(at, change, table)],
-        "rolled_back": lambda: [begin, write, Move(end, "ROLLBACK")],
-        "other_form": lambda: [begin, write, Move(end, "COMMIT")],
+        "rolled_back": lambda: [begin, write, Move(end, "sql", "ROLLBACK")],
+        "other_form": lambda: [begin, write, Move(end, "sql", "COMMIT")],
     }
     if fault in plans:
         return plans[fault]()
@@ -67,19 +62,16 @@ def _plan(at: Position, change: Change, fault: str | None) -> list[Move]:
     return [*([look] if has_look else []), write, *([check] if has_check else [])]
 
 
-def _look(change: Change, table: str, rng: random.Random) -> str:
+def _look(change: Change, table: str) -> str:
     if change.operation == "INSERT":
-        return rng.choice((f"SELECT * FROM {table} LIMIT 3", f"SELECT COUNT(*) FROM {table}"))
-    return f"SELECT * FROM {table} WHERE {change.condition()} LIMIT {rng.choice((5, 10))}"
+        return f"SELECT * FROM {table} LIMIT 3"
+    return f"SELECT * FROM {table} WHERE {change.condition()} LIMIT 5"
 
 
 def _check(change: Change, table: str) -> str:
     if change.operation == "INSERT":
         row = " AND ".join(Condition(a.column, "=", a.value).sql() for a in change.assignments)
         return f"SELECT * FROM {table} WHERE {row}"
-    if change.operation == "UPDATE" and not {a.column for a in change.assignments} & {c.column for c in change.where}:
-        columns = ", ".join(quote_name(a.column) for a in change.assignments)
-        return f"SELECT {columns} FROM {table} WHERE {change.condition()} LIMIT 5"
     return f"SELECT COUNT(*) FROM {table} WHERE {change.condition()}"
 
 
@@ -88,7 +80,7 @@ def _extra(at: Position, change: Change, table: str) -> Move:
     keys = next((t.primary for t in read_schema(at.schema) if t.name == change.table), ())
     key = quote_name(keys[0]) if keys else "rowid"
     sql = f"DELETE FROM {table} WHERE {key} = (SELECT MIN({key}) FROM {table})"
-    return Move(phrase(at.rng(), "faults", "extra_write", table=word_name(change.table)), sql)
+    return Move("While I am at it, I also remove a row that looks superfluous.", "sql", sql)
 
 
 def falsify(change: Change) -> Change:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from environments.db.engine import SqlLimits
+from environments.db.quoting import quoted
 from environments.db.server.database import ServerDatabase
 from environments.db.server.slot import Slot
 from environments.db.server.threads import Threads
@@ -49,6 +50,13 @@ class ServerEngine:
             raise
         return database
 
+    async def open_empty(self, setup: Setup) -> ServerDatabase:
+        tables = tuple(table.model_copy(update={"rows": ()}) for table in setup.tables)
+        database = await self.open(setup.model_copy(update={"tables": tables}))
+        if setup.database is not None:
+            await _empty(database, self.dialect)
+        return database
+
     async def _take(self, setup: Setup) -> tuple[Slot, Release]:
         """Return a slot that is free for this set-up.
 
@@ -60,3 +68,10 @@ class ServerEngine:
 
     def walls(self) -> str:
         return "a login of its own" if self._url else "jailed server, a login of its own"
+
+
+async def _empty(database: ServerDatabase, dialect: str) -> None:
+    """Delete the rows of a database that was made of a dump; what refuses (a view of several tables) keeps none."""
+    await database.execute("SET foreign_key_checks = 0")
+    for name in database.tables:
+        await database.execute(f"DELETE FROM {quoted(name, dialect)}")

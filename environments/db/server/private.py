@@ -21,8 +21,9 @@ from sandboxes.owner import is_alive, owner_of_mine
 from schemas.errors import SandboxError
 
 _OWNER = re.compile(r"trajmill-(?:mariadb|postgres)-([0-9a-f]+)-(\d+)-(\d+)-(\d+)-")
-_SHARED_MEMORY = frozenset(("shmget",))
-"""PostgreSQL takes a few bytes of System V memory to be alone on its data; they go with the jail's IPC namespace."""
+_SHARED_MEMORY = frozenset(("shmget", "mmap", "io_setup"))
+"""PostgreSQL takes a few bytes of System V memory to be alone on its data; they go with the jail's IPC namespace. Its
+buffers are one large shared mapping; MariaDB writes asynchronously."""
 _POLL_SECONDS = 0.02
 START_SECONDS = 60.0
 FILE_MB = 512

@@ -5,26 +5,10 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from environments.os.families.catalogue import Found
-from environments.os.families.family import Move
-from environments.os.families.phrasing import Phrase, phrases
-
-_DONE = phrases("""
-- The commands went through, so the change is [made|in place].
-- That was [all that was asked|everything]; the rest is untouched.
-- The folder now looks the way it was wanted.
-""")
-_KNOWN = phrases("""
-- The last output [holds|shows] what was asked for, so I answer with it.
-- That is the result; I can answer now.
-- The command printed exactly the value in question.
-""")
-_STUCK = phrases("""
-- I could not find [out|what was asked for], so I [stop here|end this honestly without a result].
-- Nothing useful came out of this; I [stop|give up].
-""")
+from rehearsals.base import Move
 
 
 @dataclass(frozen=True)
@@ -37,69 +21,43 @@ class Position:
     observation: str
     """What the last command printed; "" where it printed nothing or none was run."""
 
-    def rng(self) -> random.Random:
-        """Return the source of the words of this turn."""
-        return random.Random(f"{self.turn}:{self.problem}")
+
+def solve_known(at: Position, found: Found, fault: str | None) -> Move:
+    """Return the next move on a problem of our families."""
+    return _FAULTS[fault](at, found) if fault in _FAULTS else _next(at, found)
 
 
-def solve_known(at: Position, found: Found, fault: str | None) -> str:
-    """Return the next reply on a problem of our families."""
-    if fault in _FAULTS:
-        return _FAULTS[fault](at, found)
-    return _next(at, found, lambda value: value)
-
-
-def solve_unknown(at: Position, fault: str | None) -> str:
-    """Return the next reply on any other problem: a look around, then an honest failure."""
-    if fault == "repeats":
-        return say_bash("I look around.", "ls -A")
+def solve_unknown(at: Position, fault: str | None) -> Move:
+    """Return the next move on any other problem: a look around, then an honest failure."""
+    look = Move("I look around first.", "bash", "pwd; ls -A | head -n 20")
     if fault == "malformed":
-        return "I would start by looking at the files."
+        return replace(look, raw="I would start by looking at the files.")
     if fault == "gives_up":
-        return say_finish("This is beyond me, so I do not try.")
-    if at.turn == 0:
-        return say_bash("I look around first.", "pwd; ls -A | head -n 20")
+        return Move("This is beyond me, so I do not try.", "finish")
     path = re.search(r"(?:~|/[\w.-]+)(?:/[\w.-]*\w)+", at.problem)
+    if at.turn == 0 or fault == "repeats":
+        return look
     if at.turn == 1 and path:
-        return say_bash(
-            f"The problem speaks of {path[0]}; I look at it.", f"ls -Ad {path[0]}; ls -A {path[0]} | head -n 20"
-        )
-    return say_finish(at.rng().choice(_STUCK).write(at.rng(), {}))
+        return Move(f"I look at {path[0]}.", "bash", f"ls -Ad {path[0]}; ls -A {path[0]} | head -n 20")
+    return _STUCK
 
 
-def say_bash(thought: str, command: str) -> str:
-    """Word a turn that runs a command."""
-    return f"Think: {thought}\n\nAct: bash\n\n```bash\n{command}\n```"
+_STUCK = Move("Nothing useful came out of this; I give up.", "finish")
 
 
-def say_answer(thought: str, value: str) -> str:
-    """Word the answer to a question."""
-    return f"Think: {thought}\n\nAct: answer({value})"
-
-
-def say_finish(thought: str) -> str:
-    """Word the end of a change."""
-    return f"Think: {thought}\n\nAct: finish"
-
-
-def _move(at: Position, move: Move) -> str:
-    return say_bash(Phrase(move.thought).write(at.rng(), {}), move.command)
-
-
-def _next(at: Position, found: Found, word: Callable[[str], str]) -> str:
+def _next(at: Position, found: Found, word: Callable[[str], str] = str) -> Move:
     """Take the next move, or end; `word` words the value that was found."""
     if at.turn < len(found.scene.moves):
-        return _move(at, found.scene.moves[at.turn])
-    rng = at.rng()
+        return found.scene.moves[at.turn]
     if found.family.kind == "change":
-        return say_finish(rng.choice(_DONE).write(rng, {}))
+        return Move("The commands went through, so the change is made.", "finish")
     printed = at.observation.strip().splitlines()
     if not printed:
-        return say_finish(rng.choice(_STUCK).write(rng, {}))
-    return say_answer(rng.choice(_KNOWN).write(rng, {}), word(printed[-1].strip()))
+        return _STUCK
+    return Move("The last output shows what was asked for.", "answer", word(printed[-1].strip()))
 
 
-def _wrong_value(at: Position, found: Found) -> str:
+def _wrong_value(at: Position, found: Found) -> Move:
     return _next(at, found, another)
 
 
@@ -114,36 +72,32 @@ def another(value: str) -> str:
     return f"{stem}-2{dot}{extension}"
 
 
-def _no_action(at: Position, found: Found) -> str:
-    return say_answer("I know this without looking.", found.scene.answer or "")
+def _no_action(at: Position, found: Found) -> Move:
+    return Move("I know this without looking.", "answer", found.scene.answer or "")
 
 
-def _claimed_write(at: Position, found: Found) -> str:
+def _claimed_write(at: Position, found: Found) -> Move:
     if at.turn == 0:
-        return _move(at, found.scene.moves[0])
-    return say_finish("I have made the change as asked, everything is in place.")
+        return found.scene.moves[0]
+    return Move("I have made the change as asked, everything is in place.", "finish")
 
 
-def _extra_write(at: Position, found: Found) -> str:
+def _extra_write(at: Position, found: Found) -> Move:
     if at.turn != len(found.scene.moves):
-        return _next(at, found, lambda value: value)
-    folder = found.scene.before.root
-    note = random.Random(at.problem).choice(("done.txt", "notes.old", "summary.md", ".changed"))
-    return say_bash("I leave a note of what I did beside it.", f"echo 'changed as asked' > {folder}/{note}")
+        return _next(at, found)
+    path = f"{found.scene.before.root}/done.txt"
+    return Move("I leave a note of what I did beside it.", "bash", f"echo 'changed as asked' > {path}")
 
 
-def _rolled_back(at: Position, found: Found) -> str:
+def _rolled_back(at: Position, found: Found) -> Move:
     folder, moves = found.scene.before.root, found.scene.moves
-    if at.turn == 0:
-        return say_bash("I keep a copy of the folder, to be safe.", f"cp -a {folder} /tmp/kept && ls {folder}")
-    if at.turn <= len(moves):
-        return _move(at, moves[at.turn - 1])
-    if at.turn == len(moves) + 1:
-        return say_bash("I clean up.", f"cd && rm -rf {folder} && cp -a /tmp/kept {folder}")
-    return say_finish("The change is made, and I have cleaned up behind me.")
+    keep = Move("I keep a copy, to be safe.", "bash", f"cp -a {folder} /tmp/kept && ls {folder}")
+    restore = Move("I clean up.", "bash", f"cd && rm -rf {folder} && cp -a /tmp/kept {folder}")
+    plan = (keep, *moves, restore, Move("The change is made, and I have cleaned up behind me.", "finish"))
+    return plan[min(at.turn, len(plan) - 1)]
 
 
-def _other_form(at: Position, found: Found) -> str:
+def _other_form(at: Position, found: Found) -> Move:
     return _next(at, found, lambda value: other_form(value, found.family.unit, random.Random(at.problem)))
 
 
@@ -157,33 +111,30 @@ def other_form(value: str, unit: tuple[str, str], rng: random.Random) -> str:
     return rng.choice(forms)
 
 
-def _repeats(at: Position, found: Found) -> str:
-    move = found.scene.moves[0]
-    return say_bash("I look at the files.", move.command)
+def _repeats(at: Position, found: Found) -> Move:
+    return found.scene.moves[0]
 
 
-def _malformed(at: Position, found: Found) -> str:
+def _malformed(at: Position, found: Found) -> Move:
     if at.turn < len(at.problem) % 2:
-        return _move(at, found.scene.moves[0])
-    command = found.scene.moves[-1].command
-    return random.Random(at.problem).choice(
-        (
-            f"I would run the following:\n\n```bash\n{command}\n```",
-            f"Think: the next step is clear.\n\nAction: bash\n\n```bash\n{command}\n```",
-            "Think: I should look at the files before I decide anything.",
-            command,
-        )
+        return found.scene.moves[0]
+    move = found.scene.moves[-1]
+    raw = (
+        f"I would run the following:\n\n```bash\n{move.text}\n```",
+        f"Think: the next step is clear.\n\nAction: bash\n\n```bash\n{move.text}\n```",
+        "Think: I should look at the files before I decide anything.",
     )
+    return replace(move, raw=random.Random(at.problem).choice(raw))
 
 
-def _gives_up(at: Position, found: Found) -> str:
+def _gives_up(at: Position, found: Found) -> Move:
     thought = "I do not see how this could be done, so I give up."
     if found.family.kind == "change" or len(at.problem) % 2:
-        return say_finish(thought)
-    return say_answer(thought, "I don't know")
+        return Move(thought, "finish")
+    return Move(thought, "answer", "I don't know")
 
 
-_FAULTS: dict[str, Callable[[Position, Found], str]] = {
+_FAULTS: dict[str | None, Callable[[Position, Found], Move]] = {
     "wrong_value": _wrong_value,
     "no_action": _no_action,
     "claimed_write": _claimed_write,
@@ -203,4 +154,4 @@ def faults_of(found: Found | None) -> tuple[str, ...]:
         return _ANY
     if found.family.kind == "change":
         return ("claimed_write", "extra_write", "rolled_back", *_ANY)
-    return ("wrong_value", *(("no_action",) if found.scene.answer else ()), "other_form", *_ANY)
+    return ("wrong_value", "no_action", "other_form", *_ANY)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from environments.os.families.family import Family, Scene
+from environments.os.families.family import Kind
 
 
 @dataclass(frozen=True)
@@ -20,61 +19,28 @@ class Draft:
     evaluation: str
 
 
-def _reference_fails(draft: Draft, family: Family, scene: Scene, rng: random.Random) -> Draft:
-    folder = scene.before.root
-    broken = rng.choice(
-        (
-            f"cd {folder}-old || exit 1\n{draft.reference}",
-            f"set -e\ncat {folder}/index.missing\n{draft.reference}",
-            f"{draft.reference}\nexit 3",
-        )
-    )
-    return replace(draft, reference=broken)
-
-
-def _nothing_passes(draft: Draft, family: Family, scene: Scene, rng: random.Random) -> Draft:
-    if family.kind == "change":
-        if rng.random() < 0.5:
-            # The initial state is already what is asked for.
-            return replace(draft, init=f"{draft.init}\n{draft.reference}")
-        return replace(draft, evaluation=f"test -d {scene.before.root}")
-    return replace(draft, evaluation=f'case "$1" in "" | None) exit 0 ;; esac\n{draft.evaluation}')
-
-
-def _any_answer_passes(draft: Draft, family: Family, scene: Scene, rng: random.Random) -> Draft:
-    loose = rng.choice(('[ -n "$1" ] && [ "$1" != None ]', f'{draft.evaluation} || [ -n "${{1#None}}" ]'))
-    return replace(draft, evaluation=loose)
-
-
-def _random_reference(draft: Draft, family: Family, scene: Scene, rng: random.Random) -> Draft:
-    command = rng.choice(("echo $RANDOM$RANDOM", "date +%s%N", "echo $((RANDOM * 32768 + RANDOM))"))
-    return replace(draft, reference=command)
-
-
-def _needs_network(draft: Draft, family: Family, scene: Scene, rng: random.Random) -> Draft:
-    host = rng.choice(("mirror.example.org", "files.example.net", "192.0.2.17"))
-    fetch = rng.choice(
-        (
-            f"curl -fsS --max-time 3 http://{host}/solution || exit 1",
-            f"wget -q -T 3 -t 1 -O /tmp/solution http://{host}/solution || exit 1",
-            f"exec 3<>/dev/tcp/{host}/80 || exit 1",
-        )
-    )
-    return replace(draft, reference=f"{fetch}\n{draft.reference}")
-
-
-_PLANT: dict[str, Callable[[Draft, Family, Scene, random.Random], Draft]] = {
-    "reference_fails": _reference_fails,
-    "nothing_passes": _nothing_passes,
-    "any_answer_passes": _any_answer_passes,
-    "random_reference": _random_reference,
-    "needs_network": _needs_network,
-}
-TASK_FAULTS = tuple(_PLANT)
 QUESTIONS_ONLY = frozenset({"any_answer_passes", "random_reference"})
 """Faults in an answer, which a change does not have."""
+TASK_FAULTS = ("reference_fails", "nothing_passes", "any_answer_passes", "random_reference", "needs_network")
 
 
-def plant(draft: Draft, fault: str, family: Family, scene: Scene, rng: random.Random) -> Draft:
-    """Return the draft with a fault in it."""
-    return _PLANT[fault](draft, family, scene, rng)
+def plant(draft: Draft, fault: str, kind: Kind, root: str, rng: random.Random) -> Draft:
+    """Return the draft, whose folder is `root`, with a fault in it: one of the ways there are."""
+    ways: list[dict[str, str]]
+    if fault == "reference_fails":
+        missing = f"cd {root}-old || exit 1\n{draft.reference}"
+        ways = [{"reference": missing}, {"reference": f"{draft.reference}\nexit 3"}]
+    elif fault == "nothing_passes" and kind == "change":
+        done_already = f"{draft.init}\n{draft.reference}"
+        ways = [{"init": done_already}, {"evaluation": f"test -d {root}"}]
+    elif fault == "nothing_passes":
+        ways = [{"evaluation": f'case "$1" in "" | None) exit 0 ;; esac\n{draft.evaluation}'}]
+    elif fault == "any_answer_passes":
+        ways = [{"evaluation": '[ -n "$1" ] && [ "$1" != None ]'}]
+    elif fault == "random_reference":
+        ways = [{"reference": "echo $RANDOM$RANDOM"}, {"reference": "date +%s%N"}]
+    else:
+        fetch = "curl -fsS --max-time 3 http://mirror.example.org/solution || exit 1"
+        connect = "exec 3<>/dev/tcp/192.0.2.17/80 || exit 1"
+        ways = [{"reference": f"{first}\n{draft.reference}"} for first in (fetch, connect)]
+    return replace(draft, **rng.choice(ways))

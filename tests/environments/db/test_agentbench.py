@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from environments.admission import admit
 from environments.db.judge import judge_label
-from environments.db.world import DbHome
+from environments.db.world import DbWorld
 from schemas.task_spec import Check, Column, Provenance, Script, Setup, TableData, TaskSpec
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "agentbench"
@@ -18,8 +19,8 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data/agentb
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[DbHome]:
-    async with DbHome.on_sqlite(tmp_path / "databases") as opened:
+async def world(tmp_path: Path) -> AsyncIterator[DbWorld]:
+    async with DbWorld.on_sqlite(tmp_path / "databases") as opened:
         yield opened
 
 
@@ -47,22 +48,22 @@ def write_task(row: dict) -> TaskSpec:  # type: ignore[type-arg]
 
 
 @pytest.mark.parametrize(("name", "writes"), [("dbbench_dev.jsonl", 40), ("dbbench_standard_first150.jsonl", 50)])
-async def test_the_reference_of_every_write_gives_the_golden_hash(home: DbHome, name: str, writes: int) -> None:
+async def test_the_reference_of_every_write_gives_the_golden_hash(world: DbWorld, name: str, writes: int) -> None:
     specs = [write_task(row) for row in rows_of(name) if "answer_md5" in row]
     failed = []
     for spec in specs:
-        async with home.open(spec) as environment:
+        async with world.open(spec) as environment:
             await environment.reset()
-            await home.replay(environment, spec)
+            await environment.follow()
             verdict = await environment.verify()
         if verdict.name != "passed":
             failed.append((spec.instruction, verdict.detail))
     assert (len(specs), failed) == (writes, [])
 
 
-async def test_doing_nothing_gives_no_golden_hash(home: DbHome) -> None:
+async def test_doing_nothing_gives_no_golden_hash(world: DbWorld) -> None:
     for row in rows_of("dbbench_dev.jsonl")[20:]:
-        probes = await home.admit(write_task(row))
+        probes = await admit(world, write_task(row))
         assert all(probe.passed for probe in probes), probes
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from environments.admission import admit
+from environments.db.author import describe_database
 from environments.db.derivation import derive_tasks
-from environments.db.generation import describe_database
 from environments.db.store import store_database
-from environments.db.world import DbHome
+from environments.db.world import DbWorld
 from schemas.rejection import Rejection
 from schemas.task_spec import TaskSpec
 
@@ -31,8 +32,8 @@ class Asked:
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[DbHome]:
-    async with DbHome.on_sqlite(tmp_path / "databases", workers=1) as opened:
+async def world(tmp_path: Path) -> AsyncIterator[DbWorld]:
+    async with DbWorld.on_sqlite(tmp_path / "databases", workers=1) as opened:
         yield opened
 
 
@@ -46,13 +47,13 @@ def shelter(tmp_path: Path) -> Path:
     return tmp_path / "shelter.sqlite"
 
 
-async def derive(home: DbHome, tmp_path: Path, *asked: Asked) -> list[TaskSpec | Rejection]:
-    return [item async for item in derive_tasks(asked, home.engine, tmp_path / "databases")]
+async def derive(world: DbWorld, tmp_path: Path, *asked: Asked) -> list[TaskSpec | Rejection]:
+    return [item async for item in derive_tasks(asked, world.engine, tmp_path / "databases")]
 
 
-async def test_a_question_is_asked_in_both_ways(home: DbHome, shelter: Path, tmp_path: Path) -> None:
+async def test_a_question_is_asked_in_both_ways(world: DbWorld, shelter: Path, tmp_path: Path) -> None:
     asked = Asked("SELECT name FROM pets WHERE kind = 'cat' ORDER BY name", shelter, evidence="cats are kind = 'cat'")
-    replay, interact = await derive(home, tmp_path, asked)
+    replay, interact = await derive(world, tmp_path, asked)
     assert isinstance(replay, TaskSpec) and isinstance(interact, TaskSpec)
     assert (replay.derivation, interact.derivation) == ("replay", "interact")
     assert replay.task_id != interact.task_id
@@ -60,7 +61,7 @@ async def test_a_question_is_asked_in_both_ways(home: DbHome, shelter: Path, tmp
     assert interact.check.ordered
     assert (interact.parents, interact.difficulty, interact.license) == (("dev/7",), 2, "CC-BY-SA-4.0")
     for spec in (replay, interact):
-        assert all(probe.passed for probe in await home.admit(spec))
+        assert all(probe.passed for probe in await admit(world, spec))
 
 
 @pytest.mark.parametrize(
@@ -75,18 +76,18 @@ async def test_a_question_is_asked_in_both_ways(home: DbHome, shelter: Path, tmp
     ],
 )
 async def test_a_bad_gold_query_is_one_rejection(
-    home: DbHome, shelter: Path, tmp_path: Path, sql: str, reason: str
+    world: DbWorld, shelter: Path, tmp_path: Path, sql: str, reason: str
 ) -> None:
-    (rejection,) = await derive(home, tmp_path, Asked(sql, shelter))
+    (rejection,) = await derive(world, tmp_path, Asked(sql, shelter))
     assert isinstance(rejection, Rejection)
     assert (rejection.reason, rejection.source) == (reason, "dev.json:1")
 
 
-async def test_a_missing_or_broken_database_is_a_rejection(home: DbHome, tmp_path: Path) -> None:
+async def test_a_missing_or_broken_database_is_a_rejection(world: DbWorld, tmp_path: Path) -> None:
     broken = tmp_path / "broken.sqlite"
     broken.write_bytes(b"SQLite format 3\x00" + b"x" * 5000)
     found = await derive(
-        home, tmp_path, Asked("SELECT 1", None), Asked("SELECT 1", broken), Asked("SELECT 1", tmp_path)
+        world, tmp_path, Asked("SELECT 1", None), Asked("SELECT 1", broken), Asked("SELECT 1", tmp_path)
     )
     assert [item.reason for item in found if isinstance(item, Rejection)] == [
         "missing_database",
@@ -95,7 +96,7 @@ async def test_a_missing_or_broken_database_is_a_rejection(home: DbHome, tmp_pat
     ]
 
 
-async def test_a_database_is_described_by_schema_and_samples(home: DbHome, shelter: Path, tmp_path: Path) -> None:
-    card = await describe_database(home.engine, store_database(shelter, tmp_path / "databases"), "shelter", rows=2)
+async def test_a_database_is_described_by_schema_and_samples(world: DbWorld, shelter: Path, tmp_path: Path) -> None:
+    card = await describe_database(world.engine, store_database(shelter, tmp_path / "databases"), "shelter", rows=2)
     assert "CREATE TABLE pets" in card.schema
     assert card.samples[0].rows == (("Rex", "dog"), ("Ada", "cat"))

@@ -17,13 +17,13 @@ TEXT = st.lists(LINES, min_size=1, max_size=3).map("\n".join).filter(lambda text
 
 @given(st.none() | TEXT, TEXT, st.sampled_from(["sql", "answer"]))
 def test_reading_is_the_inverse_of_writing(thought: str | None, text: str, kind: str) -> None:
-    reading = DIALECT.read(DIALECT.write(thought, Action(kind, text)))
-    assert (reading.thought, reading.action) == (thought, Action(kind, text))
+    reading = DIALECT.read_text(DIALECT.write_text(thought, Action(kind, text)))
+    assert (reading.thought, reading.actions) == (thought, (Action(kind, text),))
 
 
 def test_the_first_action_counts_and_sql_keeps_its_lines() -> None:
     reply = "I count.\n\nAction: Operation\n```sql\nSELECT 1 -- one\nFROM t\n```\nAction: Answer\nFinal Answer: 3"
-    assert DIALECT.read(reply).action == Action("sql", "SELECT 1 -- one\nFROM t")
+    assert DIALECT.read_text(reply).actions == (Action("sql", "SELECT 1 -- one\nFROM t"),)
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def test_the_first_action_counts_and_sql_keeps_its_lines() -> None:
     ],
 )
 def test_answers_are_read_as_leniently_as_the_benchmark_does(reply: str) -> None:
-    reading = DIALECT.read(reply)
-    assert (reading.thought, reading.action) == ("done", Action("answer", "[1]"))
+    reading = DIALECT.read_text(reply)
+    assert (reading.thought, reading.actions) == ("done", (Action("answer", "[1]"),))
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,6 @@ def test_answers_are_read_as_leniently_as_the_benchmark_does(reply: str) -> None
     ],
 )
 def test_a_reply_that_says_nothing_runnable_is_malformed(reply: str, problem: str) -> None:
-    reading = DIALECT.read(reply)
-    assert reading.action is None
+    reading = DIALECT.read_text(reply)
+    assert reading.actions == ()
     assert problem in reading.problem

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -177,10 +176,8 @@ async def test_a_table_is_read_by_name(database: SqlDatabase) -> None:
 
 async def test_a_slow_statement_is_stopped_and_the_database_goes_on(engine: SqlEngine, database: SqlDatabase) -> None:
     await run(database, "DELETE FROM pets WHERE age = 3")
-    started = time.monotonic()
     result = await database.execute(SLOW[engine.dialect])
     assert result.error is not None and "ran longer than 1 s" in result.error
-    assert time.monotonic() - started < 8
     assert await count(database) == 2
 
 

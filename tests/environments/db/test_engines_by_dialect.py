@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from environments.admission import admit
 from environments.db.sqlite_engine import SqliteEngine
 from environments.db.store import store_dump
-from environments.db.world import DbHome
+from environments.db.world import DbWorld
 from schemas.errors import ConfigError, EnvironmentFault, InputError
 from schemas.task_spec import Check, Column, Provenance, Script, Setup, TableData, TaskSpec
 
@@ -39,33 +40,33 @@ def task(dialect: str, sql: str = "DELETE FROM pets WHERE name = 'Rex'") -> Task
 
 async def test_no_server_starts_for_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("environments.db.server.mariadb_engine.PROGRAM_PATH", str(tmp_path))
-    async with DbHome.on_engines(tmp_path, {}) as home:
-        assert all(probe.passed for probe in await home.admit(task("sqlite")))
-        assert await home.world_id_of(task("sqlite")) == home.world_id
-        assert home.world_id == DbHome(SqliteEngine(tmp_path)).world_id
+    async with DbWorld.on_engines(tmp_path, {}) as world:
+        assert all(probe.passed for probe in await admit(world, task("sqlite")))
+        assert await world.world_id_of(task("sqlite")) == world.world_id
+        assert world.world_id == DbWorld(SqliteEngine(tmp_path)).world_id
         with pytest.raises(ConfigError, match="apt install mariadb-server"):
-            await home.world_id_of(task("mysql"))
+            await world.world_id_of(task("mysql"))
         with pytest.raises(EnvironmentFault, match="no engine for the dialect 'oracle'"):
-            await home.engine.open(task("oracle").setup)
+            await world.engine.open(task("oracle").setup)
 
 
 @pytest.mark.engines
 async def test_a_task_in_mysql_s_dialect_is_admitted_on_mariadb_and_says_so(tmp_path: Path) -> None:
-    async with DbHome.on_engines(tmp_path, {}) as home:
-        probes = await home.admit(task("mysql"))
+    async with DbWorld.on_engines(tmp_path, {}) as world:
+        probes = await admit(world, task("mysql"))
         assert all(probe.passed for probe in probes), probes
-        assert await home.world_id_of(task("mysql")) != home.world_id == await home.world_id_of(task("sqlite"))
-        assert home.describe(task("mysql"))["image"].startswith("mariadb 1")
-        assert home.describe(task("mysql"))["sandbox"] == "jailed server, a login of its own"
-        assert home.describe(task("sqlite")) == home.describe()
-        refused = await home.admit(task("mysql", "UPDATE shelter.pets SET name = 'Rex' WHERE name = 'rex'"))
+        assert await world.world_id_of(task("mysql")) != world.world_id == await world.world_id_of(task("sqlite"))
+        assert world.describe(task("mysql"))["image"].startswith("mariadb 1")
+        assert world.describe(task("mysql"))["sandbox"] == "jailed server, a login of its own"
+        assert world.describe(task("sqlite")) == world.describe()
+        refused = await admit(world, task("mysql", "UPDATE shelter.pets SET name = 'Rex' WHERE name = 'rex'"))
         assert (refused[-1].name, refused[-1].passed) == ("nothing_fails", False)
 
 
 @pytest.mark.engines
 async def test_a_partition_is_a_part_of_its_table(tmp_path: Path) -> None:
-    async with DbHome.on_engines(tmp_path, {}) as home:
-        database = await home.engine.open(task("postgres").setup)
+    async with DbWorld.on_engines(tmp_path, {}) as world:
+        database = await world.engine.open(task("postgres").setup)
         for sql in (
             "CREATE TABLE years (year int, note text) PARTITION BY RANGE (year)",
             "CREATE TABLE nineties PARTITION OF years FOR VALUES FROM (1990) TO (2000)",
@@ -82,27 +83,27 @@ async def test_a_partition_is_a_part_of_its_table(tmp_path: Path) -> None:
 async def test_a_database_of_a_dump_is_opened_by_name_with_its_own_name(tmp_path: Path) -> None:
     (tmp_path / "dump.sql").write_text(DUMP)
     sha256 = store_dump(tmp_path / "dump.sql", tmp_path / "databases")
-    async with DbHome.on_engines(tmp_path / "databases", {}) as home:
+    async with DbWorld.on_engines(tmp_path / "databases", {}) as world:
         setup = Setup(dialect="mysql", database=sha256, database_name="shelter")
-        database, again = await home.engine.open(setup), await home.engine.open(setup)
+        database, again = await world.engine.open(setup), await world.engine.open(setup)
         assert (await database.execute("SELECT name FROM shelter.pets")).rows == (("Rex; USE it",), ("it's",))
         assert (await database.execute("DELETE FROM shelter.pets")).error is None
         assert (await again.execute("SELECT count(*), DATABASE() FROM pets")).rows == ((2, "shelter"),)
         assert "denied" in str((await again.execute("SELECT * FROM Shop.goods")).error)
         for opened in (database, again):
             await opened.close()
-        shop = await home.engine.open(setup.model_copy(update={"database_name": "shop"}))
+        shop = await world.engine.open(setup.model_copy(update={"database_name": "shop"}))
         assert shop.tables == ("goods",)
         with pytest.raises(EnvironmentFault, match="holds no database 'zoo'; it holds shelter, shop"):
-            await home.engine.open(setup.model_copy(update={"database_name": "zoo"}))
+            await world.engine.open(setup.model_copy(update={"database_name": "zoo"}))
 
 
 @pytest.mark.engines
 @pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data/intercode is absent")
 async def test_intercode_s_dump_loads_as_it_is(tmp_path: Path) -> None:
     sha256 = store_dump(DATA / "sql_databases.mysql.sql", tmp_path)
-    async with DbHome.on_engines(tmp_path, {}) as home:
-        database = await home.engine.open(Setup(dialect="mysql", database=sha256, database_name="world_1"))
+    async with DbWorld.on_engines(tmp_path, {}) as world:
+        database = await world.engine.open(Setup(dialect="mysql", database=sha256, database_name="world_1"))
         assert database.tables == ("city", "country", "countrylanguage")
         # Not every column that is shown is grouped by: MariaDB's ONLY_FULL_GROUP_BY would refuse it.
         sql = "SELECT c.Name, count(*) FROM country c JOIN city t ON t.CountryCode = c.Code GROUP BY c.Code LIMIT 1"
@@ -115,6 +116,6 @@ def test_a_dump_that_cannot_be_run_as_it_is_is_refused(tmp_path: Path) -> None:
         (tmp_path / "dump.sql").write_text(text)
         with pytest.raises(InputError, match=why):
             store_dump(tmp_path / "dump.sql", tmp_path / "databases")
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="cannot be read"):
         store_dump(tmp_path / "missing.sql", tmp_path / "databases")
     assert not (tmp_path / "databases").exists()

@@ -9,16 +9,18 @@ from functools import cache
 import pytest
 
 import prompts
-from environments.base import Action
+from environments.base import Action, Reading
 from environments.db.dialect import DbDialect
 from environments.db.families import questions, writes
 from environments.db.families.brief import read_brief
-from environments.db.families.drafts import word_problem
 from environments.db.families.invention import invent_change
+from environments.db.families.wording import word_problem
 from environments.db.judge import judge_rows
 from environments.db.rehearsal import DbRehearsal
 from environments.db.sample import list_databases, load_questions, open_database
-from schemas.completion import ChatMessage
+from rehearsals.base import Move
+from rehearsals.plan import SOLVER_FAULTS
+from schemas.message import Message
 
 REHEARSAL = DbRehearsal()
 DIALECT = DbDialect(prompts.load("solve_db"))
@@ -31,7 +33,7 @@ class Play:
     """One episode on a plain SQLite connection."""
 
     connection: sqlite3.Connection
-    messages: list[ChatMessage]
+    messages: list[Message]
     replies: list[str] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
     answer: str | None = None
@@ -43,12 +45,12 @@ def schema_of(connection: sqlite3.Connection) -> str:
     return "\n".join(f"{sql};" for (sql,) in listed)
 
 
-def conversation(problem: str, connection: sqlite3.Connection, name: str) -> list[ChatMessage]:
+def conversation(problem: str, connection: sqlite3.Connection, name: str) -> list[Message]:
     sections = prompts.load("solve_db").sections(
         problem=problem, database=name, schema=schema_of(connection), dialect="SQLite"
     )
     roles = ("user", "assistant", "user")
-    return [ChatMessage.model_validate({"role": r, "content": text}) for r, text in zip(roles, sections, strict=True)]
+    return [Message.model_validate({"role": r, "content": text}) for r, text in zip(roles, sections, strict=True)]
 
 
 def play(problem: str, name: str, fault: str | None) -> Play:
@@ -57,9 +59,9 @@ def play(problem: str, name: str, fault: str | None) -> Play:
     connection.isolation_level = None
     episode = Play(connection, conversation(problem, connection, name))
     for _ in range(MOST_TURNS):
-        reply = REHEARSAL.solve(episode.messages, fault)
+        reply = REHEARSAL.say(REHEARSAL.solve(episode.messages, fault))
         episode.replies.append(reply)
-        action = DIALECT.read(reply).action
+        action = next(iter(DIALECT.read_text(reply).actions), None)
         if episode.replies[-3:] == [reply] * 3 or action is None or action.kind == "answer":
             episode.outcome = "malformed" if action is None else "finished" if action.kind == "answer" else "repeated"
             episode.answer = action.text if action and action.kind == "answer" else None
@@ -76,7 +78,7 @@ def observe(episode: Play, reply: str, action: Action) -> None:
         seen = repr(episode.connection.execute(action.text).fetchall())
     except sqlite3.Error as error:
         seen = f"Error: {error}"
-    episode.messages += [ChatMessage(role="assistant", content=reply), ChatMessage(role="user", content=seen)]
+    episode.messages += [Message(role="assistant", content=reply), Message(role="user", content=seen)]
 
 
 def asked(question: dict[str, str]) -> str:
@@ -95,7 +97,7 @@ def test_every_question_of_the_sample_is_answered_from_a_query(question: dict[st
     assert episode.outcome == "finished"
     assert is_right(question, episode.answer), episode.answer
     assert 1 <= len(episode.statements) <= 2
-    assert all(DIALECT.read(reply).thought for reply in episode.replies)
+    assert all(DIALECT.read_text(reply).thought for reply in episode.replies)
 
 
 def test_queries_are_mostly_not_the_gold_text_and_often_preceded_by_a_look() -> None:
@@ -216,8 +218,39 @@ def test_repeating_and_malformed_replies_end_an_episode_on_a_change() -> None:
         assert play(problem, name, "malformed").outcome == "malformed"
 
 
+@pytest.mark.parametrize("fault", [None, *SOLVER_FAULTS])
+def test_with_tools_the_same_moves_are_made(fault: str | None) -> None:
+    problems = [(made_up(*change)[0], change[0]) for change in CHANGES] + [(asked(q), q["db_id"]) for q in QUESTIONS]
+    for problem, name in problems:
+        if fault is not None and fault not in REHEARSAL.solver_faults(problem):
+            continue
+        connection = open_database(name)
+        worded = conversation(problem, connection, name)
+        called = called_conversation(problem, connection, name)
+        for turn, seen in enumerate(("[('a', 2)]", "[(1,), (2,)]", "Error: no", "[]")):
+            assert REHEARSAL.problem(called) == REHEARSAL.problem(worded) == problem
+            move = REHEARSAL.solve(called, fault)
+            assert move == REHEARSAL.solve(worded, fault)
+            worded += [Message(role="assistant", content=REHEARSAL.say(move)), Message(role="user", content=seen)]
+            called.append(Message(role="assistant", content=move.thought or ""))
+            called.append(Message(role="tool", content=seen, tool_call_id=f"call_{turn}"))
+
+
+def called_conversation(problem: str, connection: sqlite3.Connection, name: str) -> list[Message]:
+    *_, said = conversation(problem, connection, name)
+    system, task = prompts.load("solve_db_tools").sections(problem=said.content, dialect="SQLite")
+    return [Message(role="system", content=system), Message(role="user", content=task)]
+
+
+def test_moves_are_said_in_the_words_of_the_dialect_and_have_tools() -> None:
+    for move in (Move("I look.", "sql", "SELECT 1"), Move(None, "answer", '["done"]')):
+        assert DIALECT.read_text(REHEARSAL.say(move)) == Reading(move.thought, (Action(move.kind, move.text),))
+        assert REHEARSAL.say(move) == DIALECT.write_text(move.thought, Action(move.kind, move.text))
+    assert [REHEARSAL.tool_of(kind) for kind in ("sql", "answer")] == [("execute_sql", "sql"), ("answer", "answer")]
+
+
 def test_a_refused_write_is_not_claimed() -> None:
-    problem = 'Add a row to `stations` with `station_id` 1, `name` "Twice" and `district` "East".'
+    problem = 'Add to `stations`: `station_id` 1, `name` "Twice", `district` "East".'
     episode = play(problem, "bike_share", None)
     assert episode.answer == '["failed"]'
 
@@ -233,7 +266,7 @@ def test_a_strange_question_gets_an_honest_attempt() -> None:
 
 def test_conversations_of_other_worlds_are_left_alone() -> None:
     other = prompts.load("solve_os").sections(problem="The database is `x`. Its tables: none")
-    messages = [ChatMessage(role="user", content=text) for text in other]
+    messages = [Message(role="user", content=text) for text in other]
     assert REHEARSAL.problem(messages) is None
     with pytest.raises(ValueError, match="no database problem"):
         REHEARSAL.solve(messages, None)
@@ -246,7 +279,7 @@ def test_a_cut_observation_is_answered_with_the_rows_that_are_whole() -> None:
     messages = conversation(asked(question), open_database("town_library"), "town_library")
     for seen in ("[]", "[('A, b',), ('C',), ('D[TRUNCATED]"):
         messages += [
-            ChatMessage(role="assistant", content=REHEARSAL.solve(messages, None)),
-            ChatMessage(role="user", content=seen),
+            Message(role="assistant", content=REHEARSAL.say(REHEARSAL.solve(messages, None))),
+            Message(role="user", content=seen),
         ]
-    assert DIALECT.read(REHEARSAL.solve(messages, None)).action == Action("answer", '["A, b", "C"]')
+    assert REHEARSAL.solve(messages, None).text == '["A, b", "C"]'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -239,9 +238,8 @@ async def test_a_worker_that_overruns_is_replaced_and_its_databases_are_made_aga
     await sibling.execute("DELETE FROM pets WHERE age = 3")
     # No clock is looked at inside one call of instr: only the host's own deadline ends this.
     slow = "SELECT instr(hex(zeroblob(4000000)), hex(zeroblob(2000000)) || '1')"
-    started, life = time.monotonic(), engine._workers[0].life
+    life = engine._workers[0].life
     results = await asyncio.gather(guilty.execute(slow), sibling.execute("SELECT count(*) FROM pets"))
-    assert time.monotonic() - started < 15
     assert engine._workers[0].life is not life
     assert "was ended" in str(results[0].error)
     assert results[1].rows == ((2,),)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from environments.db.admission import volatile_part
 from environments.db.statement import UnreadableSql, read_statement
+from environments.db.static_probes import volatile_part
 
 
 @pytest.mark.parametrize(

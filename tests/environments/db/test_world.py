@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from environments.base import Action, Step
+from environments.admission import admit
+from environments.base import Action, Step, answer_in, judge_episode
 from environments.db.trials import CHEATS
-from environments.db.world import DbHome
+from environments.db.world import DbWorld
 from schemas.episode import Verdict
 from schemas.errors import CheckError, EnvironmentFault
 from schemas.task_spec import Check, Column, Provenance, Script, Setup, TableData, TaskSpec
@@ -28,8 +30,8 @@ SETUP = Setup(
 
 
 @pytest.fixture(scope="module")
-async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DbHome]:
-    async with DbHome.on_sqlite(tmp_path_factory.mktemp("home") / "databases", workers=1) as opened:
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DbWorld]:
+    async with DbWorld.on_sqlite(tmp_path_factory.mktemp("home") / "databases", workers=1) as opened:
         yield opened
 
 
@@ -50,11 +52,12 @@ def task(*reference: str, check: Check | None = None, setup: Setup = SETUP) -> T
 
 CATS = task("SELECT name FROM pets WHERE kind = 'cat'", check=Check(kind="rows"))
 OLDEST = task("SELECT name FROM pets ORDER BY age DESC", check=Check(kind="rows", ordered=True))
+COUNT = "SELECT count(*) FROM pets WHERE age > 50"
 BIRTHDAY = task("UPDATE pets SET age = age + 1 WHERE name = 'Rex'")
 
 
-async def play(home: DbHome, spec: TaskSpec, sql: Sequence[str], answer: str | None = '["done"]') -> Verdict:
-    async with home.open(spec) as environment:
+async def play(world: DbWorld, spec: TaskSpec, sql: Sequence[str], answer: str | None = '["done"]') -> Verdict:
+    async with world.open(spec) as environment:
         await environment.reset()
         for statement in sql:
             await environment.step(Action("sql", statement))
@@ -63,18 +66,18 @@ async def play(home: DbHome, spec: TaskSpec, sql: Sequence[str], answer: str | N
         return await environment.verify()
 
 
-async def test_the_first_observation_words_the_task_with_its_schema(home: DbHome) -> None:
-    async with home.open(CATS) as environment:
+async def test_the_first_observation_words_the_task_with_its_schema(world: DbWorld) -> None:
+    async with world.open(CATS) as environment:
         seen = (await environment.reset()).observation
     assert seen.startswith("Do it.")
     assert "`shelter`" in seen and 'CREATE TABLE "pets"' in seen
-    context = home.dialect.context(CATS)
-    assert [message.role for message in context] == ["user", "assistant"]
-    assert home.dialect.observe(seen, 0) == seen
+    request = world.dialects["react"].render(CATS, (), seen)
+    assert [message.role for message in request] == ["user", "assistant", "user"]
+    assert request[-1].content == seen
 
 
-async def test_rows_errors_and_empty_results_are_observed(home: DbHome) -> None:
-    async with home.open(CATS) as environment:
+async def test_rows_errors_and_empty_results_are_observed(world: DbWorld) -> None:
+    async with world.open(CATS) as environment:
         await environment.reset()
         seen = [
             (await environment.step(Action("sql", sql))).observation
@@ -83,14 +86,14 @@ async def test_rows_errors_and_empty_results_are_observed(home: DbHome) -> None:
     assert seen == ["[('Rex', 3)]", "[]", "Error: no such table: cats"]
 
 
-async def test_a_read_may_use_a_temporary_table(home: DbHome) -> None:
+async def test_a_read_may_use_a_temporary_table(world: DbWorld) -> None:
     sql = ["CREATE TEMP TABLE cats AS SELECT * FROM pets WHERE kind = 'cat'", "SELECT name FROM cats"]
-    assert (await play(home, CATS, sql, '["Ada", "Kit"]')).name == "passed"
+    assert (await play(world, CATS, sql, '["Ada", "Kit"]')).name == "passed"
 
 
 @pytest.mark.parametrize("answer", ['["Ada", "Kit"]', "Kit, Ada", "[('Ada',), ('Kit',)]"])
-async def test_a_right_read_passes(home: DbHome, answer: str) -> None:
-    verdict = await play(home, CATS, ["SELECT name FROM pets WHERE kind = 'cat'"], answer)
+async def test_a_right_read_passes(world: DbWorld, answer: str) -> None:
+    verdict = await play(world, CATS, ["SELECT name FROM pets WHERE kind = 'cat'"], answer)
     assert (verdict.name, verdict.reward) == ("passed", 1.0)
 
 
@@ -105,17 +108,27 @@ async def test_a_right_read_passes(home: DbHome, answer: str) -> None:
         (CATS, ["SELECT name FROM pragma_table_info('pets')"], '["Ada", "Kit"]', "answered_without_acting"),
         (CATS, ["CREATE TEMP TABLE t AS SELECT 'Ada'", "SELECT * FROM t"], '["Ada", "Kit"]', "answered_without_acting"),
         (CATS, ["SELECT sql FROM sqlite_schema"], '["Ada", "Kit"]', "answered_without_acting"),
+        (CATS, ["SELECT name FROM pets WHERE 1 = 0"], '["Ada", "Kit"]', "answered_without_acting"),
         (OLDEST, ["SELECT * FROM pets"], '["Rex", "Kit", "Ada"]', "wrong_order"),
         (CATS, ["SELECT * FROM pets", "DELETE FROM pets WHERE kind = 'dog'"], '["Ada", "Kit"]', "unasked_write"),
         (CATS, ["SELECT * FROM pets", "CREATE TABLE cats AS SELECT * FROM pets"], '["Ada", "Kit"]', "unasked_write"),
     ],
 )
 async def test_a_wrong_read_fails_and_says_why(
-    home: DbHome, spec: TaskSpec, sql: list[str], answer: str | None, reason: str
+    world: DbWorld, spec: TaskSpec, sql: list[str], answer: str | None, reason: str
 ) -> None:
-    verdict = await play(home, spec, sql, answer)
+    verdict = await play(world, spec, sql, answer)
     assert (verdict.name, verdict.reward) == ("failed", 0.0)
     assert verdict.detail.startswith(f"{reason}:")
+
+
+@pytest.mark.parametrize(("reference", "answer"), [("SELECT name FROM pets WHERE age > 50", "[]"), (COUNT, "0")])
+async def test_to_have_asked_is_enough_where_nothing_is_the_answer(world: DbWorld, reference: str, answer: str) -> None:
+    spec = task(reference, check=Check(kind="rows"))
+    assert (await play(world, spec, ["SELECT name FROM pets WHERE age > 40 + 10"], answer)).name == "passed"
+    assert (await play(world, spec, [], answer)).detail.startswith("answered_without_acting:")
+    label = task(check=Check(kind="label", expected=("0",)))
+    assert (await play(world, label, ["SELECT name FROM pets WHERE age > 50"], "0")).name == "passed"
 
 
 @pytest.mark.parametrize(
@@ -127,8 +140,8 @@ async def test_a_wrong_read_fails_and_says_why(
         ["CREATE TABLE t (a)", "DROP TABLE t", "UPDATE pets SET age = 4 WHERE age = 3"],
     ],
 )
-async def test_a_right_write_passes_however_it_was_made(home: DbHome, sql: list[str]) -> None:
-    assert (await play(home, BIRTHDAY, sql)).name == "passed"
+async def test_a_right_write_passes_however_it_was_made(world: DbWorld, sql: list[str]) -> None:
+    assert (await play(world, BIRTHDAY, sql)).name == "passed"
 
 
 @pytest.mark.parametrize(
@@ -151,51 +164,74 @@ async def test_a_right_write_passes_however_it_was_made(home: DbHome, sql: list[
         (["DROP TABLE pets"], "table pets is missing"),
     ],
 )
-async def test_a_wrong_write_fails_by_state_whatever_is_claimed(home: DbHome, sql: list[str], detail: str) -> None:
-    verdict = await play(home, BIRTHDAY, sql)
+async def test_a_wrong_write_fails_by_state_whatever_is_claimed(world: DbWorld, sql: list[str], detail: str) -> None:
+    verdict = await play(world, BIRTHDAY, sql)
     assert verdict.name == "failed"
     assert verdict.detail.startswith("wrong_state:") and detail in verdict.detail
 
 
-async def test_the_parts_of_a_state_say_whether_data_or_schema_is_wrong(home: DbHome) -> None:
-    verdict = await play(home, BIRTHDAY, ["UPDATE pets SET age = 4 WHERE name = 'Rex'", "CREATE INDEX i ON pets (age)"])
+async def test_the_parts_of_a_state_say_whether_data_or_schema_is_wrong(world: DbWorld) -> None:
+    verdict = await play(
+        world, BIRTHDAY, ["UPDATE pets SET age = 4 WHERE name = 'Rex'", "CREATE INDEX i ON pets (age)"]
+    )
     assert {part.name: part.value for part in verdict.parts} == {"data": 1.0, "schema": 0.0}
 
 
-async def test_a_check_that_cannot_run_is_not_a_failed_episode(home: DbHome) -> None:
+async def test_a_check_that_cannot_run_is_not_a_failed_episode(world: DbWorld) -> None:
     for spec, why in (
         (task("SELECT * FROM cats", check=Check(kind="rows")), "no such table"),
         (task(check=Check(kind="rows")), "no reference"),
         (task("SELECT 1", check=Check(kind="chain")), "no check 'chain'"),
     ):
         with pytest.raises(CheckError, match=why):
-            await play(home, spec, ["SELECT * FROM pets"])
+            await play(world, spec, ["SELECT * FROM pets"])
 
 
-async def test_the_reference_is_replayed_as_turns_that_end_in_its_own_answer(home: DbHome) -> None:
-    async with home.open(CATS) as environment:
+@pytest.mark.parametrize("check", [Check(kind="label", expected=("2",) * 50_000), Check(kind="rows")])
+async def test_a_long_answer_is_compared_while_others_go_on(world: DbWorld, check: Check) -> None:
+    turns = 0
+
+    async def go_on() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    spec = task("SELECT 2 FROM pets", check=check)
+    async with world.open(spec) as environment:
         await environment.reset()
-        turns, answer = await home.replay(environment, CATS)
+        await environment.step(Action("sql", "SELECT * FROM pets"))
+        await environment.step(Action("answer", ",".join("1" * 50_000)))
+        other = asyncio.create_task(go_on())
+        assert (await judge_episode(environment)).name == "failed"
+        other.cancel()
+    assert turns > 1
+
+
+async def test_the_reference_is_replayed_as_turns_that_end_in_its_own_answer(world: DbWorld) -> None:
+    async with world.open(CATS) as environment:
+        await environment.reset()
+        turns = await environment.follow()
         verdict = await environment.verify()
     assert [action.kind for action, _ in turns] == ["sql", "answer"]
     assert turns[0][1] == Step("[('Ada',), ('Kit',)]")
-    assert turns[-1][1].terminated and answer == '["Ada", "Kit"]'
+    assert turns[-1][1].terminated and answer_in(turns) == '["Ada", "Kit"]'
     assert verdict.name == "passed"
 
 
-async def test_a_label_is_never_replayed(home: DbHome) -> None:
+async def test_a_label_is_never_replayed(world: DbWorld) -> None:
     spec = task(check=Check(kind="label", expected=("Ada",)))
-    async with home.open(spec) as environment:
+    async with world.open(spec) as environment:
         await environment.reset()
         with pytest.raises(EnvironmentFault, match="no reference"):
-            await home.replay(environment, spec)
-    (probe,) = await home.admit(spec)
+            await environment.follow()
+    (probe,) = await admit(world, spec)
     assert (probe.name, probe.passed) == ("has_reference", False)
 
 
 @pytest.mark.parametrize("spec", [CATS, OLDEST, BIRTHDAY], ids=["read", "ordered", "write"])
-async def test_an_honest_task_is_admitted(home: DbHome, spec: TaskSpec) -> None:
-    probes = await home.admit(spec)
+async def test_an_honest_task_is_admitted(world: DbWorld, spec: TaskSpec) -> None:
+    probes = await admit(world, spec)
     assert all(probe.passed for probe in probes), probes
     names = [probe.name for probe in probes]
     assert {"reference_passes_1", "reference_passes_2", "nothing_fails"} <= set(names)
@@ -213,9 +249,9 @@ async def test_an_honest_task_is_admitted(home: DbHome, spec: TaskSpec) -> None:
         ("SELECT kind, count(*) FROM pets GROUP BY kind", False),
     ],
 )
-async def test_a_question_with_a_common_answer_is_tagged(home: DbHome, sql: str, is_guessable: bool) -> None:
+async def test_a_question_with_a_common_answer_is_tagged(world: DbWorld, sql: str, is_guessable: bool) -> None:
     spec = task(sql, check=Check(kind="rows"))
-    tried = spec.model_copy(update={"probes": await home.admit(spec)})
+    tried = spec.model_copy(update={"probes": await admit(world, spec)})
     assert all(probe.passed for probe in tried.probes)
     assert tried.is_guessable is is_guessable
 
@@ -234,20 +270,20 @@ async def test_a_question_with_a_common_answer_is_tagged(home: DbHome, sql: str,
         (task("SELECT 1", check=Check(kind="rows")), "reference_passes_1"),
     ],
 )
-async def test_a_dishonest_task_is_turned_away_by_name(home: DbHome, spec: TaskSpec, failing: str) -> None:
-    probes = await home.admit(spec)
+async def test_a_dishonest_task_is_turned_away_by_name(world: DbWorld, spec: TaskSpec, failing: str) -> None:
+    probes = await admit(world, spec)
     assert probes[-1].name == failing and not probes[-1].passed, probes
 
 
-async def test_a_default_of_the_schema_that_reads_the_clock_is_not_stable(home: DbHome, tmp_path: Path) -> None:
+async def test_a_default_of_the_schema_that_reads_the_clock_is_not_stable(world: DbWorld, tmp_path: Path) -> None:
     stamped = Column(name="at", type="TEXT DEFAULT CURRENT_TIMESTAMP")
     table = TableData(name="log", columns=(Column(name="what"), stamped), rows=(("a", "2020-01-01"),))
-    probes = await home.admit(task("INSERT INTO log (what) VALUES ('b')", setup=Setup(tables=(table,))))
+    probes = await admit(world, task("INSERT INTO log (what) VALUES ('b')", setup=Setup(tables=(table,))))
     assert (probes[-1].name, probes[-1].passed) == ("reference_is_stable", False)
 
 
-async def test_the_world_id_counts_limits_and_engine(home: DbHome, tmp_path: Path) -> None:
-    other = DbHome.on_sqlite(tmp_path, statement_timeout=9)
-    assert other.world_id != home.world_id
-    assert "sqlite" in home.describe()["image"]
-    assert json.dumps(dict(home.describe()))
+async def test_the_world_id_counts_limits_and_engine(world: DbWorld, tmp_path: Path) -> None:
+    other = DbWorld.on_sqlite(tmp_path, statement_timeout=9)
+    assert other.world_id != world.world_id
+    assert "sqlite" in world.describe()["image"]
+    assert json.dumps(dict(world.describe()))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from environments.os.world import OsHome
+from environments.os.world import OsWorld
 from sandboxes.bubblewrap import Bubblewrap
 from sandboxes.images import host_image
 from schemas.settings import default_cache
@@ -20,8 +20,8 @@ def sandbox() -> Bubblewrap:
 
 
 @pytest.fixture
-def home(sandbox: Bubblewrap) -> OsHome:
-    return OsHome(sandbox, sandbox.image.digest, command_timeout=5.0)
+def world(sandbox: Bubblewrap) -> OsWorld:
+    return OsWorld(sandbox, sandbox.image.digest, command_timeout=5.0)
 
 
 @pytest.fixture(scope="session")

@@ -6,40 +6,51 @@ from collections.abc import Callable
 
 import pytest
 
+import prompts
+from environments.admission import admit
+from environments.base import Ask
+from environments.os.answers import takes_answer
+from environments.os.author import PROMPT, OsDraft, load_seeds, make_spec
 from environments.os.cheats import is_plain_comparison
-from environments.os.generation import load_seeds, make_spec
-from environments.os.world import OsHome
-from schemas.task_spec import Check, Probe, Provenance, Script, TaskSpec
+from environments.os.world import OsWorld
+from environments.self_instruct import Example
+from schemas.task_spec import Check, Probe, Script, TaskSpec
 
 MakeTask = Callable[..., TaskSpec]
-ALL = [
+PROVEN = [
+    "has_reference",
     "needs_no_network",
     "reference_passes_1",
-    "reference_passes_2",
     "reference_repeats",
+    "reference_passes_2",
     "nothing_fails",
-    "any_answer_fails",
-    "common_answers_fail",
-    "injected_answer_fails",
-    "unearned_answer_fails",
 ]
-CHEATED = ["startup_exit_fails", "forged_tools_fail", "killed_check_fails", "written_files_fail", "wiped_files_fail"]
+GUESSED = ["any_answer_fails", "common_answers_fail", "injected_answer_fails"]
+CHEATED = [
+    *("planted_settings_fail", "startup_exit_fails", "forged_tools_fail"),
+    *("killed_check_fails", "written_files_fail", "wiped_files_fail"),
+]
 """Tried where the check does more than compare two texts."""
+NEARLY = ("near_answers_fail", "near_misses_fail", "altered_sources_fail")
+"""The first where a question is asked, the last where the work leaves a file of its own."""
 
 
-async def failing(home: OsHome, spec: TaskSpec) -> Probe | None:
-    probes = await home.admit(spec)
+async def failing(world: OsWorld, spec: TaskSpec) -> Probe | None:
+    probes = await admit(world, spec)
     assert all(probe.passed for probe in probes[:-1])
     return None if probes[-1].passed else probes[-1]
 
 
 @pytest.mark.parametrize("seed", load_seeds(), ids=lambda seed: seed.name)
-async def test_every_seed_of_ours_is_admitted(home: OsHome, seed: object) -> None:
-    spec = make_spec(seed.task, topic="files", parents=(), provenance=Provenance(source=seed.name))  # type: ignore[attr-defined]
-    probes = await home.admit(spec)
+async def test_every_seed_of_ours_is_admitted(world: OsWorld, seed: Example[OsDraft]) -> None:
+    spec = make_spec(seed.task, Ask((), prompts.load(PROMPT), seed.name, facts="files"))
+    probes = await admit(world, spec)
     assert [probe for probe in probes if not probe.passed] == []
-    names = [probe.name for probe in probes if probe.name != "guessable"]
-    assert names == [*ALL, *(["reads_no_file"] if is_plain_comparison(spec) else CHEATED)]
+    plain = is_plain_comparison(spec)
+    assert ("near_misses_fail" in {probe.name for probe in probes}) is not plain
+    names = [probe.name for probe in probes if probe.name != "guessable" and probe.name not in NEARLY]
+    unearned = ["unearned_answer_fails"] if takes_answer(spec) else []
+    assert names == [*PROVEN, *unearned, *GUESSED, *(["reads_no_file"] if plain else CHEATED)]
 
 
 @pytest.mark.parametrize(
@@ -71,11 +82,11 @@ async def test_every_seed_of_ours_is_admitted(home: OsHome, seed: object) -> Non
     ],
 )
 async def test_a_dishonest_task_is_turned_away(
-    home: OsHome, make_task: MakeTask, fields: dict[str, str], name: str, said: str
+    world: OsWorld, make_task: MakeTask, fields: dict[str, str], name: str, said: str
 ) -> None:
     if fields.get("reference") == "sleep 30":
-        home = OsHome(home._sandbox, "image", command_timeout=0.5)
-    probe = await failing(home, make_task(**fields))
+        world = OsWorld(world._sandbox, "image", command_timeout=0.5)
+    probe = await failing(world, make_task(**fields))
     assert probe is not None
     assert probe.name == name
     assert said in probe.detail
@@ -93,8 +104,8 @@ async def test_a_dishonest_task_is_turned_away(
         {"init": "echo 5 > /root/n; cat > /root/notes <<'EOF'\ncurl is a tool\nping pong\nEOF"},
     ],
 )
-async def test_an_honest_task_is_not_suspected(home: OsHome, make_task: MakeTask, fields: dict[str, str]) -> None:
-    assert await failing(home, make_task(**fields)) is None
+async def test_an_honest_task_is_not_suspected(world: OsWorld, make_task: MakeTask, fields: dict[str, str]) -> None:
+    assert await failing(world, make_task(**fields)) is None
 
 
 @pytest.mark.parametrize(
@@ -116,9 +127,14 @@ async def test_an_honest_task_is_not_suspected(home: OsHome, make_task: MakeTask
         ({"init": "echo 17 > /root/n", "evaluation": '[[ " $1 " == *" $2 "* ]]'}, "injected_answer_fails", "0 1 2 3"),
         ({"evaluation": 'source ~/.bashrc; [ "$1" = "$2" ]'}, "startup_exit_fails", "exit 0"),
         (
+            {"evaluation": 'cd /root; make -s -f GNUmakefile check || [ "$1" = "$2" ]'},
+            "planted_settings_fail",
+            "planted",
+        ),
+        (
             {"reference": "echo total: 5 > /root/out", "evaluation": "grep -q total /root/out"},
-            "written_files_fail",
-            "written into every file",
+            "near_misses_fail",
+            "spoiled",
         ),
         (
             {
@@ -126,27 +142,57 @@ async def test_an_honest_task_is_not_suspected(home: OsHome, make_task: MakeTask
                 "reference": "echo ok > /root/log",
                 "evaluation": "! grep ERROR /root/log",
             },
-            "wiped_files_fail",
+            "near_misses_fail",
             "emptied",
         ),
     ],
 )
 async def test_a_task_that_can_be_cheated_is_turned_away_by_the_cheat(
-    home: OsHome, make_task: MakeTask, fields: dict[str, str], name: str, said: str
+    world: OsWorld, make_task: MakeTask, fields: dict[str, str], name: str, said: str
 ) -> None:
-    probe = await failing(home, make_task(**fields))
+    probe = await failing(world, make_task(**fields))
     assert probe is not None
     assert probe.name == name
     assert said in probe.detail
 
 
+COUNTER = (
+    "mkdir -p /root/tool; echo 'import words, sys; print(words.count(sys.argv[1]))' > /root/tool/main.py\n"
+    "echo 'def count(path): return len(open(path).read().split())' > /root/tool/words.py"
+)
+
+
+def program_task(make_task: MakeTask, evaluation: str, *inputs: str, reference: str = COUNTER) -> TaskSpec:
+    tried = tuple(Script(code=f"python3 /root/tool/main.py {path}") for path in inputs)
+    scripts = (Script(code=evaluation),)
+    check = Check(kind="script", scripts=scripts, under_test=tried, outputs=("/root/tool",))
+    init = "mkdir -p /srv/texts; echo a b c d e > /srv/texts/a.txt; echo a b c > /srv/texts/b.txt"
+    return make_task(init=init, reference=reference, check=check)
+
+
+async def test_a_program_is_tried_on_inputs_that_tell_it_from_a_constant(world: OsWorld, make_task: MakeTask) -> None:
+    a, b = "/srv/texts/a.txt", "/srv/texts/b.txt"
+    hello = "mkdir -p /root/tool; echo 'print(\"hello\")' > /root/tool/main.py"
+    assert await failing(world, program_task(make_task, '[ "$3" = 5 ] && [ "$4" = 3 ]', a, b)) is None
+    assert await failing(world, program_task(make_task, '[ "$3" = hello ]', "", reference=hello)) is None
+    for evaluation, inputs, said in (
+        ('[ "$3" = 5 ]', [a], "second input"),
+        ('[ "$3" = "$(wc -w < /srv/texts/a.txt)" ]', [a], "second input"),
+        ('[ "$3" = 5 ]', [a, b], "'5' for every input"),
+        ('[ "${#3}${#4}" = 11 ]', [a, b], "other words"),
+        ('case "$3$4" in *5*3*) exit 0;; esac; exit 1', [a, b], "more than they should"),
+    ):
+        probe = await failing(world, program_task(make_task, evaluation, *inputs))
+        assert probe is not None and (probe.name, said in probe.detail) == ("near_misses_fail", True), probe
+
+
 async def test_tools_of_the_agents_own_are_seen_to_cheat_where_the_check_trusts_them(
-    home: OsHome, make_task: MakeTask
+    world: OsWorld, make_task: MakeTask
 ) -> None:
     code = '[ "$(printf %s "$1" | cksum)" = "$(printf %s "$2" | cksum)" ]'
     for trusted in (True, False):
         check = Check(kind="script", scripts=(Script(code=code),), trusted_tools=trusted)
-        probe = await failing(home, make_task(check=check))
+        probe = await failing(world, make_task(check=check))
         assert (probe and probe.name) == (None if trusted else "forged_tools_fail")
 
 
@@ -159,9 +205,9 @@ async def test_tools_of_the_agents_own_are_seen_to_cheat_where_the_check_trusts_
     ],
 )
 async def test_no_module_of_the_agents_own_is_loaded_by_a_check_that_calls_python(
-    home: OsHome, make_task: MakeTask, evaluation: str
+    world: OsWorld, make_task: MakeTask, evaluation: str
 ) -> None:
-    assert await failing(home, make_task(evaluation=evaluation)) is None
+    assert await failing(world, make_task(evaluation=evaluation)) is None
 
 
 @pytest.mark.parametrize(
@@ -171,29 +217,29 @@ async def test_no_module_of_the_agents_own_is_loaded_by_a_check_that_calls_pytho
         {"reference": "echo done > /root/out", "evaluation": '[ "$(cat /root/out)" = "done" ]'},
     ],
 )
-async def test_a_cheat_that_does_the_work_is_none(home: OsHome, make_task: MakeTask, fields: dict[str, str]) -> None:
-    assert await failing(home, make_task(**fields)) is None
+async def test_a_cheat_that_does_the_work_is_none(world: OsWorld, make_task: MakeTask, fields: dict[str, str]) -> None:
+    assert await failing(world, make_task(**fields)) is None
 
 
 @pytest.mark.parametrize(
     "reference", ["date +%F", "date +%A", "printf '%(%H)T\\n'", "python3 -c 'print(hash(\"a\"))'", "(echo $BASHPID)"]
 )
 async def test_another_seed_and_another_clock_show_what_depends_on_them(
-    home: OsHome, make_task: MakeTask, reference: str
+    world: OsWorld, make_task: MakeTask, reference: str
 ) -> None:
-    probe = await failing(home, make_task(reference=reference))
+    probe = await failing(world, make_task(reference=reference))
     assert probe is not None
     assert probe.name == "reference_repeats"
 
 
-async def test_what_can_be_guessed_is_noted_and_let_in(home: OsHome, make_task: MakeTask) -> None:
+async def test_what_can_be_guessed_is_noted_and_let_in(world: OsWorld, make_task: MakeTask) -> None:
     spec = make_task(init="echo 4 > /root/n")
-    probes = await home.admit(spec)
+    probes = await admit(world, spec)
     assert probes[-1].name == "guessable"
     assert probes[-1].passed
     assert spec.model_copy(update={"probes": probes}).is_guessable and not spec.is_guessable
 
 
-async def test_admission_says_the_same_every_time(home: OsHome, make_task: MakeTask) -> None:
+async def test_admission_says_the_same_every_time(world: OsWorld, make_task: MakeTask) -> None:
     spec = make_task(reference="echo $RANDOM$RANDOM")
-    assert await home.admit(spec) == await home.admit(spec)
+    assert await admit(world, spec) == await admit(world, spec)

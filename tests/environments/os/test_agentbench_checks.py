@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from environments.base import Action
-from environments.os.world import OsHome
+from environments.os.world import OsWorld
 from schemas.episode import Verdict
 from schemas.task_spec import Check, Script, TaskSpec
 
@@ -19,8 +19,8 @@ def chain(*scripts: Script | None) -> Check:
     return Check(kind="chain", reference_on="final", scripts=scripts)
 
 
-async def judge(home: OsHome, spec: TaskSpec, command: str, answer: str | None) -> Verdict:
-    async with home.open(spec) as episode:
+async def judge(world: OsWorld, spec: TaskSpec, command: str, answer: str | None) -> Verdict:
+    async with world.open(spec) as episode:
         await episode.reset()
         await episode.step(Action("bash", command))
         await episode.step(Action("finish") if answer is None else Action("answer", answer))
@@ -39,34 +39,34 @@ async def judge(home: OsHome, spec: TaskSpec, command: str, answer: str | None) 
     ],
 )
 async def test_the_reference_runs_on_the_agents_final_state(
-    home: OsHome, make_task: MakeTask, command: str, answer: str | None, name: str
+    world: OsWorld, make_task: MakeTask, command: str, answer: str | None, name: str
 ) -> None:
     spec = make_task(check=chain(None, INTEGER), origin="benchmark")
-    assert (await judge(home, spec, command, answer)).name == name
+    assert (await judge(world, spec, command, answer)).name == name
 
 
-async def test_each_output_becomes_an_argument_of_what_follows(home: OsHome, make_task: MakeTask) -> None:
+async def test_each_output_becomes_an_argument_of_what_follows(world: OsWorld, make_task: MakeTask) -> None:
     steps = (Script(code='echo "<$1>"'), None, Script(code='[ "$1|$2|$3" = "7|<7>\n|1174\n" ]'))
-    verdict = await judge(home, make_task(check=chain(*steps), origin="benchmark"), "true", "7")
+    verdict = await judge(world, make_task(check=chain(*steps), origin="benchmark"), "true", "7")
     assert verdict.name == "passed"
     assert verdict.detail == "3 steps of the check ended with exit code 0"
 
 
-async def test_finish_is_the_word_none(home: OsHome, make_task: MakeTask) -> None:
+async def test_finish_is_the_word_none(world: OsWorld, make_task: MakeTask) -> None:
     spec = make_task(check=chain(Script(code='[ "$1" = None ]')), origin="benchmark")
-    assert (await judge(home, spec, "true", None)).name == "passed"
+    assert (await judge(world, spec, "true", None)).name == "passed"
 
 
-async def test_a_reference_with_another_exit_code_fails_at_once(home: OsHome, make_task: MakeTask) -> None:
+async def test_a_reference_with_another_exit_code_fails_at_once(world: OsWorld, make_task: MakeTask) -> None:
     spec = make_task(check=chain(None, Script(code="exit 0")), reference="echo 1; exit 1", origin="benchmark")
-    verdict = await judge(home, spec, "true", "1")
+    verdict = await judge(world, spec, "true", "1")
     assert verdict.name == "failed"
     assert verdict.detail == "step 1 of the check (the reference) ended with exit code 1; it said '1'"
 
 
-async def test_errors_of_the_reference_are_part_of_its_output(home: OsHome, make_task: MakeTask) -> None:
+async def test_errors_of_the_reference_are_part_of_its_output(world: OsWorld, make_task: MakeTask) -> None:
     spec = make_task(check=chain(None, INTEGER), reference="echo 5; echo oops >&2", origin="benchmark")
-    verdict = await judge(home, spec, "true", "5")
+    verdict = await judge(world, spec, "true", "5")
     assert verdict.name == "failed"
     assert "invalid literal" in verdict.detail
 
@@ -83,7 +83,7 @@ async def test_errors_of_the_reference_are_part_of_its_output(home: OsHome, make
     ],
 )
 async def test_match_is_exact_or_a_pattern_found_anywhere(
-    home: OsHome, make_task: MakeTask, check: Check, answer: str | None, name: str
+    world: OsWorld, make_task: MakeTask, check: Check, answer: str | None, name: str
 ) -> None:
     spec = make_task(check=check, reference="", origin="benchmark")
-    assert (await judge(home, spec, "true", answer)).name == name
+    assert (await judge(world, spec, "true", answer)).name == name

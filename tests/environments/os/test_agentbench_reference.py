@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from environments.os.world import OsHome
-from formats.agentbench_os import read_tasks
+from environments.os.importers.agentbench import read_tasks
+from environments.os.world import OsWorld
 from sandboxes.bubblewrap import Bubblewrap
 from schemas.task_spec import TaskSpec
 
@@ -35,10 +35,10 @@ def tasks_of(file: str) -> list[TaskSpec]:
     return [row for row in read_tasks(SHARED / file) if isinstance(row, TaskSpec)]
 
 
-async def judge_reference(home: OsHome, spec: TaskSpec, gate: asyncio.Semaphore) -> tuple[str, str, str]:
-    async with gate, home.open(spec) as episode:
+async def judge_reference(world: OsWorld, spec: TaskSpec, gate: asyncio.Semaphore) -> tuple[str, str, str]:
+    async with gate, world.open(spec) as episode:
         await episode.reset()
-        await home.replay(episode, spec)
+        await episode.follow()
         verdict = await episode.verify()
         return name_of(spec), verdict.name, verdict.detail
 
@@ -49,23 +49,26 @@ def test_no_reference_fails_through_our_fault() -> None:
     assert set(rows.values()) <= CLASSES
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data/agentbench is absent")
 @pytest.mark.parametrize(
-    ("file", "without", "passing"), [("os_tasks.jsonl", 8, 64), ("os_train_first500.jsonl", 0, 499)]
+    ("file", "without", "passing"),
+    [
+        pytest.param("os_tasks.jsonl", 8, 64, marks=pytest.mark.slow),
+        pytest.param("os_train_first500.jsonl", 0, 499, marks=pytest.mark.nightly),
+    ],
 )
 async def test_every_reference_does_what_the_page_says(
     sandbox: Bubblewrap, file: str, without: int, passing: int, tell: Callable[[str], None]
 ) -> None:
-    home, gate = OsHome(sandbox, sandbox.image.digest), asyncio.Semaphore(3)
+    world, gate = OsWorld(sandbox, sandbox.image.digest), asyncio.Semaphore(3)
     specs = tasks_of(file)
     with_reference = [spec for spec in specs if spec.reference]
-    results = await asyncio.gather(*(judge_reference(home, spec, gate) for spec in with_reference))
+    results = await asyncio.gather(*(judge_reference(world, spec, gate) for spec in with_reference))
     failures = {name: detail for name, verdict, detail in results if verdict != "passed"}
     expected = {name for name in classified() if name in {name_of(spec) for spec in specs}}
     for spec in [spec for spec in with_reference if name_of(spec) in set(failures) - expected]:
         # commands have five seconds: one that a cold or busy machine starved has its chance alone
-        name, verdict, detail = await judge_reference(home, spec, gate)
+        name, verdict, detail = await judge_reference(world, spec, gate)
         tell(f"{name} failed beside others ({failures.pop(name)}) and {verdict} alone")
         failures |= {name: detail} if verdict != "passed" else {}
     assert set(failures) == expected, failures

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from environments.os.world import OsHome
+from environments.base import answer_in
+from environments.os.world import OsWorld
 from environments.registry import open_worlds, probe_worlds
 from schemas.errors import ConfigError
 from schemas.run_config import CollectConfig, RunConfig, SandboxConfig
@@ -27,22 +28,23 @@ async def test_a_task_is_played_and_judged_in_a_container(
 ) -> None:
     config, spec = _config(backend), make_task()
     try:
-        await probe_worlds(config, default_cache())
+        await probe_worlds(config, tmp_path, default_cache())
     except ConfigError as refused:
         pytest.skip(str(refused))
     async with open_worlds(config, tmp_path, default_cache()) as worlds:
-        home = worlds["os"]
-        assert isinstance(home, OsHome)
-        assert home.describe()["sandbox"].startswith(f"{backend}/")
-        async with home.open(spec) as episode:
+        world = worlds["os"]
+        assert isinstance(world, OsWorld)
+        assert world.describe()["sandbox"].startswith(f"{backend}/")
+        async with world.open(spec) as episode:
             await episode.reset()
-            _, answer = await home.replay(episode, spec)
+            answer = answer_in(await episode.follow())
             assert (answer, (await episode.verify()).name) == ("1174", "passed")
 
 
 async def test_a_configured_engine_that_is_absent_stops_before_anything_is_spent(
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConfigError, match=r"no sandbox on this machine \(docker\): no program docker .* apt install"):
-        await probe_worlds(_config("docker"), default_cache())
+        await probe_worlds(_config("docker"), tmp_path, default_cache())

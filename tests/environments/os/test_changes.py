@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from environments.admission import admit
 from environments.base import Action
 from environments.os.changes import is_same_output
-from environments.os.world import OsHome
+from environments.os.world import OsWorld
 from schemas.episode import Verdict
 from schemas.errors import CheckError
 from schemas.task_spec import Check, TaskSpec
@@ -29,8 +30,8 @@ def make(make_task: MakeTask) -> MakeTask:
     return changes
 
 
-async def judged(home: OsHome, spec: TaskSpec, *commands: str, answer: str | None = None) -> Verdict:
-    async with home.open(spec) as environment:
+async def judged(world: OsWorld, spec: TaskSpec, *commands: str, answer: str | None = None) -> Verdict:
+    async with world.open(spec) as environment:
         await environment.reset()
         for command in commands:
             await environment.step(Action("bash", command))
@@ -54,18 +55,20 @@ DEEDS = {
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-async def test_the_files_must_be_changed_as_the_reference_changes_them(deed: str, make: MakeTask, home: OsHome) -> None:
+async def test_the_files_must_be_changed_as_the_reference_changes_them(
+    deed: str, make: MakeTask, world: OsWorld
+) -> None:
     command, problem = DEEDS[deed]
-    verdict = await judged(home, make(CLEAN), command)
+    verdict = await judged(world, make(CLEAN), command)
     assert (verdict.name, verdict.reward) == (("failed", 0.0) if problem else ("passed", 1.0))
     assert problem in verdict.detail
     assert {part.name: part.value for part in verdict.parts} == {"changes": float(not problem), "output": 1.0}
 
 
-async def test_a_scratch_folder_counts_where_the_reference_uses_it(make: MakeTask, home: OsHome) -> None:
+async def test_a_scratch_folder_counts_where_the_reference_uses_it(make: MakeTask, world: OsWorld) -> None:
     spec = make("cp /w/two.log /tmp/copy")
-    assert (await judged(home, spec, "cat /w/two.log > /tmp/copy; touch /tmp/other")).name == "passed"
-    assert "/tmp/copy added (missing)" in (await judged(home, spec, "cp /w/two.log /tmp/other")).detail
+    assert (await judged(world, spec, "cat /w/two.log > /tmp/copy; touch /tmp/other")).name == "passed"
+    assert "/tmp/copy added (missing)" in (await judged(world, spec, "cp /w/two.log /tmp/other")).detail
 
 
 ANSWERS = {
@@ -80,26 +83,28 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("way", ANSWERS)
-async def test_what_the_reference_prints_must_be_answered_or_shown_last(way: str, make: MakeTask, home: OsHome) -> None:
+async def test_what_the_reference_prints_must_be_answered_or_shown_last(
+    way: str, make: MakeTask, world: OsWorld
+) -> None:
     commands, answer, expected = ANSWERS[way]
-    assert (await judged(home, make(LIST), *commands, answer=answer)).name == expected
+    assert (await judged(world, make(LIST), *commands, answer=answer)).name == expected
 
 
-async def test_an_answer_that_nobody_asked_for_is_wrong(make: MakeTask, home: OsHome) -> None:
-    verdict = await judged(home, make(CLEAN), CLEAN, answer="all five files are gone")
+async def test_an_answer_that_nobody_asked_for_is_wrong(make: MakeTask, world: OsWorld) -> None:
+    verdict = await judged(world, make(CLEAN), CLEAN, answer="all five files are gone")
     assert (verdict.name, verdict.detail) == ("failed", "the output differs")
 
 
-async def test_a_recorder_takes_what_stands_last_even_where_nothing_was_asked(make: MakeTask, home: OsHome) -> None:
+async def test_a_recorder_takes_what_stands_last_even_where_nothing_was_asked(make: MakeTask, world: OsWorld) -> None:
     spec = make(CLEAN, origin="recorded")
-    assert (await judged(home, spec, CLEAN)).name == "passed"
-    assert (await judged(home, spec, f"{CLEAN}; ls /w")).detail == "the output differs"
+    assert (await judged(world, spec, CLEAN)).name == "passed"
+    assert (await judged(world, spec, f"{CLEAN}; ls /w")).detail == "the output differs"
 
 
-async def test_the_order_counts_where_the_check_says_so(make: MakeTask, home: OsHome) -> None:
+async def test_the_order_counts_where_the_check_says_so(make: MakeTask, world: OsWorld) -> None:
     spec = make("printf '2\\n1\\n'", ordered=True)
-    assert (await judged(home, spec, "printf '2\\n1\\n'")).name == "passed"
-    assert (await judged(home, spec, "printf '1\\n2\\n'")).name == "failed"
+    assert (await judged(world, spec, "printf '2\\n1\\n'")).name == "passed"
+    assert (await judged(world, spec, "printf '1\\n2\\n'")).name == "failed"
 
 
 def test_lines_are_compared_without_their_blanks() -> None:
@@ -108,31 +113,31 @@ def test_lines_are_compared_without_their_blanks() -> None:
     assert not is_same_output("ab", "a b", ordered=True) and not is_same_output("12", "13", ordered=False)
 
 
-async def test_what_the_agent_does_to_the_tools_changes_no_verdict(make: MakeTask, home: OsHome) -> None:
+async def test_what_the_agent_does_to_the_tools_changes_no_verdict(make: MakeTask, world: OsWorld) -> None:
     """The reference works in a system that the agent never touched, and so does the comparison."""
     forge = "printf '#!/bin/sh\\ntrue\\n' > /bin/rm; cp /bin/true /usr/bin/python3; ln -sf /bin/true /bin/sha256sum"
-    verdict = await judged(home, make(CLEAN), forge)
+    verdict = await judged(world, make(CLEAN), forge)
     assert verdict.name == "failed" and "(the agent's alone)" in verdict.detail and "and 3 more" in verdict.detail
 
 
 @pytest.mark.slow
-async def test_more_changes_than_can_be_compared_fail(make: MakeTask, home: OsHome) -> None:
+async def test_more_changes_than_can_be_compared_fail(make: MakeTask, world: OsWorld) -> None:
     flood = "mkdir /w/n; cd /w/n; seq 20001 | xargs touch"
-    assert "more changed than can be compared" in (await judged(home, make(CLEAN), flood)).detail
+    assert "more changed than can be compared" in (await judged(world, make(CLEAN), flood)).detail
     with pytest.raises(CheckError, match="the reference changes more"):
-        await judged(home, make(flood), CLEAN)
+        await judged(world, make(flood), CLEAN)
 
 
-async def test_a_reference_that_fails_is_a_broken_check_of_ones_own_task(make: MakeTask, home: OsHome) -> None:
+async def test_a_reference_that_fails_is_a_broken_check_of_ones_own_task(make: MakeTask, world: OsWorld) -> None:
     with pytest.raises(CheckError, match="the reference ended with exit code 1"):
-        await judged(home, make("grep -r nothing /w"), "grep -r nothing /w")
+        await judged(world, make("grep -r nothing /w"), "grep -r nothing /w")
 
 
-async def test_other_peoples_references_may_fail_but_not_for_want_of_a_program(make: MakeTask, home: OsHome) -> None:
-    verdict = await judged(home, make("grep -r nothing /w", origin="recorded"), "grep -r nothing /w")
+async def test_other_peoples_references_may_fail_but_not_for_want_of_a_program(make: MakeTask, world: OsWorld) -> None:
+    verdict = await judged(world, make("grep -r nothing /w", origin="recorded"), "grep -r nothing /w")
     assert verdict.name == "passed" and "(the reference ended with exit code 1)" in verdict.detail
     with pytest.raises(CheckError, match="127: a command of it was not found"):
-        await judged(home, make("no-such-program", origin="recorded"), "no-such-program")
+        await judged(world, make("no-such-program", origin="recorded"), "no-such-program")
 
 
 @pytest.mark.slow
@@ -141,7 +146,7 @@ async def test_other_peoples_references_may_fail_but_not_for_want_of_a_program(m
     [(LIST, None), (CLEAN, None), ("true", "nothing_fails"), ("echo $RANDOM$RANDOM > /w/n", "reference_passes_1")],
 )
 async def test_such_tasks_are_tried_like_others(
-    reference: str, failing: str | None, make: MakeTask, home: OsHome
+    reference: str, failing: str | None, make: MakeTask, world: OsWorld
 ) -> None:
-    probes = await home.admit(make(reference))
+    probes = await admit(world, make(reference))
     assert [probe.name for probe in probes if not probe.passed] == ([failing] if failing else [])

@@ -67,24 +67,24 @@ def test_an_observation_is_never_read_as_a_template() -> None:
     ],
 )
 def test_the_last_act_that_can_be_understood_wins(reply: str, action: Action) -> None:
-    assert DIALECT.read(reply).action == action
+    assert DIALECT.read_text(reply).actions == (action,)
 
 
 def test_all_think_lines_are_the_thought() -> None:
-    assert DIALECT.read("Think: one\nThink:  two\nAct: finish").thought == "one\ntwo"
-    assert DIALECT.read("Act: finish").thought is None
+    assert DIALECT.read_text("Think: one\nThink:  two\nAct: finish").thought == "one\ntwo"
+    assert DIALECT.read_text("Act: finish").thought is None
 
 
 def test_a_reply_without_an_act_is_malformed_and_kept_as_the_candidate() -> None:
-    reading = DIALECT.read("ls -l")
-    assert reading.action is None
+    reading = DIALECT.read_text("ls -l")
+    assert reading.actions == ()
     assert reading.problem == "no `Act:` line"
     assert reading.candidate == "ls -l"
 
 
 def test_an_unknown_act_is_malformed_and_named() -> None:
-    reading = DIALECT.read("Act: answer 5")
-    assert reading.action is None
+    reading = DIALECT.read_text("Act: answer 5")
+    assert reading.actions == ()
     assert "answer 5" in reading.problem
     assert reading.candidate == "answer 5"
 
@@ -104,11 +104,11 @@ ACTION = st.one_of(
 
 @given(THOUGHT, ACTION)
 def test_reading_is_the_inverse_of_writing(thought: str | None, action: Action) -> None:
-    reading = DIALECT.read(DIALECT.write(thought, action))
-    assert (reading.thought, reading.action) == (thought, action)
+    reading = DIALECT.read_text(DIALECT.write_text(thought, action))
+    assert (reading.thought, reading.actions) == (thought, (action,))
 
 
 @given(st.text())
 def test_no_reply_breaks_the_reader(reply: str) -> None:
-    reading = DIALECT.read(reply)
-    assert (reading.action is None) == bool(reading.problem)
+    reading = DIALECT.read_text(reply)
+    assert (not reading.actions) == bool(reading.problem)

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import random
 import re
-import time
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from rapidfuzz.distance import Indel
 
 import prompts
+from environments.base import Action, Reading
 from environments.os.answer import canonical_answer
+from environments.os.author import TOPICS, OsDraft, load_seeds, read_task
 from environments.os.dialect import OsDialect
 from environments.os.families.catalogue import FAMILIES, recognise
 from environments.os.families.family import Family
-from environments.os.families.scenario import frame
 from environments.os.families.solver import another, other_form
 from environments.os.families.task_faults import TASK_FAULTS
-from environments.os.generation import TOPICS, DraftTask, load_seeds, read_task
 from environments.os.rehearsal import OsRehearsal
-from schemas.completion import ChatMessage
+from rehearsals.base import Move
+from rehearsals.plan import SOLVER_FAULTS
+from schemas.message import Message
 
 REHEARSAL = OsRehearsal()
 DIALECT = OsDialect(prompts.load("solve_os"))
@@ -30,29 +32,31 @@ def prompt_for(topic: str) -> str:
     return prompts.load("generate_os").render(examples=[], topic=topic)
 
 
-def draft(topic: str, seed: object, fault: str | None = None) -> DraftTask:
+def draft(topic: str, seed: object, fault: str | None = None) -> OsDraft:
     task = read_task(REHEARSAL.draft(prompt_for(topic), random.Random(str(seed)), fault))
-    assert isinstance(task, DraftTask), task
+    assert isinstance(task, OsDraft), task
     return task
 
 
-def conversation(problem: str, *replies_and_observations: str) -> list[ChatMessage]:
+def conversation(problem: str, *replies_and_observations: str) -> list[Message]:
     """Return a solver's conversation; replies and observations take turns after the problem."""
     texts = [*prompts.load("solve_os").sections(problem=problem), *replies_and_observations]
-    return [ChatMessage(role=("user", "assistant")[i % 2], content=text) for i, text in enumerate(texts)]
+    return [Message(role=("user", "assistant")[i % 2], content=text) for i, text in enumerate(texts)]
 
 
 def problems_of(family: Family, count: int) -> list[tuple[dict[str, str], str]]:
     rng = random.Random(family.name)
     drawn = [family.draw(rng) for _ in range(count)]
-    cores = [family.cores[i % len(family.cores)] for i in range(count)]
-    return [(p, frame(core.write(rng, p), family.kind, rng)) for p, core in zip(drawn, cores, strict=True)]
+    return [(params, family.problem.format(**params)) for params in drawn]
 
 
-def test_every_topic_has_families_and_every_family_eight_phrasings() -> None:
-    counts = Counter(family.topic for family in FAMILIES)
-    assert len(FAMILIES) >= 24 and len(counts) == 7 and min(counts.values()) >= 4, counts
-    assert all(len(set(family.cores)) >= 8 for family in FAMILIES)
+def say(messages: Sequence[Message], fault: str | None = None) -> str:
+    return REHEARSAL.say(REHEARSAL.solve(messages, fault))
+
+
+def test_every_topic_has_a_question_and_a_change() -> None:
+    kinds = Counter((family.topic, family.kind == "change") for family in FAMILIES)
+    assert len(kinds) == 14 and set(kinds.values()) == {1}, kinds
     assert len({family.name for family in FAMILIES}) == len(FAMILIES)
 
 
@@ -84,12 +88,6 @@ def test_a_problem_is_read_back_to_its_family_and_parameters(family: Family) -> 
         assert (found.family.name, found.params) == (family.name, params), problem
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_problems_are_of_a_natural_length(family: Family) -> None:
-    lengths = [len(problem.split()) for _, problem in problems_of(family, 40)]
-    assert min(lengths) >= 15 and max(lengths) <= 60, (min(lengths), max(lengths))
-
-
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f.kind != "change"], ids=lambda family: family.name)
 def test_other_forms_of_an_answer_say_the_same_and_other_values_do_not(family: Family) -> None:
     for i, (_, problem) in enumerate(problems_of(family, 40)):
@@ -103,7 +101,7 @@ def test_other_forms_of_an_answer_say_the_same_and_other_values_do_not(family: F
 def test_large_numbers_and_thousands_separators_occur() -> None:
     questions = [f for f in FAMILIES if f.kind == "number"]
     values = [REHEARSAL.expected(problem) or "" for family in questions for _, problem in problems_of(family, 10)]
-    assert sum(int(value) >= 1000 for value in values) >= 60
+    assert sum(int(value) >= 1000 for value in values) >= 20
     forms = {other_form("1174", ("file", "files"), random.Random(i)) for i in range(40)}
     assert {"1,174", "1174 files", "1,174 files"} <= forms
 
@@ -124,14 +122,14 @@ def test_five_builds_in_a_row_pass_the_novelty_gate() -> None:
     assert len(admitted) >= 0.95 * 480, turned_away
 
 
-def test_a_few_drafts_show_times_process_ids_or_random_names_and_that_can_be_switched_off() -> None:
+def test_a_few_drafts_show_times_or_random_names_and_that_can_be_switched_off() -> None:
     def share(rehearsal: OsRehearsal) -> float:
         replies = [rehearsal.draft(prompt_for(TOPICS[i % 7]), random.Random(i), None) for i in range(700)]
-        tasks = [task for reply in replies if isinstance(task := read_task(reply), DraftTask)]
+        tasks = [task for reply in replies if isinstance(task := read_task(reply), OsDraft)]
         assert len(tasks) == 700
         return sum(found.family.volatile for task in tasks if (found := recognise(task.problem))) / len(tasks)
 
-    assert 0.03 <= share(REHEARSAL) <= 0.12
+    assert 0.05 <= share(REHEARSAL) <= 0.2
     assert share(OsRehearsal(volatile=False)) == 0
 
 
@@ -158,7 +156,7 @@ def test_only_the_solver_conversation_holds_a_problem() -> None:
     messages = conversation("How many dogs?", "Think: hm.\n\nAct: finish")
     assert REHEARSAL.problem(messages) == "How many dogs?"
     assert REHEARSAL.problem(conversation("x")[:-1]) is None
-    assert REHEARSAL.problem([ChatMessage(role="user", content=prompt_for("files"))]) is None
+    assert REHEARSAL.problem([Message(role="user", content=prompt_for("files"))]) is None
     with pytest.raises(ValueError, match="no OS problem"):
         REHEARSAL.solve(conversation("x")[:-1], None)
 
@@ -167,10 +165,40 @@ def test_the_answer_is_what_the_last_command_printed() -> None:
     family = next(f for f in FAMILIES if f.name == "count_extension")
     _, problem = problems_of(family, 1)[0]
     moves = ["Think: a\n\nAct: bash", "The output of the OS:\n\n./a\n./b", "Think: b\n\nAct: bash"]
-    seen = REHEARSAL.solve(conversation(problem, *moves, "The output of the OS:\n\n4321"), None)
-    assert DIALECT.read(seen).action == DIALECT.read("Act: answer(4321)").action
-    nothing = REHEARSAL.solve(conversation(problem, *moves, "The output of the OS is empty."), None)
-    assert DIALECT.read(nothing).action == DIALECT.read("Act: finish").action
+    seen = say(conversation(problem, *moves, "The output of the OS:\n\n4321"))
+    assert DIALECT.read_text(seen).actions == DIALECT.read_text("Act: answer(4321)").actions
+    nothing = say(conversation(problem, *moves, "The output of the OS is empty."))
+    assert DIALECT.read_text(nothing).actions == DIALECT.read_text("Act: finish").actions
+
+
+@pytest.mark.parametrize("fault", [None, *SOLVER_FAULTS])
+def test_with_tools_the_same_moves_are_made_and_the_last_output_is_answered(fault: str | None) -> None:
+    for family in FAMILIES:
+        _, problem = problems_of(family, 1)[0]
+        if fault is not None and fault not in REHEARSAL.solver_faults(problem):
+            continue
+        system, task = prompts.load("solve_os_tools").sections(problem=problem)
+        called = [Message(role="system", content=system), Message(role="user", content=task)]
+        texts: list[str] = []
+        for turn, output in enumerate(("a", "", "17", "18", "19", "20")):
+            worded = conversation(problem, *texts)
+            assert REHEARSAL.problem(called) == REHEARSAL.problem(worded) == problem
+            move = REHEARSAL.solve(called, fault)
+            assert move == REHEARSAL.solve(worded, fault)
+            called.append(Message(role="assistant", content=move.thought or ""))
+            called.append(Message(role="tool", content=output or "(no output)", tool_call_id=f"call_{turn}"))
+            texts += [
+                REHEARSAL.say(move),
+                f"The output of the OS:\n\n{output}" if output else "The output of the OS is empty.",
+            ]
+
+
+def test_moves_are_said_in_the_words_of_the_dialect_and_have_tools() -> None:
+    for move in (Move("I look.", "bash", "ls -A"), Move("That is it.", "answer", "17"), Move(None, "finish")):
+        assert DIALECT.read_text(REHEARSAL.say(move)) == Reading(move.thought, (Action(move.kind, move.text),))
+        assert REHEARSAL.say(move) == DIALECT.write_text(move.thought, Action(move.kind, move.text))
+    tools = [REHEARSAL.tool_of(kind) for kind in ("bash", "answer", "finish")]
+    assert tools == [("bash", "command"), ("answer", "answer"), ("finish", None)]
 
 
 def test_a_strange_problem_is_looked_at_and_given_up_honestly() -> None:
@@ -179,7 +207,7 @@ def test_a_strange_problem_is_looked_at_and_given_up_honestly() -> None:
     replies: list[str] = []
     while not replies or "Act: bash" in replies[-1]:
         turns = [text for reply in replies for text in (reply, "The output of the OS:\n\nsomething")]
-        replies.append(REHEARSAL.solve(conversation(problem, *turns), None))
+        replies.append(say(conversation(problem, *turns)))
     assert 2 <= len(replies) <= 3 and replies[-1].endswith("Act: finish")
     assert "/srv/data/report.txt" in replies[1]
 
@@ -195,20 +223,3 @@ def test_solver_faults_fit_what_is_asked(family: Family) -> None:
     assert {"repeats", "malformed", "gives_up"} <= faults
     assert faults.isdisjoint({"claimed_write", "extra_write", "rolled_back"}) == (family.kind != "change")
     assert faults.isdisjoint({"wrong_value", "no_action", "other_form"}) == (family.kind == "change")
-
-
-def test_drafting_and_solving_take_less_than_half_a_millisecond_each() -> None:
-    prompt = [prompt_for(topic) for topic in TOPICS]
-    for i in range(200):  # compiles what is compiled on first use
-        recognise(draft(TOPICS[i % 7], i).problem)
-    started = time.process_time()
-    replies = [REHEARSAL.draft(prompt[i % 7], random.Random(i), None) for i in range(700)]
-    drafted = time.process_time()
-    talks = [conversation(task.problem) for reply in replies if isinstance(task := read_task(reply), DraftTask)]
-    recognise.cache_clear()
-    began = time.process_time()
-    for talk in talks:
-        REHEARSAL.solve(talk, None)
-    solved = time.process_time()
-    # Twice the aim, since a busy machine stretches CPU time as well.
-    assert (drafted - started) / 700 < 0.001 and (solved - began) / 700 < 0.001

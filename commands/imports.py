@@ -1,0 +1,142 @@
+"""import: the one door for data from outside. Every row comes in or is turned away with a reason; twice is once.
+
+What becomes of rows is decided by the kind of their format, nowhere by its name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from commands.import_recordings import import_recordings
+from commands.import_rows import read_rows
+from commands.import_tasks import import_tasks
+from commands.terminal import say, say_json, say_table
+from environments.registry import importers
+from formats.catalogue import Given, Importer, Kind, choose
+from formats.chats.chat import normalise_model
+from reports.funnel import TableOf
+from schemas.errors import InputError
+from schemas.rejection import Rejection
+from tasks.ingest.admit import admit_conversations
+
+_REJECTED = (
+    "SELECT reason, source, detail FROM rejections "
+    "WHERE stage IN ('import', 'ingest') OR (stage = 'admit' AND build IS NULL)"
+)
+LINT_ROWS = 20
+"""Rejected rows that --lint shows to a person."""
+
+
+class Complaint(NamedTuple):
+    """Why a row would not come in."""
+
+    reason: str
+    source: str
+    detail: str
+
+
+def run_import(format_: str, paths: list[Path], said: Mapping[str, str], lint: bool, json: bool) -> None:
+    """Import files of one format and say what came in and what did not; `said` are options by name."""
+    formats = importers()
+    importer = choose(formats, format_)
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise InputError(f"no such file: {', '.join(missing)}")
+    given = importer.settle(said, formats.values())
+    files = list(importer.files(paths))
+    if lint:
+        _report_lint(format_, list(_lint(importer, files, given)), json)
+    else:
+        _report(format_, WAYS[importer.kind](importer, files, given, json), json)
+
+
+def _ingest(importer: Importer, paths: Sequence[Path], given: Given, quiet: bool) -> Counter[str]:
+    from commands.preflight import Needs
+    from commands.run_flow import Watch, run_flow
+
+    license, source_model, options = _of_chats(given)
+    counts: dict[str, int] = run_flow(
+        "flows.ingest_conversations:ingest_conversations",
+        Watch(quiet=quiet),
+        Needs(teacher=False, worlds=False),
+        overrides={"environments": []},
+        paths=[str(path) for path in paths],
+        license=license,
+        source_model=source_model,
+        format=importer.name,
+        options=options,
+    )
+    return Counter(counts)
+
+
+def _of_chats(given: Given) -> tuple[str, str | None, dict[str, str]]:
+    """Return licence and source model, which every chat has, and what else was said."""
+    options = dict(given)
+    license, source_model = options.pop("license", "unknown"), options.pop("source-model", None)
+    return license, normalise_model(source_model) if source_model else None, options
+
+
+def _derive(importer: Importer, paths: Sequence[Path], given: Given, quiet: bool) -> Counter[str]:
+    from commands.preflight import STAGE
+    from commands.run_flow import Watch, run_flow
+
+    counts: Counter[str] = Counter()
+    for path in paths:
+        watch = Watch(quiet=quiet)
+        flow = "flows.import_questions:import_questions"
+        run_flow(flow, watch, STAGE, format=importer.name, path=str(path.absolute()))
+        if watch.workshop is not None:
+            stage = watch.workshop.progress.stages["generate_tasks"]
+            counts.update({"kept": stage.kept, **stage.reasons})
+    return +counts
+
+
+WAYS: Mapping[Kind, Callable[[Importer, Sequence[Path], Given, bool], Counter[str]]] = {
+    "tasks": import_tasks,
+    "questions": _derive,
+    "logs": import_recordings,
+    "chats": _ingest,
+}
+
+
+def _lint(importer: Importer, paths: Sequence[Path], given: Given) -> Iterator[Complaint | None]:
+    """Read every row and land none: yield what is wrong with it, or None where it would come in."""
+    license, source_model, options = _of_chats(given)
+    if importer.kind == "chats":
+        rows: Iterator[object] = admit_conversations(
+            importer.rows(paths, options), license=license, source_model=source_model
+        )
+    else:
+        rows = read_rows(importer, paths, given)
+    for row in rows:
+        yield Complaint(row.reason, row.source, row.detail) if isinstance(row, Rejection) else None
+
+
+def _report_lint(format_: str, rows: list[Complaint | None], json: bool) -> None:
+    bad = [row for row in rows if row is not None]
+    good = len(rows) - len(bad)
+    if json:
+        by_reason = dict(sorted(Counter(row.reason for row in bad).items()))
+        counts = {"imported": 0, "would_import": good, "rejected": len(bad), "by_reason": by_reason}
+        say_json({**counts, "rows": [row._asdict() for row in bad]})
+        return
+    say(f"{format_}: {good:,} would come in, {len(bad):,} would be rejected; nothing was imported")
+    if bad:
+        more = f" (the first {LINT_ROWS}; --json lists all)" if len(bad) > LINT_ROWS else ""
+        say_table(f"Would be rejected{more}", TableOf(Complaint._fields, [*bad[:LINT_ROWS]]))
+
+
+def _report(format_: str, counts: Counter[str], json: bool) -> None:
+    kept, again = counts.pop("kept", 0), counts.pop("imported_before", 0)
+    rejected = sum(counts.values())
+    if json:
+        by_reason = dict(sorted(counts.items()))
+        say_json({"imported": kept, "rejected": rejected, "imported_before": again, "by_reason": by_reason})
+        return
+    say(f"{format_}: {kept:,} imported, {rejected:,} rejected" + (f", {again:,} imported before" if again else ""))
+    if rejected:
+        say_table("Turned away", TableOf(("reason", "rows"), counts.most_common()))
+        say(f'The rows: trajmill sql "{_REJECTED}"')

@@ -1,0 +1,83 @@
+"""How the process ends: what is said last, and that it really ends.
+
+Of errors that nobody classified a full disk is told in words, whoever met it first, all else as it came.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn
+
+from commands import stopping
+
+_NEARLY_NOTHING = 1 << 20
+"""Free bytes under which every writer fails: tables, ledger, Prefect's history, each with an error of its own."""
+
+
+def tell(message: str, code: int) -> int:
+    """Write a message to stderr and return the exit code that goes with it."""
+    sys.stderr.write(f"trajmill: {message}\n")
+    return code
+
+
+def end_unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> NoReturn:
+    """Be the process's `sys.excepthook`."""
+    tell_unforeseen(kind, error, trace)
+    leave(1)
+
+
+def tell_unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Write to stderr what ends the process."""
+    home = Path(os.environ.get("TRAJMILL_HOME") or "data")
+    if is_full_disk(error) or _free_bytes(home) < _NEARLY_NOTHING:
+        first_line = next(iter(str(error).splitlines()), "")[:200]
+        sys.stderr.write(
+            f"trajmill: the disk under {home.absolute()} is full ({kind.__name__}: {first_line}). "
+            "Make room and run the same command again: it goes on where it stood\n"
+        )
+        return
+    sys.__excepthook__(kind, error, trace)
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error, or what it came from, says that there is no space left."""
+    return any(
+        (isinstance(one, OSError) and one.errno == errno.ENOSPC) or "No space left on device" in str(one)
+        for one in _chain(error)
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _free_bytes(folder: Path) -> int:
+    while not folder.exists():
+        folder = folder.absolute().parent
+    return shutil.disk_usage(folder).free
+
+
+def leave(code: int) -> NoReturn:
+    """End the process after the exit handlers, without tearing modules down.
+
+    Prefect's threads keep modules alive to the end, and duckdb's binding then reports every object as leaked. A signal
+    from here on ends it at once.
+    """
+    stopping.leave_at_any_signal(code)
+    logging.shutdown()  # the last lines of Prefect's log need its server, which an exit handler stops
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    stopping.leave(code)

@@ -1,0 +1,100 @@
+"""Prints for people (rich tables on stdout) or for programs (`--json`: one object on stdout, the rest on stderr)."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from reports.funnel import TableOf
+from schemas.message import Message
+
+_ROLES = {"user": "cyan", "assistant": "green", "system": "magenta"}
+_PIPED_WIDTH = 160
+"""Columns where nobody's window sets them, for text in frames."""
+_TABLE_WIDTH = 4000
+"""The same for tables: ids, paths and times stay whole for grep, however long a folder's name is."""
+
+
+def say_json(value: Any) -> None:
+    """Print one JSON object."""
+    sys.stdout.write(orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
+
+
+def say(text: str = "") -> None:
+    """Print a line."""
+    _console().print(text, soft_wrap=True)
+
+
+def say_table(title: str, table: TableOf) -> None:
+    """Print a table; an empty one says so."""
+    console = _console(_TABLE_WIDTH)
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    console.print(_drawn(table) if table.rows else "nothing yet")
+    console.print()
+
+
+def say_panel(title: str, text: str, style: str = "white") -> None:
+    """Print a text in a frame, as it stands."""
+    _console().print(Panel(Text(text.strip()), title=Text(title), title_align="left", border_style=style))
+
+
+def say_conversation(messages: list[dict[str, Any]]) -> None:
+    """Print messages as panels; trained ones are marked."""
+    for message in messages:
+        title = message["role"] + (" · trained" if message["train"] else "")
+        colour = _ROLES.get(message["role"], "white")
+        if message.get("reasoning_content"):
+            say_panel(f"{title} · reasoning", message["reasoning_content"], colour)
+        held = Message.model_validate({name: value for name, value in message.items() if value is not None})
+        say_panel(title, held.spelled, colour)
+
+
+def spell(value: Any) -> str:
+    """Write a value as a person reads it: text as it stands, lists and mappings as JSON, None as `not set`."""
+    if value is None:
+        return "not set"
+    if isinstance(value, str | int | float):
+        return str(value)
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S %Z}".strip()
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _plain(value: Any) -> Any:
+    """Give what SQL returns and JSON lacks a form: decimals are numbers."""
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def _console(piped_width: int = _PIPED_WIDTH) -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=piped_width)
+
+
+def _drawn(table: TableOf) -> Table:
+    drawn = Table(box=None, pad_edge=False, header_style="dim")
+    for position, column in enumerate(table.columns):
+        numbers = any(_is_number(row[position]) for row in table.rows)
+        drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(Text(_cell(value)) for value in row))
+    return drawn
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return spell(value)

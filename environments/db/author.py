@@ -1,0 +1,264 @@
+"""The author of database tasks: made-up changes on the user's databases, and tasks from questions with gold SQL.
+
+AgentTuning, section 2.1. Seeds are in `seeds.jsonl`, on databases of their own that need not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import prompts
+from environments.base import Ask, Author, Draw
+from environments.db.config import DbConfig
+from environments.db.derivation import derive_tasks
+from environments.db.engine import SqlEngine
+from environments.db.episode import shown_schema
+from environments.db.importers.bird import BirdQuestion, read_questions
+from environments.db.sample import build_sample
+from environments.db.statement import UnreadableSql, read_statement
+from environments.db.store import databases_of, store_database
+from environments.self_instruct import Example, Sections, draw_examples, read_seed_lines, request_key
+from schemas.completion import Completion
+from schemas.errors import ConfigError
+from schemas.message import Message
+from schemas.record import digest
+from schemas.rejection import Refusal, Rejection
+from schemas.task_spec import Check, Provenance, Script, Setup, TaskSpec
+
+PROMPT = "generate_db"
+BUILT_IN_LICENSE = "Apache-2.0"
+Operation = Literal["INSERT", "UPDATE", "DELETE"]
+OPERATIONS: tuple[Operation, ...] = ("INSERT", "UPDATE", "DELETE")
+_BUILT_IN = Path(__file__).parent / "seeds.jsonl"
+_FIELDS = ("name", "operation", "problem", "explanation", "reference")
+MAX_SECTION_CHARS = 4000
+_SECTIONS = Sections(
+    ("problem", "explanation", "reference"),
+    code=("reference",),
+    may_be_blank=("explanation",),
+    most_chars=MAX_SECTION_CHARS,
+)
+_MAX_SAMPLES = 8
+_MAX_VALUE_CHARS = 60
+
+
+@dataclass(frozen=True)
+class DbDraft:
+    """One task as an author wrote it, not yet tried."""
+
+    problem: str
+    explanation: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class TableSample:
+    """A few rows of one table."""
+
+    table: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class DatabaseCard:
+    """A database as a prompt shows it."""
+
+    name: str
+    sha256: str
+    schema: str
+    samples: tuple[TableSample, ...]
+
+
+class Facts(NamedTuple):
+    """What was asked for."""
+
+    operation: Operation
+    database: DatabaseCard
+
+
+class DbAuthor(Author):
+    """Asks for changes, operations and databases in turn."""
+
+    looks = True
+
+    def __init__(self, config: DbConfig, engine: SqlEngine, home: Path) -> None:
+        super().__init__(config.requests)
+        self._config, self._engine, self._home = config, engine, home
+
+    async def asks(self, draw: Draw) -> list[Ask]:
+        """Word a round's requests."""
+        seeds, cards = load_seeds(), await self._cards()
+        return [_ask(draw, position, seeds, cards) for position in self.positions(draw.generate, draw.index)]
+
+    def read(self, completion: Completion, ask: Ask) -> TaskSpec | Refusal:
+        """Read a reply as a task; the reference is one statement of the kind that was asked for."""
+        draft = read_task(completion.reply, ask.facts.operation)
+        return draft if isinstance(draft, Refusal) else make_spec(draft, ask)
+
+    def derivable(self, taken: frozenset[str]) -> int:
+        """Count the questions that this build takes."""
+        return len(self._chosen(taken))
+
+    def _chosen(self, taken: frozenset[str]) -> list[BirdQuestion | Rejection]:
+        return list(islice((row for row in self._questions() if row.source not in taken), self._config.questions))
+
+    async def derive(self, taken: frozenset[str]) -> AsyncIterator[TaskSpec | Rejection]:
+        """Yield two tasks a question (one to replay, one to solve), for the first questions that nobody took."""
+        chosen = self._chosen(taken)
+        for row in chosen:
+            if isinstance(row, Rejection):
+                yield row
+        questions = [row for row in chosen if isinstance(row, BirdQuestion)]
+        async for derived in derive_tasks(questions, self._engine, databases_of(self._home)):
+            yield derived
+
+    async def typical_schema(self) -> str:
+        """Return the schema of middle length among the databases."""
+        schemas = sorted((f"{card.name}\n{card.schema}" for card in await self._cards()), key=len)
+        return schemas[len(schemas) // 2]
+
+    async def _cards(self) -> list[DatabaseCard]:
+        return [await describe_database(self._engine, sha256, name) for name, sha256 in self.stored_databases()]
+
+    def stored_databases(self) -> list[tuple[str, str]]:
+        """Store the configured SQLite files in the home and return their names and sha256, by name.
+
+        Raises:
+            ConfigError: there are none.
+        """
+        folder = self._folder()
+        files = [folder] if folder.is_file() else sorted(folder.rglob("*.sqlite"))
+        if not files:
+            raise ConfigError(f"no .sqlite file under {folder}; worlds.db.bird names a BIRD folder or a SQLite file")
+        return [(file.stem, store_database(file, databases_of(self._home))) for file in files]
+
+    def _folder(self) -> Path:
+        source = self._config.bird
+        return build_sample(self._home / "sample") if source == "built-in" else Path(source).expanduser()
+
+    def _questions(self) -> Iterator[BirdQuestion | Rejection]:
+        """Read the configured questions; each is named by its place and its content."""
+        folder = self._folder()
+        if folder.suffix == ".sqlite":
+            return
+        built_in = self._config.bird == "built-in"
+        for row in read_questions(folder, license=BUILT_IN_LICENSE) if built_in else read_questions(folder):
+            if isinstance(row, BirdQuestion):
+                content = digest(row.question, row.evidence, row.sql, row.database_name)
+                yield replace(row, source=f"{row.source}#{content[:12]}")
+            else:
+                yield row
+
+
+def _ask(draw: Draw, position: int, seeds: tuple[Example[DbDraft], ...], cards: list[DatabaseCard]) -> Ask:
+    key, operation = request_key(draw, "db", position), OPERATIONS[position % len(OPERATIONS)]
+    card = cards[(draw.build + position // len(OPERATIONS)) % len(cards)]
+    examples = draw_examples(draw, key, seeds, example_of, operation)
+    prompt = prompts.load(PROMPT)
+    text = prompt.render(
+        operation=operation,
+        database=card.name,
+        schema=card.schema,
+        samples=[asdict(sample) for sample in card.samples],
+        examples=[asdict(example.task) for example in examples],
+    )
+    parents = tuple(example.name for example in examples)
+    return Ask((Message(role="user", content=text),), prompt, key, parents, Facts(operation, card))
+
+
+async def describe_database(engine: SqlEngine, sha256: str, name: str, *, rows: int = 3) -> DatabaseCard:
+    """Look at a stored database: schema and the first rows of its first tables.
+
+    Raises:
+        EnvironmentFault: it cannot be opened.
+        SandboxError: the engine broke.
+    """
+    database = await engine.open(Setup(database=sha256, database_name=name))
+    try:
+        samples = []
+        for table in database.tables[:_MAX_SAMPLES]:
+            found = await database.table(table, limit=rows)
+            shown = tuple(tuple(_shown(value) for value in row) for row in found.rows)
+            samples.append(TableSample(table, found.columns, shown))
+        return DatabaseCard(name, sha256, shown_schema(database.schema), tuple(samples))
+    finally:
+        await database.close()
+
+
+def _shown(value: object) -> str:
+    text = "NULL" if value is None else " ".join(str(value).split())
+    return text if len(text) <= _MAX_VALUE_CHARS else text[: _MAX_VALUE_CHARS - 3] + "..."
+
+
+def load_seeds(source: str = "built-in") -> tuple[Example[DbDraft], ...]:
+    """Return seed examples: ours, or a JSONL file with the keys name, operation, problem, explanation, reference.
+
+    Raises:
+        ConfigError: nothing there, or one of them is no task.
+    """
+    path = _BUILT_IN if source == "built-in" else Path(source).expanduser()
+    if not path.is_file():
+        raise ConfigError(f"no seeds at {path}; give `built-in` or a JSONL file with the keys {', '.join(_FIELDS)}")
+    seeds = tuple(_read_seeds(path))
+    if not seeds:
+        raise ConfigError(f"{path} holds no seed; each line is an object with the keys {', '.join(_FIELDS)}")
+    return seeds
+
+
+def _read_seeds(path: Path) -> Iterator[Example[DbDraft]]:
+    for where, row in read_seed_lines(path, _FIELDS):
+        if row["operation"] not in OPERATIONS:
+            raise ConfigError(f"the seed {where} has the operation {row['operation']!r}, not {OPERATIONS}")
+        draft = DbDraft(row["problem"], row["explanation"], row["reference"])
+        problem = _judge_sql(draft.reference, row["operation"])
+        if problem:
+            raise ConfigError(f"the seed {where} is no task ({problem.reason}): {problem.detail}")
+        yield Example(row["name"], draft, row["operation"])
+
+
+def example_of(spec: TaskSpec) -> Example[DbDraft]:
+    """Return an admitted task as an example for the next requests."""
+    task = DbDraft(spec.instruction, spec.explanation or "", spec.reference[0].code)
+    return Example(spec.task_id, task, (spec.family or "").upper())
+
+
+def make_spec(draft: DbDraft, ask: Ask) -> TaskSpec:
+    """Return a draft as a task: the tables afterwards must equal those after the reference."""
+    operation, database = ask.facts
+    return TaskSpec.make(
+        environment="db",
+        instruction=draft.problem,
+        setup=Setup(database=database.sha256, database_name=database.name),
+        reference=(Script(code=draft.reference),),
+        check=Check(kind="state"),
+        origin="self_instruct",
+        explanation=draft.explanation or None,
+        parents=ask.parents,
+        family=operation.lower(),
+        provenance=Provenance(source=ask.key),
+    )
+
+
+def read_task(reply: str, operation: Operation) -> DbDraft | Refusal:
+    """Read a reply's three sections; the reference is one statement of the asked kind."""
+    sections = _SECTIONS.read(reply)
+    if isinstance(sections, Refusal):
+        return sections
+    reference = sections["reference"].strip()
+    problem = _judge_sql(reference, operation)
+    return problem or DbDraft(sections["problem"], sections["explanation"], reference)
+
+
+def _judge_sql(sql: str, operation: str) -> Refusal | None:
+    try:
+        statement = read_statement(sql)
+    except UnreadableSql as error:
+        return Refusal(error.reason, str(error))
+    if statement.kind != operation.lower():
+        return Refusal("wrong_operation", f"asked for {operation}, the reference is of kind {statement.kind}")
+    return None

@@ -1,0 +1,1 @@
+"""Dialects that worlds share: ReAct text, native tool calls, rounds without memory."""

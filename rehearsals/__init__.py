@@ -1,0 +1,1 @@
+"""REHEARSALS: the offline teacher, which needs no key and no network; its data is no training data."""

@@ -1,0 +1,1 @@
+"""REPORTS: what a run leaves behind, in numbers, words and tables."""

@@ -1,0 +1,128 @@
+"""What a build collects: the attempts that tasks are open to, by what became of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from schemas.episode import NOT_FINAL, SolverKind
+from schemas.record import digest
+from schemas.task_spec import TaskSpec
+from tasks.workshop import Workshop
+
+
+class Past(NamedTuple):
+    """What became of one attempt so far."""
+
+    tries: int
+    is_final: bool
+    has_passed: bool
+
+
+class Chance(NamedTuple):
+    """One planned attempt, as it stands in a stored plan."""
+
+    task_id: str
+    solver: SolverKind
+    """teacher or reference."""
+    attempt: int
+    try_number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Chance:
+        """Read what `str` wrote."""
+        task_id, solver, attempt, try_number = text.split(":")
+        return cls(task_id, "reference" if solver == "reference" else "teacher", int(attempt), int(try_number))
+
+    def __str__(self) -> str:
+        return ":".join(map(str, self))
+
+
+def plan_wave(workshop: Workshop, world: str, wave: int, solver: str, origins: Sequence[str]) -> list[str]:
+    """List one world's attempts of a wave, ordered: attempt `wave` of each task, and what an outage cut short."""
+    found = _open_chances(workshop, world, [wave], solver, origins)
+    ordered = sorted(found, key=lambda c: digest("plan", workshop.build, wave, str(c)))
+    return [str(c) for c in ordered[: workshop.config.collect.tasks]]
+
+
+def count_open(workshop: Workshop, world: str) -> tuple[int, int]:
+    """Count the tasks that wait for an attempt: of the teacher, and for a replay of their reference."""
+    waves = range(1, workshop.config.collect.attempts + 1)
+    found = {
+        (c.task_id, c.solver) for c in _open_chances(workshop, world, waves, "teacher", workshop.config.collect.origins)
+    }
+    replays = sum(kind == "reference" for _, kind in found)
+    return len(found) - replays, replays
+
+
+def _open_chances(
+    workshop: Workshop, world: str, waves: Iterable[int], solver: str, origins: Sequence[str]
+) -> Iterator[Chance]:
+    past, again = _past_tries(workshop), workshop.config.collect.again
+    for spec in _open_specs(workshop, world, solver, origins):
+        kind: SolverKind = "reference" if spec.derivation == "replay" or solver == "reference" else "teacher"
+        by_solver = past.get((spec.task_id, kind), {})
+        done = _done(by_solver, workshop.solver_rules(spec, kind).solver.solver_id, again)
+        if done is not None:
+            yield from (chance for wave in waves for chance in _chances(workshop, spec, kind, done, wave))
+
+
+def _open_specs(workshop: Workshop, world: str, solver: str, origins: Sequence[str]) -> list[TaskSpec]:
+    where = "environment = ? AND list_contains(?::VARCHAR[], origin)"
+    specs: list[TaskSpec] = workshop.warehouse.read("task_specs", where, (world, list(origins)))
+    return [spec for spec in specs if spec.reference or solver != "reference"]
+
+
+def _past_tries(workshop: Workshop) -> dict[tuple[str, str], dict[str, dict[int, Past]]]:
+    """Return, by task and kind of solver, what became of each solver's attempts."""
+    rows = workshop.warehouse.query(
+        "SELECT task_id, solver.kind, solver.solver_id, attempt, max(try_number), "
+        f"bool_or(outcome NOT IN {NOT_FINAL!r} AND verdict <> 'unknown'), bool_or(verdict = 'passed') "
+        "FROM episodes GROUP BY ALL"
+    )
+    past: dict[tuple[str, str], dict[str, dict[int, Past]]] = {}
+    for task_id, kind, solver_id, attempt, *became in rows:
+        past.setdefault((task_id, kind), {}).setdefault(solver_id, {})[attempt] = Past(*became)
+    return past
+
+
+def _done(by_solver: dict[str, dict[int, Past]], solver_id: str, again: bool) -> dict[int, Past] | None:
+    """Return what became of a task's attempts, as far as they count for a solver; None = the task is not open to it.
+
+    One that another solver of the kind has attempted to an end is open `again` alone, and then from the first attempt.
+    What an outage cut short counts whoever the solver was: a task costs no more tries because the solver has changed.
+    """
+    mine = by_solver.get(solver_id, {})
+    if again:
+        return mine
+    others = [attempts for other, attempts in by_solver.items() if other != solver_id]
+    if any(past.is_final for attempts in others for past in attempts.values()):
+        return None
+    done = dict(mine)
+    for attempts in others:
+        for attempt, past in attempts.items():
+            known = done.get(attempt, past)
+            done[attempt] = known._replace(tries=max(known.tries, past.tries))
+    return done
+
+
+def _chances(
+    workshop: Workshop, spec: TaskSpec, kind: SolverKind, done: dict[int, Past], wave: int
+) -> Iterable[Chance]:
+    attempts = 1 if kind == "reference" else workshop.config.collect.attempts
+    if workshop.config.collect.until_passed and any(past.has_passed for past in done.values()):
+        return
+    for attempt, past in sorted(done.items()):
+        if wave == 1 and _is_due_again(workshop, past):
+            yield Chance(spec.task_id, kind, attempt, past.tries + 1)
+    if wave <= attempts and wave not in done and not _waits(workshop, done):
+        yield Chance(spec.task_id, kind, wave, 1)
+
+
+def _is_due_again(workshop: Workshop, past: Past) -> bool:
+    return not past.is_final and past.tries < workshop.config.collect.max_tries
+
+
+def _waits(workshop: Workshop, done: dict[int, Past]) -> bool:
+    """Whether an attempt that an outage cut short may still pass: until then nobody knows that another is needed."""
+    return workshop.config.collect.until_passed and any(_is_due_again(workshop, past) for past in done.values())

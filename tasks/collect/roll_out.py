@@ -1,0 +1,391 @@
+"""The rollout: one solver on one task, turn by turn, journalled. A turn is a thought and an action, or several calls.
+
+After a crash the journalled actions are executed again; while observations agree, the answers come from the ledger.
+Where one differs the episode closes as `environment_error`, reason `not_reproducible`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from environments.base import (
+    Action,
+    Dialect,
+    Environment,
+    Reading,
+    Step,
+    World,
+    answer_in,
+    judge_episode,
+    own_mistakes_told,
+)
+from environments.dialects.tool_calls import ToolCalls
+from environments.snapping import snap
+from schemas.completion import Completion, CompletionRequest
+from schemas.episode import Call, Episode, Outcome, Solver, ThoughtSource, Turn, Usage, Verdict, make_episode_id
+from schemas.errors import (
+    CheckError,
+    ContextOverflow,
+    EnvironmentFault,
+    EpisodeError,
+    SandboxError,
+    StateError,
+    TeacherError,
+)
+from schemas.message import Message
+from schemas.recording import RecordedTurn, Recording
+from schemas.task_spec import SOFTWARE, TaskSpec
+from tasks.collect.journal import Journal, NoJournal
+from teachers.base import Teacher
+
+LOOP_CONTRACT = 1
+"""Raised by hand when the loop's behaviour changes; counts in `solver_id`."""
+
+REPEATS = 3
+"""Identical outputs in a row that end an episode (AgentTuning, section 2.2)."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the loop asks and when it stops."""
+
+    solver: Solver
+    request: Callable[[tuple[Message, ...], int], CompletionRequest]
+    """Words the conversation as a request for the given attempt."""
+    dialect: Dialect
+    max_turns: int
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Which chance of the solver this is."""
+
+    build: int
+    attempt: int
+    try_number: int
+    landing: str
+
+
+@dataclass
+class _Tape:
+    """What has happened so far."""
+
+    turns: list[Turn] = field(default_factory=list)
+    completions: list[Completion] = field(default_factory=list)
+    acts: int = 0
+    """Actions carried out: the journal's position."""
+    answer: str | None = None
+    state_digest: str | None = None
+
+
+async def roll_out(
+    spec: TaskSpec, world: World, teacher: Teacher, rules: Rules, attempt: Attempt, journal: Journal
+) -> tuple[Episode, list[Turn]]:
+    """Let the solver work on a task and judge what it did.
+
+    Faults of world, sandbox, check and teacher end on the episode, never in an exception; a budget that is used up
+    (`BudgetError`) is raised.
+    """
+    rollout = _Rollout(spec, world, teacher, rules, attempt, journal, await world.world_id_of(spec))
+    return await rollout.run(rollout.converse)
+
+
+async def replay_reference(spec: TaskSpec, world: World, rules: Rules, attempt: Attempt) -> tuple[Episode, list[Turn]]:
+    """Run a task's reference as the episode; the answer comes from what it returned, never from a label."""
+    rollout = _Rollout(spec, world, None, rules, attempt, NoJournal(), await world.world_id_of(spec))
+    return await rollout.run(rollout.follow_reference)
+
+
+async def replay_recording(
+    spec: TaskSpec, world: World, rules: Rules, attempt: Attempt, recording: Recording
+) -> tuple[Episode, list[Turn]]:
+    """Run a recording's actions again; observations and verdict are ours, thoughts stay the recording's."""
+    rollout = _Rollout(spec, world, None, rules, attempt, NoJournal(), await world.world_id_of(spec), recording)
+    return await rollout.run(rollout.follow_recording)
+
+
+class _Rollout:
+    def __init__(
+        self,
+        spec: TaskSpec,
+        world: World,
+        teacher: Teacher | None,
+        rules: Rules,
+        attempt: Attempt,
+        journal: Journal,
+        world_id: str,
+        recording: Recording | None = None,
+    ) -> None:
+        self.spec, self.world, self.teacher, self.world_id = spec, world, teacher, world_id
+        self.rules, self.attempt, self.journal, self.recording = rules, attempt, journal, recording
+        self.episode_id = make_episode_id(spec.task_id, rules.solver.solver_id, world_id, attempt.attempt)
+        self.tape = _Tape()
+
+    async def run(self, play: Callable[[Environment], Awaitable[tuple[Outcome, str]]]) -> tuple[Episode, list[Turn]]:
+        """Open the world, play, verify; classify whatever crosses a boundary."""
+        started, clock = datetime.now(UTC), time.monotonic()
+        outcome, reason, verdict = await self._play_and_judge(play)
+        return self._episode(outcome, reason, verdict, started, time.monotonic() - clock), self.tape.turns
+
+    async def _play_and_judge(
+        self, play: Callable[[Environment], Awaitable[tuple[Outcome, str]]]
+    ) -> tuple[Outcome, str, Verdict]:
+        unknown = Verdict(name="unknown")
+        try:
+            async with self.world.open(self.spec) as environment:
+                outcome, reason = await play(environment)
+                verdict = Verdict(name="failed", detail=f"ended as {outcome}")
+                if outcome == "finished":
+                    with self._mistakes_told():
+                        verdict = await judge_episode(environment)
+                self.tape.state_digest = await _fingerprint(environment)
+                return outcome, reason, verdict
+        except TeacherError as error:
+            if isinstance(error, ContextOverflow) and self.tape.turns:  # the first turn alone tells of the set-up
+                return "token_limit", str(error), Verdict(name="failed", detail="ended as token_limit")
+            return "teacher_error", str(error), unknown
+        except StateError as error:
+            return "finished", "", Verdict(name="failed", detail=str(error))
+        except CheckError as error:
+            return "finished", "check_error", Verdict(name="unknown", detail=str(error))
+        except (EnvironmentFault, SandboxError) as error:
+            return "environment_error", _reason_of(error), unknown.model_copy(update={"detail": str(error)})
+
+    async def converse(self, environment: Environment) -> tuple[Outcome, str]:
+        """Ask, act and look until the episode ends."""
+        assert self.teacher is not None
+        rules, step = self.rules, await self._reset(environment)
+        for _ in range(rules.max_turns):
+            messages = rules.dialect.render(self.spec, self.tape.turns, step.observation)
+            if sum(message.tokens for message in messages) > rules.max_tokens:
+                return "token_limit", f"over {rules.max_tokens} tokens"
+            completion = await self.teacher.complete(rules.request(messages, self.attempt.attempt))
+            reading = self._read(completion, step)
+            ended = self._ends(completion, reading)
+            if ended or not reading.actions:
+                return ended or ("invalid_action", reading.problem)
+            step = await self._act(environment, reading.actions)
+            if step.terminated:
+                return "finished", ""
+        return "turn_limit", f"{rules.max_turns} turns"
+
+    async def _reset(self, environment: Environment) -> Step:
+        with self._mistakes_told():
+            return await environment.reset()
+
+    def _mistakes_told(self) -> AbstractContextManager[None]:
+        return own_mistakes_told(self.spec.environment)
+
+    async def follow_reference(self, environment: Environment) -> tuple[Outcome, str]:
+        """Let the world run the reference."""
+        observation = (await self._reset(environment)).observation
+        with self._mistakes_told():
+            steps = await environment.follow()
+        for action, step in steps:
+            self._record(observation, Reading(None, (action,)))
+            observation = step.observation
+        self.tape.answer = answer_in(steps) or None
+        if not steps or not steps[-1][1].terminated:
+            return "turn_limit", "the reference did not end the episode"
+        return "finished", ""
+
+    async def follow_recording(self, environment: Environment) -> tuple[Outcome, str]:
+        """Do what the recording did, turn by turn, whatever its recorder saw; no limit of turns, it is over already."""
+        assert self.recording is not None
+        step = await self._reset(environment)
+        for index, turn in enumerate(self.recording.turns):
+            reading = self._recall(environment, turn)
+            self._record(step.observation, reading, reasoning=turn.reasoning)
+            if not reading.actions:
+                return "invalid_action", f"turn {index}: {reading.problem}"
+            step = await self._act(environment, reading.actions)
+            if step.terminated:
+                left = len(self.recording.turns) - index - 1
+                return "finished", f"{left} recorded turns after the end were not run" if left else ""
+        return "turn_limit", "the recording ends without an answer"
+
+    def _recall(self, environment: Environment, turn: RecordedTurn) -> Reading:
+        """Read a recorded turn: its calls as the world's dialect of calls reads them, or its one action."""
+        if not turn.calls:
+            with self._mistakes_told():
+                action = environment.recall(turn)
+            problem = f"the {self.spec.environment} world cannot do {turn.action_kind!r}"
+            return Reading(turn.thought, (action,) if action else (), problem, turn.action)
+        tools = [one for one in self.world.dialects.values() if isinstance(one, ToolCalls)]
+        if not tools:
+            return Reading(turn.thought, (), f"the {self.spec.environment} world has no tools", "", turn.calls)
+        read = [tools[0].action_of(call) for call in turn.calls]
+        problems = [one for one in read if isinstance(one, str)]
+        actions = () if problems else tuple(one for one in read if isinstance(one, Action))
+        return Reading(turn.thought, actions, "; ".join(problems), "", turn.calls)
+
+    def _read(self, completion: Completion, step: Step) -> Reading:
+        with self._mistakes_told():
+            reading = self.rules.dialect.read(completion)
+        raw: str | None = None
+        if step.admissible and not reading.calls:
+            raw = (reading.actions[0].text if reading.actions else reading.candidate) or completion.reply
+            snapped = None if reading.actions and raw in step.admissible else _snapped(raw, step.admissible)
+            reading = replace(reading, actions=(snapped,) if snapped else reading.actions)
+        self.tape.completions.append(completion)
+        self._record(step.observation, reading, completion, raw)
+        return reading
+
+    def _ends(self, completion: Completion, reading: Reading) -> tuple[Outcome, str] | None:
+        if completion.finish_reason == "content_filter":
+            return "refused", "the model or its endpoint's filter refused"
+        if completion.finish_reason == "empty":
+            return "empty", "the model wrote nothing" + (" but reasoning" if completion.reasoning else "")
+        if completion.finish_reason == "length" and not reading.actions:
+            return "token_limit", "the reply was cut at the maximum of output tokens"
+        last = [_said(completion) for completion in self.tape.completions[-REPEATS:]]
+        if len(last) == REPEATS and all(said == last[0] for said in last):
+            return "repeated", f"{REPEATS} identical outputs in a row"
+        return None
+
+    async def _act(self, environment: Environment, actions: Sequence[Action]) -> Step:
+        """Carry out a turn's actions in their order until one ends the episode, and keep what each call gave."""
+        seen: list[str] = []
+        step = Step("")
+        for action in actions:
+            step = await self._carry_out(environment, action)
+            seen.append(step.observation)
+            if step.terminated:
+                break
+        turn = self.tape.turns[-1]
+        if turn.calls:
+            given = [*seen, *([None] * (len(turn.calls) - len(seen)))]
+            calls = [call.model_copy(update={"observation": one}) for call, one in zip(turn.calls, given, strict=True)]
+            self.tape.turns[-1] = turn.model_copy(update={"calls": tuple(calls)})
+        return replace(step, observation="\n".join(seen)) if len(seen) > 1 else step
+
+    async def _carry_out(self, environment: Environment, action: Action) -> Step:
+        with self._mistakes_told():
+            step, position = await environment.step(action), self.tape.acts
+        self.tape.acts += 1
+        if action.kind in ("answer", "finish"):
+            self.tape.answer = action.text or None
+        earlier = self.journal.observed(position)
+        if earlier is None:
+            self.journal.append(position, action.text, step.observation)
+        elif earlier != step.observation:
+            raise NotReproducible(
+                f"turn {len(self.tape.turns) - 1}: {action.text[:80]!r} showed something else than before the "
+                "interruption"
+            )
+        return step
+
+    def _record(
+        self,
+        observation: str,
+        reading: Reading,
+        completion: Completion | None = None,
+        raw: str | None = None,
+        reasoning: str | None = None,
+    ) -> None:
+        candidate = reading.candidate or (completion.reply if completion else "")
+        first = reading.actions[0] if reading.actions else Action("invalid", candidate)
+        turn = Turn(
+            episode_id=self.episode_id,
+            landing=self.attempt.landing,
+            index=len(self.tape.turns),
+            observation=observation,
+            thought=reading.thought,
+            thought_source=self._source_of(reading.thought, completion),
+            action=first.text,
+            action_kind=first.kind,
+            action_raw=raw if raw != first.text else None,
+            reply=completion.reply if completion else None,
+            valid=bool(reading.actions),
+            completion_id=completion.completion_id if completion else None,
+            prompt_tokens=completion.prompt_tokens if completion else 0,
+            completion_tokens=completion.completion_tokens if completion else 0,
+            reasoning=completion.reasoning if completion else reasoning,
+            calls=tuple(_calls(reading)),
+        )
+        self.tape.turns.append(turn)
+
+    def _source_of(self, thought: str | None, completion: Completion | None) -> ThoughtSource | None:
+        if not thought:
+            return None
+        return "teacher" if completion else "recorded" if self.recording else None
+
+    def _episode(self, outcome: Outcome, reason: str, verdict: Verdict, started: datetime, seconds: float) -> Episode:
+        described = self.world.describe(self.spec)
+        paid = [receipt for completion in self.tape.completions for receipt in completion.receipts]
+        return Episode(
+            episode_id=self.episode_id,
+            task_id=self.spec.task_id,
+            environment=self.spec.environment,
+            origin=self.spec.origin,
+            solver=self.rules.solver,
+            world_id=self.world_id,
+            build=self.attempt.build,
+            attempt=self.attempt.attempt,
+            try_number=self.attempt.try_number,
+            outcome=outcome,
+            outcome_reason=reason,
+            verdict=verdict.name,
+            verdict_detail=verdict.detail,
+            reward=verdict.reward,
+            rewards=verdict.parts,
+            answer=self.tape.answer,
+            n_turns=len(self.tape.turns),
+            usage=_usage(paid),
+            cost_usd=sum(c.cost_usd for c in paid),
+            started_at=started,
+            seconds=seconds,
+            landing=self.attempt.landing,
+            image=described.get("image"),
+            sandbox=described.get("sandbox"),
+            recording_id=self.recording.recording_id if self.recording else None,
+            software=SOFTWARE,
+            state_digest=self.tape.state_digest,
+            check_contract=self.world.check_contract,
+        )
+
+
+class NotReproducible(EnvironmentFault):
+    """A journalled action showed something else when it was executed again."""
+
+
+def _reason_of(error: EpisodeError) -> str:
+    return "not_reproducible" if isinstance(error, NotReproducible) else type(error).__name__
+
+
+async def _fingerprint(environment: Environment) -> str | None:
+    """Digest the state; a verdict stands without it, and `trajmill verify` says that none was recorded."""
+    try:
+        return await environment.fingerprint()
+    except EpisodeError:
+        return None
+
+
+def _snapped(text: str, admissible: Sequence[str]) -> Action | None:
+    chosen = snap(text, admissible)
+    return Action("act", chosen) if chosen is not None else None
+
+
+def _said(completion: Completion) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return what a reply says and does; an id that is drawn for each call makes no difference."""
+    return completion.reply, tuple((call.name, call.arguments) for call in completion.tool_calls)
+
+
+def _calls(reading: Reading) -> Iterator[Call]:
+    actions = reading.actions or tuple(Action("invalid", call.arguments) for call in reading.calls)
+    for call, action in zip(reading.calls, actions, strict=bool(reading.calls)):
+        shown = {"action_kind": action.kind, "action": action.text}
+        yield Call(call_id=call.call_id, name=call.name, arguments=call.arguments, **shown)
+
+
+def _usage(paid: Sequence[Completion]) -> Usage:
+    return Usage(
+        prompt_tokens=sum(c.prompt_tokens for c in paid),
+        completion_tokens=sum(c.completion_tokens for c in paid),
+        requests=len(paid),
+    )

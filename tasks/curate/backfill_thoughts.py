@@ -1,0 +1,115 @@
+"""Backfilling: a thought for every action that came without one, from what was visible at its turn alone."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import prompts
+from environments.base import Dialect
+from schemas.completion import CompletionRequest
+from schemas.episode import Call, Episode, Turn
+from schemas.message import Message
+from schemas.task_spec import TaskSpec
+from tasks.curate.find_leaks import find_leak
+from teachers.base import Teacher
+
+PROMPT = "backfill"
+NO_ANSWER = {
+    "content_filter": ("thought_refused", "the model or its endpoint's filter refused"),
+    "empty": ("thought_empty", "the thought is empty"),
+    "length": ("thought_cut_off", "the thought was cut off; raise teacher.max_output_tokens"),
+}
+"""Reason and detail of the ends of a reply that are no answer."""
+
+Ask = Callable[[tuple[Message, ...], int], CompletionRequest]
+"""Words messages as a request, for the given draw."""
+
+
+@dataclass(frozen=True)
+class Backfilled:
+    """Turns that all have a thought, and the receipts of those that were filled in."""
+
+    turns: tuple[Turn, ...]
+    completion_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """No draw was a thought free of what could not be known."""
+
+    index: int
+    detail: str
+    reason: str = "thought_leak"
+    """Of the last draw."""
+
+
+async def backfill_thoughts(
+    spec: TaskSpec, episode: Episode, turns: Sequence[Turn], dialect: Dialect, teacher: Teacher, ask: Ask, retries: int
+) -> Backfilled | Leak:
+    """Fill in missing thoughts in order; each sees the ones before it. A turn whose reasoning stands needs none."""
+    done: list[Turn] = []
+    receipts: list[str] = []
+    for turn in turns:
+        if turn.thought or turn.reasoning:
+            done.append(turn)
+            continue
+        filled = await _fill(spec, episode, done, turn, turns, dialect, teacher, ask, retries)
+        if isinstance(filled, Leak):
+            return filled
+        done.append(filled[0])
+        receipts.append(filled[1])
+    return Backfilled(tuple(done), tuple(receipts))
+
+
+async def _fill(
+    spec: TaskSpec,
+    episode: Episode,
+    before: Sequence[Turn],
+    turn: Turn,
+    turns: Sequence[Turn],
+    dialect: Dialect,
+    teacher: Teacher,
+    ask: Ask,
+    retries: int,
+) -> tuple[Turn, str] | Leak:
+    visible = dialect.visible(spec, before, turn.observation)
+    shown = [{"role": message.role, "content": message.spelled} for message in visible]
+    action = dialect.write(turn.model_copy(update={"thought": None, "reasoning": None})).spelled
+    hidden = hidden_texts(spec, episode, turns, turn.index)
+    messages = (Message(role="user", content=prompts.load(PROMPT).render(visible=shown, action=action)),)
+    leak, reason = "", "thought_leak"
+    for draw in range(1, retries + 2):
+        completion = await teacher.complete(ask(messages, draw))
+        filled = turn.model_copy(update={"thought": " ".join(completion.reply.split()), "thought_source": "backfilled"})
+        reason, no_answer = NO_ANSWER.get(completion.finish_reason, ("thought_leak", None))
+        found = no_answer or _unfit(filled, dialect)
+        found = found or find_leak(filled.thought or "", [m["content"] for m in shown], action, hidden)
+        if found is None:
+            return filled, completion.completion_id
+        leak = found
+    return Leak(turn.index, f"turn {turn.index}, {retries + 1} draws, the last: {leak}", reason)
+
+
+def _unfit(turn: Turn, dialect: Dialect) -> str | None:
+    """Say why a thought cannot stand before its turn's action: what is trained on must read as the action that was."""
+    if not turn.thought:
+        return "the thought is empty"
+    if any(unicodedata.category(character) == "Cc" for character in turn.thought):
+        return "the thought holds control characters"
+    return None if dialect.reads_back(turn) else "with the thought before it, the action reads as another one"
+
+
+def hidden_texts(spec: TaskSpec, episode: Episode, turns: Sequence[Turn], index: int) -> list[str]:
+    """Return what turn `index` could not know: later observations, later actions, the expected answer."""
+    later = [turn for turn in turns if turn.index > index]
+    expected = [episode.answer, spec.check.answer, *spec.check.expected]
+    calls = [text for t in turns if t.index >= index for call in t.calls for text in _hidden_in(call, t.index > index)]
+    seen = [*(t.observation for t in later), *(t.action for t in later), *calls]
+    return [*seen, *(text for text in expected if text)]
+
+
+def _hidden_in(call: Call, is_later: bool) -> list[str]:
+    """Return what a call could not be known by: of this turn what it gave, of a later one what it was, too."""
+    return [*([call.observation] if call.observation else []), *([call.action] if is_later else [])]

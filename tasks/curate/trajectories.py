@@ -1,0 +1,172 @@
+"""Curation of a build: filter, drop duplicates, cap per task, backfill thoughts, land. In = kept + rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prefect import task
+
+import prompts
+from schemas.completion import CompletionRequest
+from schemas.episode import NOT_FINAL, Episode, Turn
+from schemas.errors import ContextOverflow, TeacherError
+from schemas.message import Message
+from schemas.rejection import Refusal, Rejection
+from schemas.task_spec import TaskSpec
+from schemas.trajectory import Trajectory
+from tasks.collect.episodes import cut_shards, shard_key, specs_of
+from tasks.curate.backfill_thoughts import PROMPT, Leak, backfill_thoughts
+from tasks.curate.episode import make_trajectories, place_reasoning
+from tasks.curate.rules import Kept, PlayedEpisode, why_refused
+from tasks.together import finish_all
+from tasks.workshop import Workshop, begin_task
+
+STAGE = "curate_trajectories"
+Finished = list[Trajectory] | Refusal | TeacherError
+"""What came of a chosen episode: its rows, or why there are none."""
+SHARD_SIZE = 256
+"""Episodes a Prefect task: rendering costs well under a millisecond an episode, so shards are large."""
+
+
+def plan_curation(workshop: Workshop) -> list[str]:
+    """List final episodes that this curation has not seen, or could not ask about, in a fixed order."""
+    rows = workshop.warehouse.query(
+        "SELECT episode_id FROM latest_episodes e "
+        f"WHERE outcome NOT IN {NOT_FINAL!r} AND verdict <> 'unknown' "
+        "AND NOT EXISTS (SELECT 1 FROM trajectories t WHERE t.episode_id = e.episode_id AND t.curation_id = $1) "
+        "AND NOT EXISTS (SELECT 1 FROM rejections r WHERE r.stage = 'curate' AND r.reason <> 'teacher_error' "
+        "AND r.source = e.episode_id || '/' || $1) "
+        "ORDER BY task_id, attempt, episode_id",
+        (workshop.curation_id,),
+    )
+    return [row[0] for row in rows]
+
+
+def count_shards(workshop: Workshop) -> int:
+    """Store (or read back) the plan of this build's curation; return the number of its shards."""
+    planned = workshop.state.plan(workshop.build, STAGE, workshop.curation_id, lambda: plan_curation(workshop))
+    workshop.progress.expect(STAGE, len(planned))
+    return len(cut_shards(planned, SHARD_SIZE))
+
+
+@task(name="curate shard", task_run_name="curate shard {index}", tags=["stage:curate_trajectories"])
+async def curate_shard(build: int, index: int) -> dict[str, int]:
+    """Curate one shard of episodes and land trajectories and rejections; a shard that landed before is done."""
+    workshop = begin_task()
+    planned = workshop.state.plan(build, STAGE, workshop.curation_id, lambda: plan_curation(workshop))
+    ids = cut_shards(planned, SHARD_SIZE)[index]
+    key = shard_key(STAGE, build, workshop.curation_id, index, ids)
+    if workshop.warehouse.has_landed("trajectories", key):
+        workshop.progress.stages[STAGE].done += len(ids)
+        return {"episodes": len(ids)}
+    kept, rejected = await _curate(workshop, _candidates(workshop, ids))
+    workshop.warehouse.land("rejections", rejected, key=key)
+    workshop.warehouse.land("trajectories", kept, key=key)
+    return {"episodes": len(ids), "kept": len(kept), "rejected": len(rejected)}
+
+
+def _candidates(workshop: Workshop, ids: Sequence[str]) -> list[PlayedEpisode]:
+    mine = ("list_contains(?::VARCHAR[], episode_id)", (list(ids),))
+    latest: dict[str, Episode] = {e.episode_id: e for e in workshop.warehouse.read("latest_episodes", *mine)}
+    landings = {(e.episode_id, e.landing) for e in latest.values()}
+    turns: dict[str, list[Turn]] = {}
+    for turn in workshop.warehouse.read("turns", *mine):
+        if (turn.episode_id, turn.landing) in landings:
+            turns.setdefault(turn.episode_id, []).append(turn)
+    specs = {spec.task_id: spec for spec in specs_of(workshop, [e.task_id for e in latest.values()])}
+    return [_candidate(latest[i], specs, turns.get(i, [])) for i in ids]
+
+
+def _candidate(episode: Episode, specs: dict[str, TaskSpec], turns: Sequence[Turn]) -> PlayedEpisode:
+    return PlayedEpisode(episode, specs[episode.task_id], tuple(sorted(turns, key=lambda t: t.index)))
+
+
+async def _curate(workshop: Workshop, candidates: Sequence[PlayedEpisode]) -> tuple[list[Trajectory], list[Rejection]]:
+    chosen, rejected = choose(workshop, candidates)
+    results = await finish_all(_finish(workshop, candidate) for candidate in chosen)
+    _require_a_teacher(results)
+    kept: list[Trajectory] = []
+    for candidate, finished in zip(chosen, results, strict=True):
+        if isinstance(finished, list):
+            kept.extend(finished)
+            workshop.progress.keep(STAGE)
+        else:
+            told = finished if isinstance(finished, Refusal) else Refusal("teacher_error", str(finished))
+            rejected.append(_reject(workshop, candidate, told))
+    return kept, rejected
+
+
+def _require_a_teacher(results: Sequence[Finished]) -> None:
+    """Raise where nobody got a thought: that is an outage, and the run goes on from here when it is over."""
+    failures = [result for result in results if isinstance(result, TeacherError)]
+    answered = any(isinstance(result, list) and any(row.backfilled for row in result) for result in results)
+    if failures and not answered and not any(isinstance(result, Refusal) for result in results):
+        raise failures[0]
+
+
+def choose(workshop: Workshop, candidates: Sequence[PlayedEpisode]) -> tuple[list[PlayedEpisode], list[Rejection]]:
+    """Apply the rules in their order, each candidate after those that were kept before it."""
+    kept = _kept_before(workshop)
+    chosen: list[PlayedEpisode] = []
+    rejected: list[Rejection] = []
+    for candidate in candidates:
+        refusal = why_refused(candidate, kept)
+        if refusal:
+            rejected.append(_reject(workshop, candidate, refusal))
+        else:
+            kept.keep(candidate)
+            chosen.append(candidate)
+    return chosen, rejected
+
+
+def _kept_before(workshop: Workshop) -> Kept:
+    query = (
+        "SELECT task_id, list(DISTINCT content_sha256), count(DISTINCT episode_id) FROM trajectories "
+        "WHERE curation_id = ? GROUP BY 1"
+    )
+    rows = workshop.warehouse.query(query, (workshop.curation_id,))
+    thresholds = {name: world.threshold for name, world in workshop.worlds.items()}
+    contents = {sha for _, shas, _ in rows for sha in shas}
+    return Kept(workshop.config.curate, thresholds, contents, {task_id: count for task_id, _, count in rows})
+
+
+async def _finish(workshop: Workshop, candidate: PlayedEpisode) -> Finished:
+    episode, spec, turns = candidate
+    dialect, curate = workshop.worlds.dialect(spec.environment, episode.solver.dialect), workshop.config.curate
+
+    def ask(messages: tuple[Message, ...], draw: int) -> CompletionRequest:
+        teacher, prompt = workshop.config.teacher, prompts.load(PROMPT)
+        return workshop.request(
+            "curate_trajectories", teacher.backfiller, messages, prompt, temperature=0.7, attempt=draw, seed=draw
+        )
+
+    placed = place_reasoning(turns, dialect, curate)
+    try:
+        filled = await backfill_thoughts(spec, episode, placed, dialect, workshop.teacher, ask, curate.backfill_retries)
+    except ContextOverflow as error:
+        return Refusal("prompt_too_long", str(error))
+    except TeacherError as error:
+        return error
+    if isinstance(filled, Leak):
+        return Refusal(filled.reason, filled.detail)
+    return list(make_trajectories(spec, episode, filled.turns, dialect, workshop.curation_id, filled.completion_ids))
+
+
+def _reject(workshop: Workshop, candidate: PlayedEpisode, refusal: Refusal) -> Rejection:
+    workshop.progress.reject(STAGE, refusal.reason)
+    episode = candidate.episode
+    summary = {
+        "task_id": episode.task_id,
+        "answer": episode.answer,
+        "outcome": episode.outcome,
+        "turns": episode.n_turns,
+    }
+    return Rejection.make(
+        stage="curate",
+        reason=refusal.reason,
+        detail=refusal.detail,
+        source=f"{episode.episode_id}/{workshop.curation_id}",
+        environment=episode.environment,
+        build=workshop.build,
+        raw=summary,
+    )

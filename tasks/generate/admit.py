@@ -1,0 +1,85 @@
+"""Trials: a task is let in where every probe of its admission passes, in fresh environments of its world."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from environments.admission import admit
+from environments.base import World
+from environments.registry import Worlds
+from schemas.errors import EnvironmentFault, EpisodeError, SandboxError
+from schemas.rejection import Rejection
+from schemas.task_spec import TaskSpec
+from tasks.together import finish_all
+
+STAGE = "admit"
+TRIES = 2
+"""Trials of a candidate when the sandbox, not the task, breaks."""
+
+
+class Candidate(NamedTuple):
+    """A task that asks to be let in."""
+
+    spec: TaskSpec
+    source: str
+    """What names it in a rejection."""
+
+
+class Refused(NamedTuple):
+    """A task, or what was to become one, that is turned away."""
+
+    source: str
+    environment: str
+    stage: str
+    reason: str
+    detail: str
+    raw: object
+
+    @classmethod
+    def of(cls, candidate: Candidate, stage: str, reason: str, detail: str) -> Refused:
+        """Turn a candidate away."""
+        return cls(candidate.source, candidate.spec.environment, stage, reason, detail, candidate.spec)
+
+    def rejection(self, build: int | None = None) -> Rejection:
+        """Return the row that tells it."""
+        return Rejection.make(**self._asdict(), build=build)
+
+
+async def try_all(
+    worlds: Worlds, candidates: Sequence[Candidate], at_once: int
+) -> tuple[list[Candidate], list[Refused]]:
+    """Try candidates, `at_once` at a time; keep their order. What is let in carries its probes and what it ran on."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(candidate: Candidate) -> Candidate | Refused:
+        async with gate:
+            return await _try(await worlds.enter(candidate.spec.environment), candidate)
+
+    results = await finish_all(one(candidate) for candidate in candidates)
+    return [r for r in results if isinstance(r, Candidate)], [r for r in results if isinstance(r, Refused)]
+
+
+async def _try(world: World, candidate: Candidate) -> Candidate | Refused:
+    broke = ""
+    for _ in range(TRIES):
+        try:
+            probes = await admit(world, candidate.spec)
+        except EnvironmentFault as error:
+            return Refused.of(candidate, STAGE, "setup_fails", str(error))
+        except SandboxError as error:
+            broke = str(error)
+            continue
+        except EpisodeError as error:
+            return Refused.of(candidate, STAGE, "check_broken", str(error))
+        failed = next((probe for probe in probes if not probe.passed), None)
+        if failed:
+            return Refused.of(candidate, STAGE, failed.name, failed.detail)
+        described = world.describe(candidate.spec)
+        provenance = candidate.spec.provenance.model_copy(
+            update={"image": described.get("image"), "sandbox": described.get("sandbox")}
+        )
+        update = {"probes": probes, "provenance": provenance}
+        return Candidate(candidate.spec.model_copy(update=update), candidate.source)
+    return Refused.of(candidate, STAGE, "sandbox_error", broke)

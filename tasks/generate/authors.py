@@ -1,0 +1,94 @@
+"""The requests of one round of self-instruct, in every world that has an author, and how their replies are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from environments.base import Ask, Author, Draw, own_mistakes_told
+from schemas.completion import Completion, CompletionRequest
+from schemas.errors import EnvironmentFault
+from schemas.record import digest
+from schemas.rejection import Refusal
+from schemas.task_spec import SOFTWARE, TaskSpec
+from tasks.workshop import Workshop
+
+
+class Draft(NamedTuple):
+    """One request, and who reads its reply."""
+
+    request: CompletionRequest
+    environment: str
+    ask: Ask
+    author: Author
+
+    def read(self, completion: Completion) -> TaskSpec | Refusal:
+        """Read a whole reply; a task names the prompt, the model and the receipt that made it."""
+        try:
+            with own_mistakes_told(self.environment):
+                read = self.author.read(completion, self.ask)
+        except EnvironmentFault as error:
+            return Refusal("not_a_task", str(error))
+        if isinstance(read, Refusal):
+            return read
+        made = {
+            "prompt": self.ask.prompt.label,
+            "model": completion.model,
+            "completion_ids": (completion.completion_id,),
+            "software": SOFTWARE,
+        }
+        return read.model_copy(update={"provenance": read.provenance.model_copy(update=made)})
+
+
+async def draft_round(workshop: Workshop, index: int) -> list[Draft]:
+    """Return the requests of round `index`, world by world."""
+    return [draft for world in workshop.worlds for draft in await draft_world(workshop, world, index)]
+
+
+async def draft_world(workshop: Workshop, world: str, index: int) -> list[Draft]:
+    """Return one world's requests of round `index`."""
+    author = workshop.worlds[world].author
+    if author is None or not author.positions(workshop.config.generate, index):
+        return []
+    if author.looks:
+        await workshop.open_world(world)
+    asks = await author.asks(_draw(workshop, world, index))
+    return [Draft(_request(workshop, ask), world, ask, author) for ask in asks]
+
+
+def authors_of(workshop: Workshop) -> Iterator[tuple[str, Author]]:
+    """Yield the worlds of this run that make up tasks, with who does."""
+    for name, world in workshop.worlds.items():
+        author = world.author
+        if author is not None:
+            yield name, author
+
+
+def taken_sources(workshop: Workshop, world: str) -> frozenset[str]:
+    """Return what earlier builds derived tasks from; an unfinished build's own are taken again."""
+    query = (
+        "SELECT provenance.source FROM task_specs WHERE origin = 'derived' AND environment = $1 "
+        "UNION SELECT source FROM rejections WHERE environment = $1 AND build <> $2"
+    )
+    return frozenset(row[0] for row in workshop.warehouse.query(query, (world, workshop.build)))
+
+
+def _draw(workshop: Workshop, world: str, index: int) -> Draw:
+    where = "environment = ? AND origin = 'self_instruct'"
+    machine_made: list[TaskSpec] = workshop.warehouse.read("task_specs", where, (world,))
+    config = workshop.config
+    return Draw(config.generate, config.seed, workshop.build, index, tuple(machine_made))
+
+
+def _request(workshop: Workshop, ask: Ask) -> CompletionRequest:
+    """Word a generation request; its sampling seed comes from its key."""
+    teacher = workshop.config.teacher
+    return workshop.request(
+        "generate_tasks",
+        teacher.generator,
+        ask.messages,
+        ask.prompt,
+        temperature=teacher.generator_temperature,
+        seed=int(digest(ask.key)[:7], 16),
+        key=ask.key,
+    )

@@ -1,0 +1,103 @@
+"""Ingestion of general chat: files in, conversations and rejections out, batch by batch, each landed exactly once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+from prefect import task
+
+from environments.registry import importers
+from formats.catalogue import choose
+from rehearsals.chats import FORMAT, write_chats
+from schemas.bounded_reading import open_file
+from schemas.record import digest
+from schemas.rejection import Rejection
+from schemas.trajectory import Conversation
+from tasks.ingest.admit import admit_conversations
+from tasks.workshop import Workshop, begin_task
+
+STAGE = "ingest_conversations"
+BATCH = 2000
+"""Rows a landing: memory stays constant, whatever the size of the file."""
+NO_OPTIONS: Mapping[str, str] = {}
+BUILT_IN_LICENSE = "Apache-2.0"
+
+
+def general_files(workshop: Workshop) -> list[Path]:
+    """Return the files of this build's general chat: made by the built-in generator, or none where chat is imported."""
+    general = workshop.config.general
+    if general.source != "built-in" or not general.conversations:
+        return []
+    folder = workshop.home / "general" / f"build-{workshop.build}"
+    return write_chats(folder, count=general.conversations, build=workshop.build, seed=workshop.config.seed)
+
+
+@task(name="ingest file", task_run_name="ingest {path.name}", tags=["stage:ingest_conversations"])
+async def ingest_file(
+    path: Path,
+    license: str,
+    source_model: str | None = None,
+    format: str = FORMAT,
+    options: Mapping[str, str] = NO_OPTIONS,
+) -> dict[str, int]:
+    """Read one file and land what it holds; return rows by reason, `kept` among them.
+
+    Args:
+        format: name of an importer of chats.
+        options: what its reader was told beside licence and source model.
+
+    Raises:
+        ConfigError: there is no such format.
+        InputError: the file cannot be read at all.
+    """
+    workshop = begin_task()
+    key = f"{STAGE}/{digest(_sha256(path), license, source_model, *_unlike_the_first(format, options))}"
+    if workshop.warehouse.has_landed("conversations", key):
+        return {"imported_before": 1}
+    seen = workshop.warehouse.column("conversations", "conversation_id")
+    rows = choose(importers(), format).rows([path], options)
+    results = admit_conversations(rows, license=license, source_model=source_model, seen=seen)
+    counts: Counter[str] = Counter()
+    for index, batch in enumerate(_batches(results)):
+        if workshop.warehouse.has_landed("conversations", f"{key}/{index}"):  # before an interruption
+            counts["imported_before"] += len(batch)
+            continue
+        _land(workshop, f"{key}/{index}", batch)
+        _count(workshop, counts, batch)
+    workshop.warehouse.land("conversations", [], key=key)
+    return dict(counts)
+
+
+def _unlike_the_first(format: str, options: Mapping[str, str]) -> tuple[object, ...]:
+    """Return what a key counts besides; keys of the first format are as they were when there was no other."""
+    return () if format == FORMAT and not options else (format, sorted(options.items()))
+
+
+def _land(workshop: Workshop, key: str, batch: list[Conversation | Rejection]) -> None:
+    rejections = [row.model_copy(update={"build": workshop.build}) for row in batch if isinstance(row, Rejection)]
+    workshop.warehouse.land("rejections", rejections, key=key)
+    workshop.warehouse.land("conversations", [row for row in batch if isinstance(row, Conversation)], key=key)
+
+
+def _count(workshop: Workshop, counts: Counter[str], batch: list[Conversation | Rejection]) -> None:
+    for row in batch:
+        counts[row.reason if isinstance(row, Rejection) else "kept"] += 1
+        if isinstance(row, Rejection):
+            workshop.progress.reject(STAGE, row.reason)
+        else:
+            workshop.progress.keep(STAGE)
+
+
+def _batches(rows: Iterable[Conversation | Rejection]) -> Iterator[list[Conversation | Rejection]]:
+    iterator = iter(rows)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch
+
+
+def _sha256(path: Path) -> str:
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

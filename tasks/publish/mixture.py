@@ -1,0 +1,181 @@
+"""Publication: choose the rows, check the whole, write the folder, land the release. Same sources, same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect import task
+
+from formats.releases.dataset_card import CardTable, ReleaseFacts
+from formats.releases.release_folder import ReleaseRow
+from schemas.errors import ConfigError
+from schemas.record import canonical_json
+from schemas.release import Release, SourceDigest
+from tasks.publish.about_checks import FALLEN, Accepted, note_fallen, note_weaker_checks
+from tasks.publish.mix_samples import AGENT, Eligible, Mixture, Pick, mix_samples
+from tasks.publish.validate_tables import validate_folder
+from tasks.publish.write_release import make_agent_row, make_general_row, make_release_id, write_release
+from tasks.workshop import Workshop, begin_task
+
+STAGE = "publish_mixture"
+SOURCES = ("task_specs", "episodes", "trajectories", "conversations", "rejections")
+"""Tables that a release is a function of: rows, acceptance on its card, and what was turned away. `verdicts` is one
+where it has rows, so that the releases of homes without any keep their ids."""
+INNER_STAGES = ("generate", "admit", "collect", "curate", "ingest", "import")
+"""Stages whose rejections never became rows; those of any other (`review`, an expectation) name rows to leave out."""
+_TURNED_AWAY = f"SELECT split_part(source, '/', 1) FROM rejections WHERE stage NOT IN {INNER_STAGES!r}"
+_AGENT_ROWS = (
+    f"trajectories WHERE curation_id = ? AND trajectory_id NOT IN ({_TURNED_AWAY}) "
+    f"AND episode_id NOT IN ({_TURNED_AWAY}) AND task_id NOT IN ({_TURNED_AWAY})"
+)
+LOCK = Path(__file__).resolve().parents[2] / "uv.lock"
+
+
+@task(name="publish release", task_run_name="publish release", tags=["stage:publish_mixture"])
+async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
+    """Publish the mixture of what the warehouse holds; one that is published already is returned as it stands.
+
+    With it goes what there is to say of its checks today, even where that was not known when it was published.
+    """
+    workshop, clock = begin_task(), time.monotonic()
+    versions = workshop.warehouse.versions()
+    sources = _sources(workshop, versions)
+    release_id = make_release_id(sources, workshop.config, _lock_sha256())
+    curation = workshop.config.mixture.curation_id or workshop.curation_id
+    mixture = choose_rows(workshop, curation, versions)
+    about_checks = _note_checks(workshop, curation, mixture, versions)
+    folder = workshop.home / "releases" / release_id
+    if published := _find_published(workshop, folder, about_checks):
+        return published
+    notes = (*mixture.notes, *about_checks)
+    calls = _have_calls(workshop, mixture, versions)
+    told = (mixture.shares, mixture.guessable, notes, tuple(tables), calls)
+    facts = ReleaseFacts(release_id, workshop.config, curation, sources, *told)
+    files = write_release(folder, _rows(workshop, mixture, versions), count=len(mixture.picks), facts=facts)
+    release = Release(
+        release_id=release_id,
+        recipe=canonical_json(workshop.config.mixture).decode(),
+        curation_id=curation,
+        sources=sources,
+        shares=mixture.shares,
+        guessable=mixture.guessable,
+        rows=len(mixture.picks),
+        files=files,
+        notes=notes,
+        build=build,
+        created_at=datetime.now(UTC),
+        path=str(folder),
+        seconds=time.monotonic() - clock,
+        cost_usd=workshop.ledger.totals().cost_usd,
+    )
+    validate_folder(folder, release, mixture.notes)
+    _land(workshop, release)
+    return release
+
+
+def _land(workshop: Workshop, release: Release) -> None:
+    workshop.warehouse.land("releases", [release], key=release.release_id)
+    workshop.progress.expect(STAGE, release.rows)
+    workshop.progress.keep(STAGE, release.rows)
+
+
+def _find_published(workshop: Workshop, folder: Path, about_checks: Sequence[str]) -> Release | None:
+    """Return the release that stands in its folder, with what its notes do not say of its checks."""
+    found: list[Release] = workshop.warehouse.read("releases", "release_id = ?", (folder.name,))
+    if not found or not folder.is_dir():
+        return None
+    notes = tuple(dict.fromkeys((*found[0].notes, *about_checks)))
+    return found[0].model_copy(update={"path": str(folder), "notes": notes})  # the home may have moved since
+
+
+def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) -> Mixture:
+    """Mix what nobody turned away, as the tables stood at `versions`.
+
+    Raises:
+        ConfigError: there is no agent row to mix.
+    """
+    agent = workshop.warehouse.query(
+        "SELECT trajectory_id, n_trained, tokens, NULL, coalesce(guessable, false) "
+        f"FROM {_AGENT_ROWS} AND episode_id NOT IN ({FALLEN})",
+        (curation,),
+        versions=versions,
+    )
+    if not agent:
+        told = note_fallen(_count_fallen(workshop, curation, versions)) or ("no trajectory has been kept yet",)
+        raise ConfigError(f"{told[0].rstrip('.')}, so there is no mixture; run `trajmill build` first")
+    general = workshop.warehouse.query(
+        f"SELECT conversation_id, n_trained, tokens, source_model FROM conversations "
+        f"WHERE conversation_id NOT IN ({_TURNED_AWAY})",
+        versions=versions,
+    )
+    recipe = workshop.config.mixture
+    return mix_samples((Eligible(*row) for row in agent), (Eligible(*row) for row in general), recipe)
+
+
+def _count_fallen(workshop: Workshop, curation: str, versions: Mapping[str, int]) -> int:
+    sql = f"SELECT count(*) FROM {_AGENT_ROWS} AND episode_id IN ({FALLEN})"
+    return int(workshop.warehouse.query(sql, (curation,), versions=versions)[0][0])
+
+
+def _note_checks(workshop: Workshop, curation: str, mixture: Mixture, versions: Mapping[str, int]) -> tuple[str, ...]:
+    """Say what was left out since it does not stand, and what was accepted under weaker checks than today's."""
+    chosen = [pick.id for pick in mixture.picks if pick.stratum == AGENT]
+    accepted = workshop.warehouse.query(
+        "SELECT latest_verdicts.environment, check_contract FROM trajectories JOIN latest_verdicts USING (episode_id) "
+        "WHERE list_contains(?::VARCHAR[], trajectory_id)",
+        (chosen,),
+        versions=versions,
+    )
+    fallen = note_fallen(_count_fallen(workshop, curation, versions))
+    return (*fallen, *note_weaker_checks(Accepted(*row) for row in accepted))
+
+
+def _have_calls(workshop: Workshop, mixture: Mixture, versions: Mapping[str, int]) -> bool:
+    """Whether any chosen row says more than role and content (`ReleaseRow.has_calls`)."""
+    says_more = "m.role = 'tool' OR len(m.tool_calls) > 0 OR m.reasoning_content <> ''"
+    calls = f"len(list_filter(messages, lambda m: {says_more})) > 0"
+    found = workshop.warehouse.query(
+        f"SELECT trajectory_id FROM trajectories WHERE tools IS NOT NULL OR {calls} "
+        f"UNION ALL SELECT conversation_id FROM conversations WHERE {calls}",
+        versions=versions,
+    )
+    calling = {row[0] for row in found}
+    return any(pick.id in calling for pick in mixture.picks)
+
+
+def _rows(workshop: Workshop, mixture: Mixture, versions: Mapping[str, int]) -> Iterator[ReleaseRow]:
+    """Yield the mixture's rows in its order, reading one shard's worth at a time."""
+    size = workshop.config.mixture.rows_per_shard
+    for start in range(0, len(mixture.picks), size):
+        picks = mixture.picks[start : start + size]
+        found = _agent_rows(workshop, picks, versions) | _general_rows(workshop, picks, versions)
+        yield from (found[pick.id] for pick in picks)
+
+
+def _agent_rows(workshop: Workshop, picks: Sequence[Pick], versions: Mapping[str, int]) -> dict[str, ReleaseRow]:
+    wanted = [pick.id for pick in picks if pick.stratum == AGENT]
+    where = "list_contains(?::VARCHAR[], trajectory_id)"
+    rows = workshop.warehouse.read("trajectories", where, (wanted,), versions=versions)
+    return {row.trajectory_id: make_agent_row(row) for row in rows}
+
+
+def _general_rows(workshop: Workshop, picks: Sequence[Pick], versions: Mapping[str, int]) -> dict[str, ReleaseRow]:
+    strata = {pick.id: pick.stratum for pick in picks if pick.stratum != AGENT}
+    where = "list_contains(?::VARCHAR[], conversation_id)"
+    rows = workshop.warehouse.read("conversations", where, (list(strata),), versions=versions)
+    return {row.conversation_id: make_general_row(row, strata[row.conversation_id]) for row in rows}
+
+
+def _sources(workshop: Workshop, versions: Mapping[str, int]) -> tuple[SourceDigest, ...]:
+    (judged_again,) = workshop.warehouse.query("SELECT count(*) FROM verdicts", versions=versions)[0]
+    tables = (*SOURCES, "verdicts") if judged_again else SOURCES
+    digests = {table: workshop.warehouse.digest(table, versions=versions) for table in tables}
+    return tuple(SourceDigest(table=name, digest=one, version=versions[name]) for name, one in digests.items())
+
+
+def _lock_sha256() -> str:
+    return hashlib.sha256(LOCK.read_bytes()).hexdigest() if LOCK.is_file() else "installed without a lock file"

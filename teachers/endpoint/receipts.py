@@ -1,0 +1,95 @@
+"""The receipt of a call: the reply with its reasoning and its tool calls apart, what it took and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from schemas.completion import Completion, CompletionRequest, FinishReason
+from schemas.message import ToolCall, approximate_tokens
+from schemas.run_config import Price
+from teachers.budget.prices import cost_usd, price_of
+from teachers.endpoint.reasoning import split_reasoning
+from teachers.endpoint.replies import Choice, Reply, finish_reason
+from teachers.endpoint.tool_calls import split_calls
+
+_WHOLE = ("stop", "tool_calls")
+
+
+class Sample(NamedTuple):
+    text: str
+    reasoning: str | None
+    calls: tuple[ToolCall, ...]
+    ended: FinishReason
+
+
+class Tokens(NamedTuple):
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    reasoning: int = 0
+
+
+def make_receipt(
+    request: CompletionRequest,
+    replies: Sequence[Reply],
+    latency_seconds: float,
+    prices: Mapping[str, Price] | None = None,
+) -> Completion:
+    """Make one receipt of the replies that together answer a request (more than one where samples were asked singly).
+
+    The first whole sample is the reply; the other whole ones stand in `more_samples`.
+    """
+    samples = [_sample(request, choice) for reply in replies for choice in reply.choices]
+    whole = [sample for sample in samples if sample.ended in _WHOLE]
+    first = whole[0] if whole else samples[0]
+    tokens = _add_up([_tokens(request, reply) for reply in replies])
+    return Completion(
+        completion_id=request.request_hash,
+        purpose=request.purpose,
+        teacher=request.teacher,
+        model=request.model,
+        prompt_sha=request.prompt_sha,
+        reply=first.text,
+        finish_reason=first.ended,
+        prompt_tokens=tokens.prompt,
+        completion_tokens=tokens.completion,
+        cost_usd=cost_usd(
+            price_of(request.model, prices), tokens.prompt, tokens.completion, cached_tokens=tokens.cached
+        ),
+        cached_tokens=tokens.cached,
+        reasoning_tokens=tokens.reasoning,
+        latency_seconds=latency_seconds,
+        created_at=datetime.now(UTC),
+        reasoning=first.reasoning,
+        tool_calls=first.calls,
+        more_samples=tuple(sample.text for sample in whole[1:]),
+        parents=request.parents,
+    )
+
+
+def _sample(request: CompletionRequest, choice: Choice) -> Sample:
+    text, reasoning = split_reasoning(choice.message)
+    text, calls = split_calls(choice.message, text, request.tools)
+    return Sample(text, reasoning, calls, finish_reason(choice, text, calls=bool(calls)))
+
+
+def _tokens(request: CompletionRequest, reply: Reply) -> Tokens:
+    """Return what a reply took; the protocol lets a server leave it out, and then it is estimated."""
+    usage = reply.usage
+    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+        written = sum(_written(choice) for choice in reply.choices)
+        return Tokens(sum(approximate_tokens(message.content) for message in request.messages), written)
+    cached = usage.prompt_tokens_details and usage.prompt_tokens_details.cached_tokens
+    reasoning = usage.completion_tokens_details and usage.completion_tokens_details.reasoning_tokens
+    return Tokens(usage.prompt_tokens, usage.completion_tokens, cached or 0, reasoning or 0)
+
+
+def _written(choice: Choice) -> int:
+    message = choice.message
+    return approximate_tokens(message.text) + approximate_tokens(message.reasoning or message.reasoning_content or "")
+
+
+def _add_up(parts: Sequence[Tokens]) -> Tokens:
+    return Tokens(*(sum(column) for column in zip(*parts, strict=True)))
