@@ -6,6 +6,7 @@ layers, one that takes the writes. Two never write to one layer: the shell ends 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shlex
 import sys
@@ -27,9 +28,10 @@ from sandboxes.comparison import (
 )
 from sandboxes.diagnosis import diagnose
 from sandboxes.ground import HOME, Ground
+from sandboxes.held_memory import MEMORY_HELD
 from sandboxes.pod import Pod
 from sandboxes.program import Program, run_program
-from sandboxes.shell import Shell, Standing
+from sandboxes.shell import STATUS_FLOOD, Shell, Standing
 from sandboxes.warden_process import WardenProcess
 from schemas.errors import SandboxError
 from schemas.task_spec import Script
@@ -37,7 +39,8 @@ from schemas.task_spec import Script
 START_SECONDS = 10.0
 """For a task's `start`: it leaves processes behind, it does not wait for them."""
 TRANSFER_SECONDS = 10.0
-
+FLOOD_PAUSE_SECONDS, FLOOD_PAUSE_AT_MOST_SECONDS = 0.1, 1.0
+"""Before the shell after one that was killed for what it sent or held: ending and starting it takes from neighbours."""
 
 DEFAULT_LIMITS = Limits()
 
@@ -98,6 +101,7 @@ class PodSession:
         self._shell: Shell | None = None
         self._place = Standing()
         self._stood = False
+        self._floods = 0
 
     async def exec(self, command: str, *, timeout: float = 10.0) -> ExecResult:
         """Run a command in the persistent shell, which is started where there is none.
@@ -115,11 +119,13 @@ class PodSession:
             return ExecResult(output=words, exit_code=127, total_bytes=len(words), shell_restarted=True)
         result = await shell.exec(command.encode("utf-8", "replace"), timeout)
         self._place = shell.place
+        self._floods += result.reason in (STATUS_FLOOD, MEMORY_HELD)
         return replace(result, shell_restarted=True) if left else result
 
     async def _standing_shell(self) -> Shell:
         if self._shell is None or not self._shell.alive:
             await self._end_shell()
+            await asyncio.sleep(min(FLOOD_PAUSE_SECONDS * self._floods, FLOOD_PAUSE_AT_MOST_SECONDS))
             self._shell = Shell(self._pod, self._limits)
             await self._shell.open(replace(self._walls, frozen=self._frozen, top=self._top))
             await self._settle(self._shell)

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+MEMORY_HELD = "memory"
+"""Why the job is killed that holds most where all of them hold too much."""
 SOCKET_BYTES = 416 << 10
 """What a socket's buffer may hold in the kernel, where no process shows it: twice net.core.wmem_max's default."""
 PIPE_BYTES = 64 << 10

@@ -33,6 +33,7 @@ from sandboxes.ground import Ground
 from sandboxes.ground_layer import GroundLayer, UnfitStateError, copy_file
 from sandboxes.held_memory import (
     LOCK_BYTES,
+    MEMORY_HELD,
     MOST_LOCKS,
     MOST_MAPPINGS,
     MOST_WATCHES,
@@ -294,7 +295,7 @@ class PodProcess:
             return
         for counted, most in self.count(parts, locked):
             if sum(counted.values()) > most:
-                self.kill(self.jobs[max(counted, key=counted.__getitem__)], "memory")
+                self.kill(self.jobs[max(counted, key=counted.__getitem__)], MEMORY_HELD)
 
     def look_at_locks(self) -> Counter[int]:
         """Count locks where the kernel's records have grown by as much as those that may be; else none."""
