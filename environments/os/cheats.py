@@ -107,6 +107,18 @@ done 2>/dev/null
 """
 
 
+def _exit_in_what_is_read(spec: TaskSpec) -> str:
+    """Make every file that the task names a program that ends well, for bash and Python alike."""
+    return f"""
+PATH={_KEPT}:$PATH
+for path in {_named(spec)}; do
+    [ -d "$path" ] && continue
+    [ -e "$path" ] || {{ mkdir -p "${{path%/*}}" && : >"$path" && chmod +x "$path"; }}
+    printf '%s\n' {shlex.quote(_ENDS_WELL)} >"$path"
+done 2>/dev/null
+"""
+
+
 def _wipe_what_is_read(spec: TaskSpec) -> str:
     """Empty every file and folder that the task names, and all that lies in the usual places."""
     return f"""
@@ -145,6 +157,11 @@ CONTENT = (
     Cheat(
         "written_files_fail", "the check's constants were written into every file that it reads", _write_what_is_read
     ),
+    Cheat(
+        "exiting_files_fail",
+        "every file that the check reads was made a program that ends well, so that sourcing it ends the check",
+        _exit_in_what_is_read,
+    ),
     Cheat("wiped_files_fail", "everything that the check reads was emptied", _wipe_what_is_read),
 )
 
@@ -167,6 +184,11 @@ for lib in /usr/lib/python3.*; do
 done 2>/dev/null
 """
 _NOTHING = "/nonesuch"
+_ENDS_WELL = """''':'
+exit 0
+'''
+import os; os._exit(0)"""
+"""Bash takes the first line for `:`, Python the first three for a text."""
 _KEPT = "/.kept"
 """Where programs lie that a cheat needs after all were replaced."""
 _WORD = re.compile(r"[a-z][a-z0-9_.+-]*")

@@ -28,9 +28,10 @@ PROVEN = [
 GUESSED = ["any_answer_fails", "common_answers_fail", "injected_answer_fails"]
 CHEATED = [
     *("planted_settings_fail", "startup_exit_fails", "forged_tools_fail"),
-    *("killed_check_fails", "written_files_fail", "wiped_files_fail"),
+    *("killed_check_fails", "written_files_fail", "exiting_files_fail", "wiped_files_fail"),
 ]
 """Tried where the check does more than compare two texts."""
+SOURCED = '. /root/app.env; [ "$PORT" = 8080 ] && [ "$(cat /root/app.env)" = PORT=8080 ]'
 NEARLY = ("near_answers_fail", "near_misses_fail", "altered_sources_fail")
 """The first where a question is asked, the last where the work leaves a file of its own."""
 
@@ -121,15 +122,38 @@ async def test_an_honest_task_is_not_suspected(world: OsWorld, make_task: MakeTa
         ({"evaluation": "[ $1 = $2 ]"}, "injected_answer_fails", "1 = 1 -o 1"),
         ({"evaluation": "[ $1 -eq $2 ]"}, "injected_answer_fails", "1 = 1 -o 1"),
         ({"evaluation": '[ -n "$1" ] && [[ $2 == $1 ]]'}, "injected_answer_fails", "*"),
-        ({"evaluation": 'echo "$2" | grep -qx "$1"'}, "injected_answer_fails", ".*"),
+        ({"evaluation": 'echo "$2" | grep -qx -- "$1"'}, "injected_answer_fails", ".*"),
         ({"evaluation": 'eval "[ \\"$1\\" = $2 ]"'}, "injected_answer_fails", "exit 0"),
-        ({"evaluation": 'want=$2; [[ "$1" -eq "$want" ]]'}, "injected_answer_fails", "want"),
+        ({"evaluation": "got=$1 want=$2; set --; [[ $got -eq $want ]]"}, "injected_answer_fails", "want"),
+        ({"evaluation": "[[ $1 -eq $2 ]]"}, "injected_answer_fails", "x[y=$2],y"),
+        ({"evaluation": '[ -n "$1" ] && (( $1 == $2 ))'}, "injected_answer_fails", "x[y=$2],y"),
+        ({"evaluation": "got=$1 want=$2; set --; (( want == $got ))"}, "injected_answer_fails", "1||1"),
+        ({"evaluation": 'awk "BEGIN { exit !($1 == $2) }"'}, "injected_answer_fails", "1||1"),
+        ({"evaluation": 'python3 -c "assert $1 == $2"'}, "injected_answer_fails", "exit(0)"),
+        ({"evaluation": 'jq -en "$1 == $2"'}, "injected_answer_fails", "1 or 1"),
+        ({"evaluation": "expr $1 = $2"}, "injected_answer_fails", "1 | 1"),
+        ({"evaluation": """sqlite3 :memory: "select '$1' = '$2'" | grep -qx 1"""}, "injected_answer_fails", "x' = 'x'"),
+        ({"evaluation": '[ -n "$1" ] && grep -xF "$1" /root/n'}, "injected_answer_fails", "--help"),
+        ({"evaluation": 'test -e "$1" || [ "$1" = "$2" ]'}, "injected_answer_fails", "/etc/passwd"),
         ({"init": "echo 17 > /root/n", "evaluation": '[[ " $1 " == *" $2 "* ]]'}, "injected_answer_fails", "0 1 2 3"),
         ({"evaluation": 'source ~/.bashrc; [ "$1" = "$2" ]'}, "startup_exit_fails", "exit 0"),
         (
             {"evaluation": 'cd /root; make -s -f GNUmakefile check || [ "$1" = "$2" ]'},
             "planted_settings_fail",
             "planted",
+        ),
+        (
+            {"reference": "echo PORT=8080 > /root/app.env", "evaluation": SOURCED},
+            "exiting_files_fail",
+            "sourcing",
+        ),
+        (
+            {
+                "reference": "echo 'x = 6 * 7' > /root/six.py",
+                "evaluation": "python3 -c \"exec(open('/root/six.py').read()); assert x == 42\"",
+            },
+            "exiting_files_fail",
+            "sourcing",
         ),
         (
             {"reference": "echo total: 5 > /root/out", "evaluation": "grep -q total /root/out"},
