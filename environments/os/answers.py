@@ -45,9 +45,10 @@ TRICKS = (
     "nan",
     " ".join(map(str, range(101))),
 )
-"""Not answers but code, test operators, arithmetic that takes the expected value for its own (bash, awk, bc, Python, jq,
-expr, SQL), an option that ends well, a path that exists, patterns that match anything, a number that compares with none,
-and a list of all small numbers: for checks that evaluate, do not quote, match or search where they should compare."""
+"""Not answers but code, test operators, arithmetic that takes the expected value for its own (bash, awk, bc, Python,
+jq, expr, SQL), an option that ends well, a path that exists, patterns that match anything, a number that
+compares with none, a list of all small numbers: for checks that evaluate, do not quote, match or search.
+"""
 
 _TAKES_ANSWER = re.compile(r"\$[1@*]|\$\{[1@*#]|argv|\bshift\b|\bgetopts\b|BASH_ARGV")
 _VARIABLE = re.compile(r"(?:^|[\s;(])([A-Za-z_]\w*)=", re.MULTILINE)
