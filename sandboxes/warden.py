@@ -20,7 +20,6 @@ import select
 import signal
 import socket
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from pathlib import Path
@@ -31,22 +30,8 @@ if __name__ == "__main__":
 
 from sandboxes.ground import Ground
 from sandboxes.ground_layer import GroundLayer, UnfitStateError, copy_file
-from sandboxes.held_memory import (
-    LOCK_BYTES,
-    MEMORY_HELD,
-    MOST_LOCKS,
-    MOST_MAPPINGS,
-    MOST_WATCHES,
-    Process,
-    children,
-    kernel_held,
-    locks,
-    paged,
-    processes,
-    slab_bytes,
-    socket_buffers,
-    tree,
-)
+from sandboxes.held_memory import MEMORY_HELD, children
+from sandboxes.memory_watch import MemoryWatch
 
 NEW_NAMESPACES = 0x00020000 | 0x10000000 | 0x20000000  # CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID
 READ_ONLY, NOSUID_NODEV, NOEXEC, BIND, RECURSIVE_PRIVATE, DETACH = 1, 2 | 4, 8, 0x1000, 0x4000 | (1 << 18), 2
@@ -62,7 +47,6 @@ MESSAGE_BYTES = 65536
 REST_SECONDS = 0.02
 """Before the next pod is made, unless somebody asks for one: whoever took the last is starting a shell."""
 
-Parts = dict[str, list[Process]]
 """Processes by job."""
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -102,11 +86,10 @@ class PodProcess:
     """The first process of a pod: mounts layers, forks jobs, watches their memory."""
 
     def __init__(self, channel: socket.socket, bwrap: str, point: str, memory_bytes: int) -> None:
-        self.channel, self.bwrap, self.point, self.memory_bytes = channel, bwrap, point, memory_bytes
+        self.channel, self.bwrap, self.point = channel, bwrap, point
+        self.memory = MemoryWatch(memory_bytes)
         self.jobs: dict[str, Bwrap] = {}
         self.null = self.score = -1
-        self.slab = slab_bytes()
-        """The least that the kernel's records have taken since locks were last looked at."""
         self.over: list[tuple[str, str, str]] = []
         """Jobs whose bwrap has ended while processes of theirs may still be going."""
 
@@ -139,7 +122,8 @@ class PodProcess:
             if self.channel.fileno() in ready and not self.obey():
                 return
             if self.jobs and (not ready or monotonic() - watched > POLL_MS / 1000):
-                self.watch_memory()
+                for name in self.memory.largest({name: job.pid for name, job in self.jobs.items()}):
+                    self.kill(self.jobs[name], MEMORY_HELD)
                 watched = monotonic()
 
     def obey(self) -> bool:
@@ -282,46 +266,6 @@ class PodProcess:
             for ended in self.over:
                 self.tell("ended", *ended)
             self.over.clear()
-
-    def watch_memory(self) -> None:
-        """Kill the largest job when all of them together hold too much; counted cheaply first, then exactly."""
-        known, locked = processes(), self.look_at_locks()
-        parts = {name: tree(job.pid, known) for name, job in self.jobs.items()}
-        pages = sum(one.resident for one in known.values()) + sum(map(socket_buffers, parts.values()))
-        kept = kernel_held(known.values())
-        held = pages + kept.bytes + locked.total() * LOCK_BYTES
-        few = kept.mappings <= MOST_MAPPINGS and kept.watches <= MOST_WATCHES and locked.total() <= MOST_LOCKS
-        if held <= self.memory_bytes and few:
-            return
-        for counted, most in self.count(parts, locked):
-            if sum(counted.values()) > most:
-                self.kill(self.jobs[max(counted, key=counted.__getitem__)], MEMORY_HELD)
-
-    def look_at_locks(self) -> Counter[int]:
-        """Count locks where the kernel's records have grown by as much as those that may be; else none."""
-        slab = slab_bytes()
-        if slab <= self.slab + MOST_LOCKS * LOCK_BYTES:
-            self.slab = min(self.slab, slab)
-            return Counter()
-        locked = locks()
-        if locked.total() <= MOST_LOCKS:
-            self.slab = slab
-        return locked
-
-    def count(self, parts: Parts, locked: Counter[int]) -> Iterator[tuple[dict[str, int], int]]:
-        """Yield what each job has, and how much all may: bytes, mappings, watches, locks."""
-        kept = {name: kernel_held(part) for name, part in parts.items()}
-        ranges = {name: sum(locked[one.pid] for one in part) for name, part in parts.items()}
-        yield (
-            {
-                name: paged(part) + socket_buffers(part) + kept[name].bytes + ranges[name] * LOCK_BYTES
-                for name, part in parts.items()
-            },
-            self.memory_bytes,
-        )
-        yield {name: found.mappings for name, found in kept.items()}, MOST_MAPPINGS
-        yield {name: found.watches for name, found in kept.items()}, MOST_WATCHES
-        yield ranges, MOST_LOCKS
 
 
 def limit_resources(limits: str) -> None:

@@ -30,6 +30,7 @@ OWN_FILES = (
     "ground.py",
     "ground_layer.py",
     "held_memory.py",
+    "memory_watch.py",
     "warden.py",
     "container/__init__.py",
     "container/keeper.py",
