@@ -16,7 +16,7 @@ from environments.sections import config_in_ids, in_full, without
 from flows.configuration import Chosen, Key
 from schemas.errors import ConfigError
 from schemas.record import FIRST_FORM, canonical_json, digest
-from schemas.run_config import RunConfig, move_world_sections
+from schemas.run_config import BEFORE, RunConfig, move_world_sections
 from warehouse.state import Build, State
 
 PACE: Mapping[str, Collection[str] | None] = {
@@ -75,7 +75,7 @@ class Beginning:
         """
         try:
             raw = json.loads(build.config_json)
-            config = in_full(RunConfig.model_validate(raw))
+            config = in_full(RunConfig.model_validate(_with_what_was(raw)))
         except (ValueError, ConfigError) as error:
             raise ConfigError(
                 f"build {build.number} is unfinished and was configured for another version of Trajmill, or for a "
@@ -144,6 +144,11 @@ def _kept_by(state: State) -> Mapping[str, str]:
     began_with = state.began_with(state.last_build() or 0)
     versions: Mapping[str, str] = json.loads(began_with)["prompts"] if began_with else FIRST_FORM["prompts"]
     return versions
+
+
+def _with_what_was(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a kept configuration with the settings that came later as builds did without them."""
+    return {**raw, **{name: {**settings, **raw.get(name, {})} for name, settings in BEFORE.items()}}
 
 
 def _chosen_at_first(raw: Mapping[str, Any]) -> frozenset[Key]:

@@ -165,10 +165,14 @@ def _generation(config: RunConfig, ask: Asked, known: Yield) -> Load:
 
 
 def _generation_at_most(config: RunConfig, ask: Asked) -> Load:
-    """Bound generation: an example of an earlier round is a reply, so it is no longer than one."""
+    """Bound generation: an example of an earlier round is a reply, so it is no longer than one; so is what a repair,
+    which shows the replies before it, adds to the request."""
     requests, most = len(ask.generation), config.teacher.max_output_tokens
     longer = requests * config.generate.machine_examples * most
-    return Load(requests, sum(map(prompt_tokens, ask.generation)) + longer, requests * most)
+    once = Load(requests, sum(map(prompt_tokens, ask.generation)) + longer, requests * most)
+    repairs = config.generate.repairs
+    shown = requests * (most + _WRAPPER_TOKENS) * repairs * (repairs + 1) / 2
+    return once.times(1 + repairs).plus(Load(0, shown, 0))
 
 
 def _solving(world: str, config: RunConfig, ask: Asked, known: Yield) -> Load:

@@ -107,6 +107,8 @@ class Completion(Record):
     """The further replies where several were asked for; refused, cut and empty ones are left out."""
     parents: tuple[str, ...] = ()
     """Completions that this one was made from: an aggregator's proposals, the reply that a repair mends."""
+    usage_estimated: bool = False
+    """Whether its tokens are estimates, since the endpoint told none that can be true."""
     batch: bool = False
     """Whether it came through a batch API, at the batch's price."""
 

@@ -149,6 +149,8 @@ class GenerateConfig(Record):
     """Admitted machine-made examples in a prompt (Self-Instruct: 2)."""
     novelty: float = Field(default=0.7, gt=0, le=1)
     """ROUGE-L F1 from which on a task is no news (Self-Instruct: 0.7)."""
+    repairs: int = Field(default=1, ge=0, le=5)
+    """Times that a model is told why its reply could not be read as a task, and asked once more."""
 
 
 def _as_written(seconds: float) -> float:
@@ -213,6 +215,8 @@ class CurateConfig(Record):
     reasoning: Literal["thought", "reasoning_content", "none"] = "thought"
     """What becomes of a model's reasoning in a row. thought: it is the thought of a turn that came without one, and
     none is bought. reasoning_content: it stands apart, in a field of its own. none: it is not trained on."""
+    answer_thoughts: bool = True
+    """Whether the turn that ends an episode (its answer) needs a thought; if not, none is bought for it."""
 
 
 class GeneralConfig(Record):
@@ -272,6 +276,10 @@ class BudgetConfig(Record):
     tokens: int | None = Field(default=None, gt=0)
     """Prompt and completion tokens together."""
     stages: StageBudgets = StageBudgets()
+
+
+BEFORE: Mapping[str, Mapping[str, Any]] = {"generate": {"repairs": 0}}
+"""What builds did that began before a setting was there, where that is not its default."""
 
 
 class RunConfig(Record):

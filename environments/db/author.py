@@ -5,6 +5,7 @@ AgentTuning, section 2.1. Seeds are in `seeds.jsonl`, on databases of their own 
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -21,7 +22,8 @@ from environments.db.importers.bird import BirdQuestion, read_questions
 from environments.db.sample import build_sample
 from environments.db.statement import UnreadableSql, read_statement
 from environments.db.store import databases_of, store_database
-from environments.self_instruct import Example, Sections, draw_examples, read_seed_lines, request_key
+from environments.self_instruct import Example, draw_examples, read_seed_lines, request_key
+from environments.task_text import Sections
 from schemas.completion import Completion
 from schemas.errors import ConfigError
 from schemas.message import Message
@@ -41,6 +43,7 @@ _SECTIONS = Sections(
     code=("reference",),
     may_be_blank=("explanation",),
     most_chars=MAX_SECTION_CHARS,
+    plain_code=re.compile(r"(?:\s*--.*\n)*\s*(?:INSERT|UPDATE|DELETE|REPLACE|WITH|MERGE)\s+[\w\"`\[]", re.IGNORECASE),
 )
 _MAX_SAMPLES = 8
 _MAX_VALUE_CHARS = 60
@@ -249,9 +252,9 @@ def read_task(reply: str, operation: Operation) -> DbDraft | Refusal:
     sections = _SECTIONS.read(reply)
     if isinstance(sections, Refusal):
         return sections
-    reference = sections["reference"].strip()
+    reference = sections["reference"].code.strip()
     problem = _judge_sql(reference, operation)
-    return problem or DbDraft(sections["problem"], sections["explanation"], reference)
+    return problem or DbDraft(sections["problem"].code, sections["explanation"].code, reference)
 
 
 def _judge_sql(sql: str, operation: str) -> Refusal | None:

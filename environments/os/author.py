@@ -6,14 +6,17 @@ folder or as JSONL.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import prompts
 from environments.base import Ask, Author, Draw
+from environments.code_blocks import Block
 from environments.os.config import OsConfig
-from environments.self_instruct import Example, Sections, draw_examples, read_seed_lines, request_key
+from environments.self_instruct import Example, draw_examples, read_seed_lines, request_key
+from environments.task_text import Sections
 from schemas.bounded_reading import read_text
 from schemas.completion import Completion
 from schemas.errors import ConfigError, InputError
@@ -32,10 +35,23 @@ _FIELDS = {
     "reference": "reference",
     "evaluation": "evaluation",
 }
+_PLAIN_CODE = re.compile(
+    r"\s*(?:#|\[\[? |\(|\{ |[\w-]+=|/[\w/]+\s|\./|(?:if|for|while|case|until|function|set|cd|mkdir"
+    r"|touch|cat|echo|printf|test|cp|mv|rm|ln"
+    r"|chmod|chown|tar|gzip|grep|egrep|sed|awk|cut|sort|uniq|wc|head|tail|find|ls|diff|cmp|stat|tr"
+    r"|xargs|git|python3?|export|tee|seq"
+    r"|basename|dirname|du|df|ps|date|comm|paste|join|zip|unzip|gunzip|zcat|install|truncate|dd"
+    r"|useradd|jq|perl|bash|sh|true|exit)\b(?![,.:]?\s+[A-Za-z]+\s[a-z]+\s.*\.$))",
+    re.MULTILINE,
+)
+"""How a script begins that no fence marks."""
+_CALL = re.compile(r"(?:#.*\n\s*)*(?:\w+=\S* )*(?!function)[a-z]+ ['\"$/~.\w-]")
+"""A command with its arguments, and no program in awk."""
 _SECTIONS = Sections(
     tuple(_FIELDS),
     code=("initialisation", "reference", "evaluation"),
     may_be_blank=("explanation", "initialisation"),
+    plain_code=_PLAIN_CODE,
 )
 
 
@@ -48,6 +64,15 @@ class OsDraft:
     init: str
     reference: str
     evaluation: str
+    languages: dict[str, str] = field(default_factory=dict)
+    """Of the parts that are no bash, by field: python, awk."""
+
+    def script(self, part: str) -> Script:
+        """Return a part as a program that a sandbox runs."""
+        code, language = getattr(self, part), self.languages.get(part)
+        if language == "awk":
+            return Script(code=f"awk -f /dev/fd/3 3<<'AWK_PROGRAM'\n{code}\nAWK_PROGRAM")
+        return Script(code=code, language="python" if language == "python" else "bash")
 
 
 class OsAuthor(Author):
@@ -111,11 +136,15 @@ def _read_seed_lines(path: Path) -> Iterator[Example[OsDraft]]:
 
 
 def example_of(spec: TaskSpec) -> Example[OsDraft]:
-    """Return an admitted task as an example for the next requests."""
-    evaluation = next((script.code for script in spec.check.scripts if script is not None), "")
-    init = "\n".join(script.code for script in spec.setup.init)
-    task = OsDraft(spec.instruction, spec.explanation or "", init, spec.reference[0].code, evaluation)
+    """Return an admitted task as an example for the next requests, which show every script as bash."""
+    evaluation = next((_as_bash(script) for script in spec.check.scripts if script is not None), "")
+    init = "\n".join(_as_bash(script) for script in spec.setup.init)
+    task = OsDraft(spec.instruction, spec.explanation or "", init, _as_bash(spec.reference[0]), evaluation)
     return Example(spec.task_id, task)
+
+
+def _as_bash(script: Script) -> str:
+    return script.code if script.language == "bash" else f"python3 - \"$@\" <<'PYTHON'\n{script.code}\nPYTHON"
 
 
 def make_spec(draft: OsDraft, ask: Ask) -> TaskSpec:
@@ -123,9 +152,9 @@ def make_spec(draft: OsDraft, ask: Ask) -> TaskSpec:
     return TaskSpec.make(
         environment="os",
         instruction=draft.problem,
-        setup=Setup(init=(Script(code=draft.init),) if draft.init.strip() else ()),
-        reference=(Script(code=draft.reference),),
-        check=Check(kind="script", reference_on="initial", scripts=(Script(code=draft.evaluation),)),
+        setup=Setup(init=(draft.script("init"),) if draft.init.strip() else ()),
+        reference=(draft.script("reference"),),
+        check=Check(kind="script", reference_on="initial", scripts=(draft.script("evaluation"),)),
         origin="self_instruct",
         explanation=draft.explanation or None,
         parents=ask.parents,
@@ -139,4 +168,14 @@ def read_task(reply: str) -> OsDraft | Refusal:
     sections = _SECTIONS.read(reply)
     if isinstance(sections, Refusal):
         return sections
-    return OsDraft(**{field: sections[title] for title, field in _FIELDS.items()})
+    languages = {_FIELDS[title]: language for title, block in sections.items() if (language := _language_of(block))}
+    return OsDraft(**{field: sections[title].code for title, field in _FIELDS.items()}, languages=languages)
+
+
+def _language_of(block: Block) -> str | None:
+    """Return python or awk, told by the fence or the first line; a call of either (`awk '...' file`) is the shell's."""
+    code = block.code.lstrip()
+    if block.language in ("python", "python3", "py") or re.match(r"#!.*\bpython", code):
+        return None if re.match(r"python3? ", code) else "python"
+    is_awk = block.language in ("awk", "gawk") and not _CALL.match(code)
+    return "awk" if is_awk else None

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import prompts
 from environments.base import Ask, Author, Draw, own_mistakes_told
 from schemas.completion import Completion, CompletionRequest
 from schemas.errors import EnvironmentFault
+from schemas.message import Message
 from schemas.record import digest
 from schemas.rejection import Refusal
 from schemas.task_spec import SOFTWARE, TaskSpec
 from tasks.workshop import Workshop
+
+REPAIR = "repair_task"
 
 
 class Draft(NamedTuple):
@@ -21,9 +25,11 @@ class Draft(NamedTuple):
     environment: str
     ask: Ask
     author: Author
+    before: tuple[Completion, ...] = ()
+    """Replies that could not be read, where this asks for their repair."""
 
     def read(self, completion: Completion) -> TaskSpec | Refusal:
-        """Read a whole reply; a task names the prompt, the model and the receipt that made it."""
+        """Read a whole reply; a task names the prompt, the model and the receipts that made it."""
         try:
             with own_mistakes_told(self.environment):
                 read = self.author.read(completion, self.ask)
@@ -34,10 +40,22 @@ class Draft(NamedTuple):
         made = {
             "prompt": self.ask.prompt.label,
             "model": completion.model,
-            "completion_ids": (completion.completion_id,),
+            "completion_ids": tuple(one.completion_id for one in (*self.before, completion)),
             "software": SOFTWARE,
         }
         return read.model_copy(update={"provenance": read.provenance.model_copy(update=made)})
+
+    def repair(self, completion: Completion, reason: str) -> Draft:
+        """Return the request that tells the model why its reply was no task, and asks for it once more."""
+        prompt, before = prompts.load(REPAIR), (*self.before, completion)
+        told = Message(role="user", content=prompt.render(reason=reason))
+        update = {
+            "messages": (*self.request.messages, Message(role="assistant", content=completion.reply), told),
+            "prompt_sha": prompt.sha256,
+            "key": f"{self.ask.key} repair {len(before)}",
+            "parents": (completion.completion_id,),
+        }
+        return self._replace(request=self.request.model_copy(update=update), before=before)
 
 
 async def draft_round(workshop: Workshop, index: int) -> list[Draft]:

@@ -1,5 +1,9 @@
 """The novelty gate: exact ROUGE-L F1 against everything admitted (Self-Instruct, threshold 0.7).
 
+Tokens of a text in plain ASCII are rouge-score's. Other scripts have words, too; where they are written without spaces
+(Chinese, Japanese, Thai, ...) every two neighbouring characters are a token, since single ones are shared by all texts.
+A text without a token is compared as it stands, so the same one never comes in twice.
+
 ROUGE-L F1 = 2 LCS / (m + n) over tokens, which is rapidfuzz's normalised Indel similarity once every token is one
 character; the decision itself is made with rouge-score's own arithmetic, so that both decide alike at the threshold.
 """
@@ -7,13 +11,22 @@ character; the decision itself is made with rouge-score's own arithmetic, so tha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rapidfuzz import process
 from rapidfuzz.distance import Indel, LCSseq
 
 _TOKEN = re.compile(r"[a-z0-9]+")  # rouge-score's default tokenizer, no stemming
+_WORD = re.compile(r"[^\W_]+")
+_MARK = re.compile(r"[\u0610-\u061a\u064b-\u065f\u0670\u0640\u0591-\u05c7\u0300-\u036f]")
+"""Vowel points, accents and stretches, which one may write or leave out."""
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    r"\U00020000-\U0003ffff]+"
+)
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese: scripts that put no space between words."""
 _FIRST, _SURROGATES, _AFTER = 0x100, 0xD800, 0xE000
 _MARGIN = 1e-4
 """rapidfuzz loses matches that lie within 1e-9 of its cutoff, so it is asked for a little more and judged exactly."""
@@ -55,7 +68,7 @@ class NoveltyGate:
         self._texts.append(text)
 
     def _encode(self, text: str) -> str:
-        return "".join(self._character(token) for token in _TOKEN.findall(text.lower()))
+        return "".join(map(self._character, tokens_of(text)))
 
     def _character(self, token: str) -> str:
         known = self._characters.get(token)
@@ -64,6 +77,33 @@ class NoveltyGate:
             known = chr(number if number < _SURROGATES else number + _AFTER - _SURROGATES)
             self._characters[token] = known
         return known
+
+
+def tokens_of(text: str) -> list[str]:
+    """Return the tokens that a text is compared by."""
+    if text.isascii():
+        tokens = _TOKEN.findall(text.lower())
+    else:
+        plain = _MARK.sub("", unicodedata.normalize("NFKC", text).casefold())
+        tokens = [token for word in _words(plain) for token in _cut(word)]
+    return tokens or [" ".join(text.split())] * bool(text.strip())
+
+
+def _words(text: str) -> Iterator[str]:
+    """Yield words; what a script without spaces writes in a row is one, marks within it included."""
+    at = 0
+    for run in _UNSPACED.finditer(text):
+        yield from _WORD.findall(text[at : run.start()])
+        yield run[0]
+        at = run.end()
+    yield from _WORD.findall(text[at:])
+
+
+def _cut(word: str) -> Iterator[str]:
+    if len(word) > 1 and _UNSPACED.fullmatch(word):
+        yield from (word[i : i + 2] for i in range(len(word) - 1))
+    else:
+        yield word
 
 
 def _f_measure(common: int, target: int, prediction: int) -> float:

@@ -21,10 +21,11 @@ from tasks.together import finish_all
 from tasks.workshop import Workshop, begin_task
 
 STAGE = "generate_tasks"
+ADVICE = "; raise teacher.max_output_tokens"
 NO_ANSWER = {
     "content_filter": Refusal("refused", "the model or its endpoint's filter refused"),
     "empty": Refusal("empty_reply", "the model wrote nothing"),
-    "length": Refusal("cut_off", "the reply was cut at the maximum of output tokens; raise teacher.max_output_tokens"),
+    "length": Refusal("cut_off", f"the reply was cut at the maximum of output tokens{ADVICE}"),
 }
 """Ends of a reply that are no answer."""
 
@@ -84,28 +85,45 @@ async def derive_all(workshop: Workshop) -> tuple[list[TaskSpec], list[Rejection
 
 
 async def _ask(workshop: Workshop, drafts: Sequence[Draft]) -> tuple[list[Candidate], list[Refused]]:
-    replies = await finish_all(_complete(workshop, draft) for draft in drafts)
-    failures = [reply for reply in replies if isinstance(reply, TeacherError)]
+    asked = await finish_all(_ask_one(workshop, draft) for draft in drafts)
+    failures = [told for _, told in asked if isinstance(told, TeacherError)]
     if drafts and len(failures) == len(drafts):
         raise failures[0]
     candidates: list[Candidate] = []
     refused: list[Refused] = []
-    for draft, reply in zip(drafts, replies, strict=True):
-        read = _read(draft, reply)
-        if isinstance(read, TaskSpec):
-            candidates.append(Candidate(read, draft.ask.key))
+    for draft, (reply, told) in zip(drafts, asked, strict=True):
+        if isinstance(told, TaskSpec):
+            candidates.append(Candidate(told, draft.ask.key))
         else:
-            raw = reply.reply if isinstance(reply, Completion) else ""
-            refused.append(Refused(draft.ask.key, draft.environment, "generate", read.reason, read.detail, raw))
+            reason, detail = told if isinstance(told, Refusal) else _name_failure(told)
+            refused.append(Refused(draft.ask.key, draft.environment, "generate", reason, detail, reply))
     return candidates, refused
 
 
-def _read(draft: Draft, reply: Completion | TeacherError) -> TaskSpec | Refusal:
-    """Read a task from a whole reply; one that was cut may read well and lack the end of its check."""
-    if isinstance(reply, ContextOverflow):
-        return Refusal("prompt_too_long", str(reply))
+async def _ask_one(workshop: Workshop, draft: Draft) -> tuple[str, TaskSpec | Refusal | TeacherError]:
+    """Return a draft's first reply and the task in it, or in its repair; what stays unread has its first reason."""
+    reply = await _complete(workshop, draft)
     if isinstance(reply, TeacherError):
-        return Refusal("teacher_error", str(reply))
+        return "", reply
+    first = read = _read(draft, reply)
+    said = reply.reply
+    for _ in range(workshop.config.generate.repairs):
+        if not isinstance(read, Refusal) or not reply.reply.strip() or reply.finish_reason == "content_filter":
+            break
+        draft = draft.repair(reply, read.detail.removesuffix(ADVICE))
+        again = await _complete(workshop, draft)
+        if isinstance(again, TeacherError):
+            break
+        reply, read = again, _read(draft, again)
+    return said, read if isinstance(read, TaskSpec) else first
+
+
+def _name_failure(error: TeacherError) -> Refusal:
+    return Refusal("prompt_too_long" if isinstance(error, ContextOverflow) else "teacher_error", str(error))
+
+
+def _read(draft: Draft, reply: Completion) -> TaskSpec | Refusal:
+    """Read a task from a whole reply; one that was cut may read well and lack the end of its check."""
     return NO_ANSWER.get(reply.finish_reason) or draft.read(reply)
 
 

@@ -247,10 +247,8 @@ def _size(request: CompletionRequest) -> int:
 
 
 def _used(reply: Reply | None) -> int | None:
-    usage = reply.usage if reply else None
-    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
-        return None
-    return usage.prompt_tokens + usage.completion_tokens
+    prompt, completion = (reply.usage.prompt_tokens, reply.usage.completion_tokens) if reply else (None, None)
+    return prompt + completion if prompt and completion else None
 
 
 def _payload(response: httpx2.Response, url: str) -> object:

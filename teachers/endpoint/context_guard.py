@@ -33,7 +33,7 @@ class ContextGuard:
         Raises:
             ContextOverflow: about half of the prompt or more is missing.
         """
-        tokens = reply.usage.prompt_tokens if reply.usage else None
+        tokens = reply.usage.prompt_tokens
         if reply.system_fingerprint != _OLLAMA or tokens is None or tokens < _LEAST_TOKENS:
             return
         sent = sum(len(message.content.encode()) for message in request.messages)

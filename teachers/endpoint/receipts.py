@@ -29,6 +29,7 @@ class Tokens(NamedTuple):
     completion: int = 0
     cached: int = 0
     reasoning: int = 0
+    is_estimated: bool = False
 
 
 def make_receipt(
@@ -60,6 +61,7 @@ def make_receipt(
         ),
         cached_tokens=tokens.cached,
         reasoning_tokens=tokens.reasoning,
+        usage_estimated=tokens.is_estimated,
         latency_seconds=latency_seconds,
         created_at=datetime.now(UTC),
         reasoning=first.reasoning,
@@ -76,14 +78,16 @@ def _sample(request: CompletionRequest, choice: Choice) -> Sample:
 
 
 def _tokens(request: CompletionRequest, reply: Reply) -> Tokens:
-    """Return what a reply took; the protocol lets a server leave it out, and then it is estimated."""
+    """Return what a reply took; what a server leaves out, or says that cannot be, is estimated and marked so."""
     usage = reply.usage
-    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
-        written = sum(_written(choice) for choice in reply.choices)
-        return Tokens(sum(approximate_tokens(message.content) for message in request.messages), written)
-    cached = usage.prompt_tokens_details and usage.prompt_tokens_details.cached_tokens
-    reasoning = usage.completion_tokens_details and usage.completion_tokens_details.reasoning_tokens
-    return Tokens(usage.prompt_tokens, usage.completion_tokens, cached or 0, reasoning or 0)
+    prompt, completion = usage.prompt_tokens, usage.completion_tokens
+    cached = usage.prompt_tokens_details.cached_tokens or 0
+    reasoning = usage.completion_tokens_details.reasoning_tokens or 0
+    if prompt and completion:
+        return Tokens(prompt, completion, min(cached, prompt), min(reasoning, completion))
+    written = completion or sum(_written(choice) for choice in reply.choices)
+    read = prompt or sum(approximate_tokens(message.content) for message in request.messages)
+    return Tokens(read, written, min(cached, read), min(reasoning, written), is_estimated=True)
 
 
 def _written(choice: Choice) -> int:
@@ -92,4 +96,5 @@ def _written(choice: Choice) -> int:
 
 
 def _add_up(parts: Sequence[Tokens]) -> Tokens:
-    return Tokens(*(sum(column) for column in zip(*parts, strict=True)))
+    prompt, completion, cached, reasoning, estimated = zip(*parts, strict=True)
+    return Tokens(sum(prompt), sum(completion), sum(cached), sum(reasoning), any(estimated))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError, model_validator
 
 from schemas.completion import FinishReason
 from teachers.endpoint.failures import EndpointError, head_of, no_json
 from teachers.endpoint.mending import mend
 
-_CUT = ("length", "max_tokens", "model_length", "repetition")
+_CUT = frozenset(
+    {"length", "max_tokens", "max_output_tokens", "model_length", "token_limit", "repetition", "incomplete"}
+)
 """model_length: Mistral and TGI, the context was full; repetition: vLLM stopped a loop (vllm/v1/engine/__init__.py)."""
+_FILTERED = frozenset({"content_filter", "content_filtered", "safety", "recitation", "prohibited_content", "refusal"})
 _BROKEN_OFF = {
     "abort": "broke the reply off",  # vLLM, when its engine drops a request
     "error": "failed while writing",  # vLLM and OpenRouter
@@ -22,63 +26,147 @@ _BROKEN_OFF = {
     "unload": "only unloaded the model",
 }
 """Ends that are the endpoint's, not the model's: such a reply is no answer and is asked for again."""
+_MOST_TOKENS = 10_000_000
+"""No model reads or writes more in one call; a usage beyond it is no usage."""
 
 
-Text = Annotated[str, AfterValidator(mend)]
+def _as_count(value: object) -> int | None:
+    """Read a number of tokens; None = none was told that can be true."""
+    if isinstance(value, str):
+        value = float(value) if re.fullmatch(r"\s*\d{1,12}(?:\.0*)?\s*", value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 < value <= _MOST_TOKENS else None  # NaN is neither
+
+
+def _as_text(value: object) -> str | None:
+    """Read a text, in parts or in an object that holds one: `{"text": ...}`, `[{"type": "text", "text": ...}, ...]`."""
+    if isinstance(value, str):
+        return mend(value)
+    if isinstance(value, list):
+        parts = [part for part in map(_as_text, value) if part is not None]
+        return "".join(parts) if parts else None
+    if isinstance(value, dict):
+        return next((text for key in _TEXT_KEYS if (text := _as_text(value.get(key))) is not None), None)
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+_TEXT_KEYS = ("text", "content", "value", "thinking", "reasoning", "summary")
+
+
+def _as_name(value: object) -> str:
+    return mend(value) if isinstance(value, str) else ""
+
+
+def _as_record(value: object) -> object:
+    return value if isinstance(value, dict) else {}
+
+
+def _as_arguments(value: object) -> str | dict[str, Any] | None:
+    return mend(value) if isinstance(value, str) else value if isinstance(value, dict) else None
+
+
+def _as_calls(value: object) -> list[object]:
+    """Keep the calls that name a function; without one there is nothing to call."""
+    calls = [value] if isinstance(value, dict) else value if isinstance(value, list) else []
+    flat = [{"function": call, **call} if isinstance(call, dict) and "name" in call else call for call in calls]
+    return [call for call in flat if isinstance(call, dict) and _as_name(_named(call).get("name")).strip()]
+
+
+def _named(call: dict[str, Any]) -> dict[str, Any]:
+    function = call.get("function")
+    return function if isinstance(function, dict) else {}
+
+
+def _as_word(value: object) -> str | None:
+    """Read how a reply ended: a word, in any case, or an object that has one."""
+    if isinstance(value, dict):
+        value = value.get("type") or value.get("reason")
+    return value.strip().lower().replace("-", "_") if isinstance(value, str) and value.strip() else None
+
+
+def _as_choices(value: object) -> list[object]:
+    """Keep the choices that say something: a message, or the text of an older protocol."""
+    choices = [value] if isinstance(value, dict) else value if isinstance(value, list) else []
+    found: list[object] = []
+    for choice in choices:
+        if isinstance(choice, dict):
+            message = choice.get("message") or choice.get("delta") or choice.get("text")
+            message = {"content": message} if isinstance(message, str) else message
+            if isinstance(message, dict) or _as_word(choice.get("finish_reason")) in _BROKEN_OFF:
+                found.append(choice | {"message": _as_record(message)})
+    return found
+
+
+Text = Annotated[str | None, BeforeValidator(_as_text)]
+Name = Annotated[str, BeforeValidator(_as_name)]
+Count = Annotated[int | None, BeforeValidator(_as_count)]
 
 
 class Details(BaseModel):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    cached_tokens: Count = None
+    reasoning_tokens: Count = None
 
 
 class ReplyUsage(BaseModel):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: Details | None = None
-    completion_tokens_details: Details | None = None
+    """What a call took, as far as it can be believed."""
+
+    prompt_tokens: Count = None
+    completion_tokens: Count = None
+    prompt_tokens_details: Annotated[Details, BeforeValidator(_as_record)] = Details()
+    completion_tokens_details: Annotated[Details, BeforeValidator(_as_record)] = Details()
 
 
 class Called(BaseModel):
-    name: Text = ""
-    arguments: Text | dict[str, Any] | None = None
+    name: Name = ""
+    arguments: Annotated[str | dict[str, Any] | None, BeforeValidator(_as_arguments)] = None
 
 
 class ReplyCall(BaseModel):
-    id: Text | None = None
-    function: Called
-
-
-class Part(BaseModel):
-    text: Text | None = None
+    id: Name = ""
+    function: Annotated[Called, BeforeValidator(_as_record)]
 
 
 class ReplyMessage(BaseModel):
-    content: Text | list[Part] | None = None
-    refusal: Text | None = None
-    reasoning: Text | None = None
-    reasoning_content: Text | None = None
-    tool_calls: list[ReplyCall] | None = None
+    content: Text = None
+    refusal: Text = None
+    reasoning: Text = None
+    reasoning_content: Text = None
+    tool_calls: Annotated[list[ReplyCall], BeforeValidator(_as_calls)] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_apart(cls, value: Any) -> Any:
+        """Take reasoning out of a content in parts (Mistral), and a call out of the older `function_call`."""
+        content = value.get("content")
+        if isinstance(content, list):
+            thought = [part for part in content if isinstance(part, dict) and part.get("type") in _THOUGHTS]
+            spoken = [part for part in content if part not in thought]
+            value = value | {"content": spoken} | ({"reasoning": thought} if thought else {})
+        if not value.get("tool_calls") and isinstance(value.get("function_call"), dict):
+            value = value | {"tool_calls": [{"function": value["function_call"]}]}
+        return value | {"refusal": value["refusal"] if isinstance(value.get("refusal"), str) else None}
 
     @property
     def text(self) -> str:
         """The content, whether it came whole or in parts."""
-        if isinstance(self.content, list):
-            return "".join(part.text or "" for part in self.content)
         return self.content or ""
+
+
+_THOUGHTS = ("thinking", "reasoning", "reasoning.text", "redacted_thinking")
 
 
 class Choice(BaseModel):
     message: ReplyMessage
-    finish_reason: str | None = None
+    finish_reason: Annotated[str | None, BeforeValidator(_as_word)] = None
 
 
 class Reply(BaseModel):
-    """What is read of an answer; endpoints add fields of their own."""
+    """What is read of an answer: what nobody needs is not read, and what cannot be read is as if it were not there."""
 
-    choices: list[Choice]
-    usage: ReplyUsage | None = None
-    system_fingerprint: str | None = None
+    choices: Annotated[list[Choice], BeforeValidator(_as_choices)]
+    usage: Annotated[ReplyUsage, BeforeValidator(_as_record)] = ReplyUsage()
+    system_fingerprint: Text = None
 
 
 def read_reply(payload: object, url: str) -> Reply:
@@ -89,6 +177,8 @@ def read_reply(payload: object, url: str) -> Reply:
     """
     if isinstance(payload, str):
         payload = _parse(payload, url)
+    if isinstance(payload, list) and len(payload) == 1:
+        payload = payload[0]
     if isinstance(payload, dict) and (payload.get("error") or payload.get("object") == "error"):
         raise _told_in_200(payload, url)
     reply = _validated(payload, url)
@@ -105,7 +195,7 @@ def read_reply(payload: object, url: str) -> Reply:
 
 def finish_reason(choice: Choice, text: str, *, calls: bool = False) -> FinishReason:
     """Say how a reply with this text, its reasoning apart, ended; refused, cut or empty is never an answer."""
-    if choice.finish_reason == "content_filter" or choice.message.refusal:
+    if choice.finish_reason in _FILTERED or choice.message.refusal:
         return "content_filter"
     if choice.finish_reason in _CUT:
         return "length"

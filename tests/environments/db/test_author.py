@@ -107,9 +107,9 @@ def test_a_reply_is_read_whole() -> None:
     ("text", "reason"),
     [
         ("I cannot.", "missing_section"),
-        (reply() + reply(), "repeated_section"),
+        (reply() + reply().partition("### Explanation")[0], "repeated_section"),
         (reply(problem=" "), "empty_section"),
-        (reply().replace("```sql", "").replace("```", ""), "no_code_block"),
+        (reply(reference="").replace("```sql", "A row is added.").replace("```", ""), "no_code_block"),
         (reply() + "\n```sql\nSELECT 1\n```", "several_blocks"),
         (reply(problem="x" * 5000), "too_long"),
         (reply(reference="INSERT INTO"), "sql_unreadable"),

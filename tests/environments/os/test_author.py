@@ -134,13 +134,13 @@ def test_a_spec_runs_its_reference_on_the_initial_state() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("### Reference", "### Solution", "missing_section"),
+        ("### Reference", "### Remarks", "missing_section"),
         ("### Explanation", "### Problem", "repeated_section"),
         ("Count.", "", "empty_section"),
         ("ls | wc -l", " ", "empty_section"),
-        ("```bash\ntouch a\n```", "touch a", "no_code_block"),
+        ("```bash\ntouch a\n```", "A file is made.", "no_code_block"),
         ("touch a\n```", "touch a\n```\n```bash\ntouch b\n```", "several_blocks"),
-        ('[ "$1" = "$2" ]\n```', '[ "$1"', "unclosed_block"),
+        ("```\n### Reference", "### Elsewhere", "unclosed_block"),
         ("Count.", "Count. " * 2000, "too_long"),
         ("Count.", "Count\x07", "control_characters"),
     ],

@@ -96,11 +96,12 @@ class Gatekeeper(World):
         return next((fate for word, fate in self.fates.items() if word in spec.instruction), None)
 
 
-def teach(replies: Sequence[str]) -> Scripted:
-    """Answer the request of position n with reply n, whatever the order of asking."""
+def teach(replies: Sequence[str | Sequence[str]]) -> Scripted:
+    """Answer the request of position n with reply n, or the first of several and repairs with the next ones."""
 
     def answer(request: CompletionRequest) -> str:
-        return replies[int(request.key.rsplit(" ", 1)[1])]
+        reply = replies[int(request.key.partition(" request ")[2].split()[0])]
+        return reply if isinstance(reply, str) else reply[len(request.messages) // 2]
 
     return Scripted(answer)
 
@@ -110,7 +111,9 @@ def run_round(open_shop: Callable[..., Workshop]) -> Callable[..., Any]:
     async def run(replies: Sequence[str], gate: Gatekeeper | None = None, **overrides: Any) -> Workshop:
         gate = gate or Gatekeeper()
         gate.requests = len(replies)
-        shop = open_shop(teach(replies), {"os": gate}, **overrides)
+        teacher = teach(replies)
+        run.requests = teacher.requests  # type: ignore[attr-defined]
+        shop = open_shop(teacher, {"os": gate}, **overrides)
         await generate_round.fn(1, 0)
         return shop
 
@@ -140,6 +143,40 @@ async def test_tasks_and_rejections_add_up_to_the_requests(run_round: Any) -> No
     assert counts == (6, 3) and sum(counts) == len(replies)
     stage = shop.progress.stages["generate_tasks"]
     assert (stage.done, stage.kept, stage.rejected) == (9, 6, 3)
+
+
+async def test_a_task_that_cannot_be_read_is_asked_for_once_more_with_the_reason(run_round: Any) -> None:
+    broken = reply_for(PROBLEMS[0]).partition("### Evaluation")[0]
+    shop = await run_round([(broken, reply_for(PROBLEMS[0])), reply_for(PROBLEMS[1])])
+    asked = run_round.requests
+    assert [len(request.messages) for request in asked] == [1, 1, 3]
+    repair = asked[-1]
+    assert [message.role for message in repair.messages] == ["user", "assistant", "user"]
+    assert repair.messages[1].content == broken
+    assert "could not be read as a task: no heading Evaluation." in repair.messages[2].content
+    assert repair.purpose == "generate_tasks" and repair.parents == (asked[0].request_hash,)
+    mended = next(task for task in shop.warehouse.read("task_specs") if task.instruction == PROBLEMS[0])
+    assert mended.provenance.completion_ids == (asked[0].request_hash, repair.request_hash)
+    assert shop.warehouse.count("rejections") == 0
+
+
+async def test_what_stays_unread_keeps_its_first_reply_and_reason(run_round: Any) -> None:
+    broken = reply_for(PROBLEMS[0]).partition("### Evaluation")[0]
+    shop = await run_round([(broken, "I would rather not."), reply_for(PROBLEMS[1])])
+    (rejection,) = shop.warehouse.read("rejections")
+    assert (rejection.reason, rejection.detail, rejection.raw) == ("missing_section", "no heading Evaluation", broken)
+    assert len(run_round.requests) == 3
+
+
+@pytest.mark.parametrize(("repairs", "asked"), [(0, 2), (1, 3), (2, 4)])
+async def test_the_setting_says_how_often_it_is_asked_again(run_round: Any, repairs: int, asked: int) -> None:
+    await run_round([("No.", "No.", "No."), reply_for(PROBLEMS[1])], generate__repairs=repairs)
+    assert len(run_round.requests) == asked
+
+
+async def test_an_empty_reply_has_nothing_to_repair(run_round: Any) -> None:
+    await run_round(["", reply_for(PROBLEMS[1])])
+    assert len(run_round.requests) == 2
 
 
 async def test_a_rejected_reply_is_kept_as_it_came(run_round: Any) -> None:
