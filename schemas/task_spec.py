@@ -86,6 +86,9 @@ class Check(Record):
     """Expected values (`label`)."""
     ordered: bool = False
     """Row order (`rows`) or line order (`changes`) counts: true only where the question orders."""
+    distinct: bool = False
+    """A row that is there twice counts once (`rows`): where the gold lacks a DISTINCT that the question implies, or its
+    source compares sets."""
     trusted_tools: bool = True
     """The check uses the image's own programs (OS); false only where a system program is what the task is about."""
     arguments: str | None = None

@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from environments.db.cells import Named
 from environments.db.engine import Result, SqlDatabase, SqlEngine
-from environments.db.judge import Judgement, judge_aside, judge_label, judge_rows
+from environments.db.given_ids import differ_in_given_ids_alone
+from environments.db.judge import Told, judge_aside, judge_rows
+from environments.db.judgement import Judgement
+from environments.db.labels import judge_label
 from environments.db.looked import Asked, has_looked
 from environments.db.state import SqlValue, State, agentbench_hash, row_differences, state_differences
+from environments.db.ties import ranks_of
 from schemas.episode import RewardPart, Verdict
 from schemas.errors import CheckError
 from schemas.task_spec import TaskSpec
@@ -95,9 +100,21 @@ async def _judge_answer(spec: TaskSpec, engine: SqlEngine, answer: str | None) -
         judged = await judge_aside(judge_label, answer, spec.check.expected)
         return judged, [(value,) for value in spec.check.expected]
     reference, result = await run_reference(engine, spec)
-    await reference.close()
+    try:
+        told = await _told(engine, spec, reference, result)
+    finally:
+        await reference.close()
     is_fixed = spec.check.kind == "result"
-    return await judge_aside(judge_rows, answer, result.rows, spec.check.ordered, is_fixed), result.rows
+    return await judge_aside(judge_rows, answer, result.rows, spec.check.ordered, is_fixed, told), result.rows
+
+
+async def _told(engine: SqlEngine, spec: TaskSpec, reference: SqlDatabase, result: Result) -> Told:
+    query, dialect = spec.reference[-1].code, spec.setup.dialect
+    ranks: tuple[int, ...] = ()
+    if spec.check.ordered:
+        ranks = await ranks_of(reference, query, dialect, result, engine.limits.reference_seconds)
+    named = Named.by(spec.instruction, " ".join((query, *result.columns)))
+    return Told(result.columns, named, ranks, spec.check.distinct)
 
 
 async def _unasked_changes(spec: TaskSpec, engine: SqlEngine, database: SqlDatabase) -> list[str]:
@@ -114,6 +131,9 @@ async def _judge_state(spec: TaskSpec, engine: SqlEngine, database: SqlDatabase)
     try:
         wanted, found = await reference.state(), await database.state()
         differences = state_differences(wanted, found)
+        states = wanted, found
+        if differences and await differ_in_given_ids_alone(engine, spec, reference, database, states):
+            differences, found = [], wanted
         if differences:
             differences += await _rows_that_differ(reference, database, wanted, found)
     finally:

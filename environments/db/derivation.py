@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from environments.db.engine import Result, SqlEngine
 from environments.db.episode import observation_of
-from environments.db.statement import Statement, UnreadableSql, read_statement
+from environments.db.statement import Statement, UnreadableSql, asks_for_order, read_statement
 from environments.db.store import store_database
 from schemas.errors import EnvironmentFault, InputError
 from schemas.rejection import Rejection
@@ -67,12 +67,13 @@ async def derive_tasks(
         try:
             statement = _read(question)
             sha256 = _store(question, databases, stored)
-            _judge_result(await _run(question, sha256, engine))
+            result = await _run(question, sha256, engine)
+            _judge_result(result)
         except _Unfit as unfit:
             yield _rejection(question, unfit, stage)
             continue
         for way in WAYS:
-            yield _spec(question, statement, sha256, way)
+            yield _spec(question, statement, result, sha256, way)
 
 
 def _read(question: Question) -> Statement:
@@ -111,21 +112,23 @@ async def _run(question: Question, sha256: str, engine: SqlEngine) -> Result:
 def _judge_result(result: Result) -> None:
     if result.error is not None:
         raise _Unfit("sql_fails", result.error)
-    if not result.rows:
-        raise _Unfit("empty_result", "the gold SQL returns no row")
     if result.truncated or len(observation_of(result, 1 << 30)) > MAX_RESULT_CHARS:
         raise _Unfit(
             "result_too_long", f"{len(result.rows)} rows; a result of {MAX_RESULT_CHARS} characters can be seen at once"
         )
 
 
-def _spec(question: Question, statement: Statement, sha256: str, way: Literal["replay", "interact"]) -> TaskSpec:
+def _spec(
+    question: Question, statement: Statement, result: Result, sha256: str, way: Literal["replay", "interact"]
+) -> TaskSpec:
+    is_ordered = statement.ordered and asks_for_order(f"{question.question} {question.evidence}")
+    repeats = len(set(map(repr, result.rows))) < len(result.rows)  # BIRD's own judge compares sets
     return TaskSpec.make(
         environment="db",
         instruction="\n".join(text for text in (question.question.strip(), question.evidence.strip()) if text),
         setup=Setup(database=sha256, database_name=question.database_name),
         reference=(Script(code=question.sql.strip()),),
-        check=Check(kind="rows", ordered=statement.ordered),
+        check=Check(kind="rows", ordered=is_ordered, distinct=repeats),
         origin="derived",
         derivation=way,
         parents=(question.question_id,),

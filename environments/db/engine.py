@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from environments.db.state import SqlValue, State
 from schemas.task_spec import Setup
@@ -34,6 +34,15 @@ class SqlLimits:
     """Heap of one worker, shared by the databases that it holds."""
     copied_mb: int = 64
     """Databases up to this size are copied into memory; larger ones are opened read-only."""
+
+
+class Clock(NamedTuple):
+    """The time at which a reference is run for a trial, and how chance falls then."""
+
+    second: int
+    """Since 1970."""
+    mirrored: bool
+    """Chance falls the other way at every throw."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,13 @@ class SqlEngine(Protocol):
 
     async def open_empty(self, setup: Setup) -> SqlDatabase:
         """Make the same without a row: tables, views and indexes, so that what a statement shows of the data is told.
+
+        Raises:
+            EnvironmentFault, SandboxError: as `open`.
+        """
+
+    async def open_at(self, setup: Setup, clock: Clock) -> SqlDatabase | None:
+        """Make the same under a clock of its own; None where the engine's cannot be set.
 
         Raises:
             EnvironmentFault, SandboxError: as `open`.

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
-from environments.db.engine import SqlDatabase, SqlEngine
+from environments.db.engine import Clock, SqlDatabase, SqlEngine
 from schemas.errors import EnvironmentFault
 from schemas.task_spec import Setup
 
@@ -63,6 +63,9 @@ class Engines:
 
     async def open_empty(self, setup: Setup) -> SqlDatabase:
         return await (await self.engine_for(setup.dialect)).open_empty(setup)
+
+    async def open_at(self, setup: Setup, clock: Clock) -> SqlDatabase | None:
+        return await (await self.engine_for(setup.dialect)).open_at(setup, clock)
 
     async def __aenter__(self) -> Engines:
         await self._stack.enter_async_context(self._first)

@@ -1,73 +1,137 @@
-"""Answers against rows and labels: AgentBench's normalisation and tolerance, with multisets and without `eval`.
+"""Answers against the right rows: as multisets, value by value by the right one's kind, and no `eval`.
 
-An answer is read in every form that people give it (JSON, a Python literal, lines, commas); it is right where one
-reading is. Comparison follows THUDM/AgentBench main, dbbench/result_processor.py: 1e-2 for numbers, quotes, trailing
-% and thousands commas do not count, none = null = empty = 0. Deviations: rows are compared whole and as multisets, no
-set where a value occurs twice, and columns may come in another order if it is the same for every row.
+An answer is right where one of its readings (`answers.py`) is. Rows come in any order, unless the question asks for
+one, and then in any order among ties; columns in any that is the same for every row, unless the answer names them.
 """
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from environments.db.cells import Row, cell
+from environments.db.answers import MAX_ANSWER_CHARS, Reading, readings
+from environments.db.cells import Cell, Named, Row, found_cell, wanted_cell
+from environments.db.judgement import Judgement
 from environments.db.matching import Steps, has_same_rows
-from environments.db.state import SqlValue, is_composable
+from environments.db.state import SqlValue
 
 _Judged = TypeVar("_Judged")
 _AT_ONCE = 1000
 """Characters of an answer and cells of a result up to which they are compared on the event loop: a few milliseconds
 on one core, where a thread costs a fifth of one."""
-_MAX_ANSWER_CHARS = 100_000
-_MAX_DEPTH = 32
-"""Of lists in lists: a row holds values, and deeper ones only make their text long."""
-_DECIMAL = re.compile(r"Decimal\((['\"])([^'\"]*)\1\)")
-_BULLET = re.compile(r"\A\s*(?:[-*•]|\d+[.)])\s+")
-_VALUE = re.compile(r"[\[{(`\"]|\d|\b(?:or|either|alternatively|otherwise|maybe|perhaps|possibly)\b", re.IGNORECASE)
-"""What a second answer has: a literal, a quoted value, a number, a word that offers another."""
-_PROSE_WORDS = 3
+_NO_ROWS = frozenset(
+    (
+        *("none", "nothing", "nobody", "no one", "empty", "n/a", "no rows", "no results", "no result"),
+        *("there are none", "there is none", "no matching rows", "no such rows", "no matches", "no records"),
+    )
+)
+"""What people say for a list of nothing."""
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """Whether an answer is right, and why not."""
+class Told:
+    """What is known of the right rows beside their values."""
 
-    passed: bool
-    reason: str = ""
-    """Stable code: no_answer, wrong_answer, wrong_order."""
-    detail: str = ""
+    columns: tuple[str, ...] = ()
+    """Their names; an answer that uses the same ones means them."""
+    named: Named = field(default_factory=Named)
+    """Units that question or gold name."""
+    ranks: tuple[int, ...] = ()
+    """Of each row where the question asks for an order: ties have the same. Empty = each row has its own."""
+    distinct: bool = False
+    """A row that is there twice counts once."""
 
 
 def judge_rows(
-    answer: str | None, expected: Sequence[Sequence[SqlValue]], ordered: bool, fixed: bool = False
+    answer: str | None,
+    expected: Sequence[Sequence[SqlValue]],
+    ordered: bool,
+    fixed: bool = False,
+    told: Told = Told(),
 ) -> Judgement:
     """Compare an answer with a query's rows; their order counts where `ordered`, that of columns where `fixed`."""
     if answer is None:
         return Judgement(False, "no_answer", "the episode gave no answer")
-    wanted, steps = [tuple(map(cell, row)) for row in expected], Steps()
-    readings = list(_readings(answer, len(wanted[0]) if wanted else 1))
-    if any(has_same_rows(rows, wanted, steps, ordered=ordered, fixed=fixed) for rows in readings):
+    wanted = [tuple(wanted_cell(value, told.named) for value in row) for row in expected]
+    ranks = [*(told.ranks or range(len(wanted)))] if ordered else []
+    if told.distinct:
+        wanted, ranks = _once(wanted, ranks)
+    comparison = _Comparison(wanted, ranks, fixed, told, Steps())
+    said = list(readings(answer, len(wanted[0]) if wanted else 1))
+    if any(map(comparison.has_right, said)) or (not wanted and _says_nothing(answer)):
         return Judgement(True)
-    if ordered and any(has_same_rows(rows, wanted, steps, ordered=False, fixed=fixed) for rows in readings):
+    comparison.ranks = []
+    if ordered and any(map(comparison.has_right, said)):
         return Judgement(False, "wrong_order", "the right rows in another order than the question asks for")
     return Judgement(False, "wrong_answer", f"answered {answer[:200]!r}, expected {_shown(expected)}")
 
 
-def judge_label(answer: str | None, expected: Sequence[str]) -> Judgement:
-    """Compare an answer with AgentBench's label: numbers as a multiset, anything else as a set."""
-    if answer is None:
-        return Judgement(False, "no_answer", "the episode gave no answer")
-    wanted, steps = [(cell(value),) for value in expected], Steps()
-    for rows in _readings(answer, 1):
-        if has_same_rows(rows, wanted, steps, ordered=False) or _same_set(rows, wanted):
-            return Judgement(True)
-    return Judgement(False, "wrong_answer", f"answered {answer[:200]!r}, expected {list(expected)!r}"[:600])
+@dataclass
+class _Comparison:
+    """The right rows, and the steps that are left to find them in an answer's readings."""
+
+    wanted: Sequence[Row]
+    ranks: Sequence[int]
+    fixed: bool
+    told: Told
+    steps: Steps
+    _cells: dict[tuple[type, Any], Cell] = field(default_factory=dict)
+
+    def has_right(self, reading: Reading) -> bool:
+        """Whether a reading has the right rows."""
+        rows, is_named = _under_names(reading, self.told.columns)
+        if len(rows) != len(self.wanted) and not self.told.distinct:
+            return False
+        found = [tuple(map(self._cell, row)) for row in rows]
+        if self.told.distinct:
+            found, _ = _once(found, [])
+            if len(found) != len(self.wanted):
+                return False
+        wanted = self.wanted
+        if self.ranks:
+            found, wanted = _ranked(found, self.ranks), _ranked(wanted, self.ranks)
+        return has_same_rows(found, wanted, self.steps, fixed=self.fixed or is_named)
+
+    def _cell(self, value: Any) -> Cell:
+        if isinstance(value, (list, dict, set, tuple)):
+            return found_cell(str(value), self.told.named)
+        name = type(value), value
+        if name not in self._cells:
+            self._cells[name] = found_cell(value, self.told.named)
+        return self._cells[name]
+
+
+def _ranked(rows: Sequence[Row], ranks: Sequence[int]) -> list[Row]:
+    """Give each row its place's rank as a value: rows that keep it pair off, in any order among ties."""
+    return [(*row, Cell(f"\0rank {rank}")) for row, rank in zip(rows, ranks, strict=True)]
+
+
+def _once(rows: Sequence[Row], ranks: Sequence[int]) -> tuple[list[Row], list[int]]:
+    places = list({row: place for place, row in reversed(list(enumerate(rows)))}.values())[::-1]
+    return [rows[place] for place in places], [ranks[place] for place in places] if ranks else []
+
+
+def _under_names(reading: Reading, columns: Sequence[str]) -> tuple[Sequence[Sequence[Any]], bool]:
+    """Put a reading's columns in the right rows' order where it calls them by their names."""
+    theirs, ours = list(map(_plain_name, reading.names)), list(map(_plain_name, columns))
+    if sorted(theirs) != sorted(ours) or len(set(ours)) < len(ours) or not ours:
+        return reading.rows, False
+    order = [theirs.index(name) for name in ours]
+    if any(len(row) != len(order) for row in reading.rows):
+        return reading.rows, False
+    return [[row[place] for place in order] for row in reading.rows], True
+
+
+def _plain_name(name: str) -> str:
+    return " ".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
+
+
+def _says_nothing(answer: str) -> bool:
+    said = answer[:MAX_ANSWER_CHARS].strip().strip("[]()\"'`*. ").lower()
+    return said in _NO_ROWS
 
 
 async def judge_aside(
@@ -85,85 +149,6 @@ def answer_of(rows: Sequence[Sequence[SqlValue]]) -> str:
     plain = [[value.hex() if isinstance(value, bytes) else value for value in row] for row in rows]
     items = [row[0] if len(row) == 1 else row for row in plain]
     return json.dumps(items, ensure_ascii=False, default=str)
-
-
-def _readings(answer: str, width: int) -> Iterator[list[Row]]:
-    """Yield what the answer may mean, as rows of cells; the whole text first."""
-    text = answer.strip()[:_MAX_ANSWER_CHARS]
-    for part in dict.fromkeys((text, *_first_line(text), text.strip("`").strip())):
-        value = _literal(part)
-        if isinstance(value, (list, tuple, dict)):
-            yield from _structured(value, width)
-        if not part.startswith(("[", "(", "{")):  # `1,174` is a number too, not only a Python tuple
-            yield from _bare(part, width)
-
-
-def _first_line(text: str) -> tuple[str, ...]:
-    """Return the first line where what follows is prose: with a second answer in it, there is not one answer."""
-    first, _, rest = text.partition("\n")
-    lines = [line for line in rest.splitlines() if line.strip()]
-    is_prose = all(len(line.split()) >= _PROSE_WORDS and not _VALUE.search(line) for line in lines)
-    return (first.strip(),) if is_prose else ()
-
-
-def _literal(text: str) -> Any:
-    value = _parsed(text)
-    return value if _is_shallow(value) else None
-
-
-def _is_shallow(value: Any) -> bool:
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        nested = [one for one in level if isinstance(one, (list, tuple, dict, set))]
-        level = [inner for one in nested for inner in (one.values() if isinstance(one, dict) else one)]
-        if not level:
-            return True
-    return False
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    if not is_composable(text):
-        return None  # Python's own parser composes names
-    try:
-        # MySQL drivers print exact numbers as Decimal('59.6'); agents copy that (agenttuning.md 2.3).
-        return ast.literal_eval(_DECIMAL.sub(r"'\2'", text))
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return None
-
-
-def _structured(value: Any, width: int) -> Iterator[list[Row]]:
-    items = list(value.values()) if isinstance(value, dict) else list(value)
-    rows = [_row(item) for item in items]
-    yield rows
-    if width > 1 and all(len(row) == 1 for row in rows):
-        yield [tuple(one for row in rows for one in row)]
-
-
-def _row(item: Any) -> Row:
-    values = list(item.values()) if isinstance(item, dict) else item
-    return tuple(map(cell, values)) if isinstance(values, (list, tuple)) else (cell(values),)
-
-
-def _bare(text: str, width: int) -> Iterator[list[Row]]:
-    lines = [_BULLET.sub("", line).strip() for line in text.splitlines() if line.strip()]
-    if width == 1:
-        yield [(cell(text),)]
-        yield [(cell(line),) for line in lines]
-        for separator in (";", ","):
-            yield [(cell(part),) for part in text.replace("\n", separator).split(separator) if part.strip()]
-        return
-    for separator in ("|", "\t", ";", ","):
-        yield [tuple(cell(part) for part in line.strip("|()[] ").split(separator)) for line in lines]
-
-
-def _same_set(found: Sequence[Row], wanted: Sequence[Row]) -> bool:
-    if any(len(row) != 1 for row in found) or all(row[0].number is not None for row in wanted):
-        return False
-    return {row[0].text for row in found} == {row[0].text for row in wanted}
 
 
 def _shown(rows: Sequence[Sequence[SqlValue]]) -> str:

@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from environments.db.cells import cell
 from environments.db.engine import Result, SqlDatabase, SqlEngine
+from environments.db.labels import label_cell
 from environments.db.state import SqlValue
 from schemas.task_spec import TaskSpec
 
@@ -63,7 +63,7 @@ async def _is_steady(empty: SqlDatabase, sql: str, now: Result) -> bool:
 
 async def _is_same_without_data(engine: SqlEngine, spec: TaskSpec, rows: Sequence[Row]) -> bool:
     if not spec.reference:
-        return all(cell(value).text == "0" for row in rows for value in row)
+        return all(label_cell(value).key == "0" for row in rows for value in row)
     empty, result = await engine.open_empty(spec.setup), Result()
     try:
         for script in spec.reference:

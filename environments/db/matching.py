@@ -11,12 +11,33 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-
-from environments.db.cells import TOLERANCE, Row, is_same_cell
+from typing import Protocol, Self
 
 MAX_STEPS = 400_000
 """Cells looked at beyond the given order in one judgement: about half a second. Two thousand rows of ten columns in
 another order need a tenth of it."""
+
+
+class Comparable(Protocol):
+    """A value of an answer or of the right rows; two that are equal are the same."""
+
+    @property
+    def loose(self) -> str:
+        """Equal for all that may be the same without being numbers."""
+
+    @property
+    def amounts(self) -> tuple[Decimal, ...]:
+        """The numbers that a found one may say."""
+
+    @property
+    def span(self) -> tuple[Decimal, Decimal] | None:
+        """Between which numbers those that are the same as a wanted one are; None where it is no number."""
+
+    def is_right(self, found: Self) -> bool:
+        """Compare a found one with this wanted one."""
+
+
+Row = tuple[Comparable, ...]
 
 
 class OutOfSteps(Exception):
@@ -41,24 +62,20 @@ class Steps:
         self._left -= count
 
 
-def has_same_rows(
-    found: Sequence[Row], wanted: Sequence[Row], steps: Steps, *, ordered: bool, fixed: bool = False
-) -> bool:
-    """Compare rows; their order counts where `ordered`, that of columns where `fixed`."""
+def has_same_rows(found: Sequence[Row], wanted: Sequence[Row], steps: Steps, *, fixed: bool = False) -> bool:
+    """Compare rows as multisets; the order of columns counts where `fixed`."""
     if len(found) != len(wanted) or any(len(a) != len(b) for a, b in zip(found, wanted, strict=True)):
         return False
     if all(map(is_same_row, found, wanted)):
         return True
     try:
-        if fixed:
-            return not ordered and pair_off(found, wanted, steps)
-        return _columns_align(found, wanted, steps) if ordered else _columns_turn(found, wanted, steps)
+        return pair_off(found, wanted, steps) if fixed else _columns_turn(found, wanted, steps)
     except OutOfSteps:
         return False
 
 
 def is_same_row(found: Row, wanted: Row) -> bool:
-    return all(map(is_same_cell, found, wanted))
+    return all(right.is_right(one) for one, right in zip(found, wanted, strict=True))
 
 
 def pair_off(found: Sequence[Row], wanted: Sequence[Row], steps: Steps) -> bool:
@@ -90,33 +107,41 @@ class _Near:
         self._indexes: dict[int | None, list[tuple[Decimal, int]]] = {}
         self._by_text: dict[tuple[str, ...], list[int]] = {}
         for number, row in enumerate(rows):
-            self._by_text.setdefault(tuple(cell.text for cell in row), []).append(number)
+            self._by_text.setdefault(tuple(cell.loose for cell in row), []).append(number)
 
     def partners(self, wanted: Row) -> Iterator[int]:
-        """Yield the rows that are the same within the tolerance."""
+        """Yield the rows that are the same, the nearest first."""
         for number in self._candidates(wanted):
             self._steps.take(len(wanted))
             if is_same_row(self._rows[number], wanted):
                 yield number
 
     def _candidates(self, wanted: Row) -> Iterator[int]:
-        column = next((i for i, cell in enumerate(wanted) if cell.number is not None), None)
-        if column is None:
-            yield from self._by_text.get(tuple(cell.text for cell in wanted), ())
+        spans = ((column, cell.span) for column, cell in enumerate(wanted))
+        column, span = next(((column, span) for column, span in spans if span is not None), (0, None))
+        if span is None:
+            yield from self._by_text.get(tuple(cell.loose for cell in wanted), ())
             return
-        number = wanted[column].number
-        assert number is not None
-        index = self._index(column)
-        place = bisect_left(index, (number - 2 * TOLERANCE, -1))  # wider: a difference is rounded to 28 digits
-        while place < len(index) and index[place][0] <= number + 2 * TOLERANCE:
-            yield index[place][1]
-            place += 1
+        index, middle = self._index(column), (span[0] + span[1]) / 2
+        high = bisect_left(index, (middle, -1))
+        low = high - 1
+        while True:
+            below = middle - index[low][0] if low >= 0 and index[low][0] >= span[0] else None
+            above = index[high][0] - middle if high < len(index) and index[high][0] <= span[1] else None
+            if below is None and above is None:
+                return
+            if above is None or (below is not None and below < above):
+                yield index[low][1]
+                low -= 1
+            else:
+                yield index[high][1]
+                high += 1
 
     def _index(self, column: int) -> list[tuple[Decimal, int]]:
         if column not in self._indexes:
             self._steps.take(len(self._rows))
-            amounts = ((row[column].amount, number) for number, row in enumerate(self._rows))
-            self._indexes[column] = sorted((amount, number) for amount, number in amounts if amount is not None)
+            said = ((amount, number) for number, row in enumerate(self._rows) for amount in row[column].amounts)
+            self._indexes[column] = sorted(said)
         return self._indexes[column]
 
 
@@ -152,19 +177,6 @@ def _shift(end: int, came_from: dict[int, int | None], holds: dict[int, int | No
         assert seeker is not None
         owner[partner] = seeker
         partner = holds[seeker]
-
-
-def _columns_align(found: Sequence[Row], wanted: Sequence[Row], steps: Steps) -> bool:
-    """Whether the found columns can be turned so that every row is the wanted one, in the order of rows."""
-    theirs, ours = _columns(found), _columns(wanted)
-
-    def partners(place: int) -> Iterator[int]:
-        for number, column in enumerate(theirs):
-            steps.take(len(column))
-            if all(map(is_same_cell, column, ours[place])):
-                yield number
-
-    return _can_pair(len(ours), partners)
 
 
 def _columns(rows: Sequence[Row]) -> list[Row]:

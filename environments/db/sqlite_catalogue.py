@@ -17,6 +17,7 @@ class Catalogue:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.schema = schema_text(connection)
         self.tables = table_names(connection)
+        self.offered = offered_names(connection)
         self._objects: dict[str, str] | None = None
 
     def objects(self, connection: sqlite3.Connection) -> dict[str, str]:
@@ -32,12 +33,35 @@ def schema_version(data: bytes) -> bytes:
 
 
 def schema_text(connection: sqlite3.Connection) -> str:
-    """Return the CREATE statements of tables and views, tables first, in the order they were made."""
+    """Return the CREATE statements of tables, triggers and views, in this order, each kind in that of its making.
+
+    What a virtual table keeps its data in is left out, and so is a virtual table whose module is not here.
+    """
+    offered = set(offered_names(connection))
     listed = connection.execute(
-        "SELECT sql FROM main.sqlite_schema WHERE type IN ('table', 'view') AND sql IS NOT NULL"
+        "SELECT type, name, sql FROM main.sqlite_schema WHERE type IN ('table', 'trigger', 'view') AND sql IS NOT NULL"
         " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, rowid"
     )
-    return "\n".join(f"{sql};" for (sql,) in listed)
+    return "\n".join(f"{sql};" for kind, name, sql in listed if kind != "table" or name in offered)
+
+
+def offered_names(connection: sqlite3.Connection) -> list[str]:
+    """Return the tables that people write in, in name order: virtual ones that work, and no shadow of theirs."""
+    kinds = {name: kind for _, name, kind, *_ in connection.execute("PRAGMA main.table_list").fetchall()}
+    offered = [name for name, kind in sorted(kinds.items()) if kind in ("table", "virtual")]
+    return [
+        name
+        for name in offered
+        if not name.startswith("sqlite_") and (kinds[name] == "table" or _works(connection, name))
+    ]
+
+
+def _works(connection: sqlite3.Connection, name: str) -> bool:
+    try:
+        connection.execute(f"SELECT 1 FROM main.{quoted(name)} LIMIT 0").fetchall()
+    except sqlite3.Error:  # its module is not here
+        return False
+    return True
 
 
 def table_names(connection: sqlite3.Connection) -> list[str]:

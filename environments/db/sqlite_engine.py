@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import environments.db
-from environments.db.engine import Result, SqlLimits
+from environments.db.engine import Clock, Result, SqlLimits
 from environments.db.sqlite_worker import Kept, frame
 from environments.db.state import SqlValue, State
 from sandboxes.base import Limits
@@ -34,7 +34,7 @@ _GRACE_SECONDS = 2.0
 _ENDED = "the statement used more time or memory than it may and was ended"
 _TABLES_BYTES = 32 << 20
 _PACKAGE = Path(environments.db.__file__).resolve().parent
-_MODULES = ("__init__.py", "quoting.py", "state.py", "sqlite_catalogue.py", "sqlite_guard.py", "sqlite_worker.py")
+_MODULES = ("__init__", "quoting", "state", "sqlite_catalogue", "sqlite_clock", "sqlite_guard", "sqlite_worker")
 _Source = tuple[dict[str, Any], bytes]
 """What a request to open says of the database, and its inline tables as JSON."""
 _START = (
@@ -198,7 +198,11 @@ class _Worker:
         limits = json.dumps(asdict(self._limits))
         return await jail(
             (sys.executable, "-I", "-S", "-c", _START, str(_PACKAGE.parent.parent), limits, str(wire)),
-            read_only=(_PACKAGE.parent / "__init__.py", *(_PACKAGE / name for name in _MODULES), self._databases),
+            read_only=(
+                _PACKAGE.parent / "__init__.py",
+                *(_PACKAGE / f"{name}.py" for name in _MODULES),
+                self._databases,
+            ),
             pass_fds=(wire,),
             limits=Limits(processes=8, data_mb=2 * self._limits.memory_mb, cpu_seconds=24 * 3600),
         )
@@ -324,6 +328,9 @@ class SqliteEngine:
 
     async def open_empty(self, setup: Setup) -> SqliteDatabase:
         return await self._open(setup, {"empty": True})
+
+    async def open_at(self, setup: Setup, clock: Clock) -> SqliteDatabase:
+        return await self._open(setup, {"clock": [clock.second, int(clock.mirrored)]})
 
     async def _open(self, setup: Setup, more: dict[str, Any]) -> SqliteDatabase:
         if setup.dialect != self.dialect:

@@ -16,9 +16,13 @@ from typing import Any
 
 from environments.db.quoting import quoted
 from environments.db.sqlite_catalogue import Catalogue, schema_version
+from environments.db.sqlite_clock import stop_clock
 
 _READ_PRAGMAS = frozenset(
-    ("table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list")
+    (
+        *("table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"),
+        "data_version",  # FTS5 reads it on its way to a table
+    )
 )
 _REFUSED = frozenset(
     {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_CREATE_VTABLE, sqlite3.SQLITE_DROP_VTABLE}
@@ -50,6 +54,8 @@ class Template:
 
     data: bytes
     catalogue: Catalogue
+    has_sound_keys: bool
+    """Its foreign keys name tables and columns that can be referred to; else SQLite lets nobody write with them on."""
 
 
 def template(data: bytes, *, is_checked: bool = False) -> Template:
@@ -62,7 +68,8 @@ def template(data: bytes, *, is_checked: bool = False) -> Template:
     try:
         if not is_checked:
             require_sound(connection)
-        return Template(data, Catalogue(connection))
+        catalogue = Catalogue(connection)
+        return Template(data, catalogue, has_sound_keys(connection, catalogue.offered))
     finally:
         connection.close()
 
@@ -79,12 +86,34 @@ def require_sound(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"the file is damaged: {' '.join(damage.split())[:200]}")
 
 
+def has_sound_keys(connection: sqlite3.Connection, tables: Sequence[str]) -> bool:
+    """Whether every table can be written with foreign keys on as it can with them off; rows may break them."""
+    found = []
+    for switch in ("ON", "OFF"):
+        connection.execute(f"PRAGMA foreign_keys={switch}")
+        found.append([_refusal(connection, f"EXPLAIN {sql}") for table in tables for sql in _writes(table)])
+    return found[0] == found[1]
+
+
+def _writes(table: str) -> tuple[str, str]:
+    return f"INSERT INTO main.{quoted(table)} DEFAULT VALUES", f"DELETE FROM main.{quoted(table)}"
+
+
+def _refusal(connection: sqlite3.Connection, sql: str) -> str:
+    try:
+        connection.execute(sql).fetchall()
+    except sqlite3.Error as error:
+        return str(error)
+    return ""
+
+
 class Held:
     """One database: its connection, its catalogue as it was opened, and what the statement at hand touches."""
 
     def __init__(self, made_of: Template | Path) -> None:
         """`made_of`: a template, which is copied, or a file that is too large for that and is read only."""
         self._made_of = made_of
+        self._has_keys = isinstance(made_of, Template) and made_of.has_sound_keys
         if isinstance(made_of, Template):
             self.connection, self.catalogue = deserialized(made_of.data), made_of.catalogue
         else:
@@ -93,8 +122,13 @@ class Held:
         self.touched: set[str] = set()
         self.wrote = False
 
-    def harden(self, limits: Mapping[str, Any], is_late: Callable[[], bool]) -> None:
-        """Set limits, deadline and authorizer; whatever is done before this is ours."""
+    def harden(
+        self, limits: Mapping[str, Any], is_late: Callable[[], bool], clock: Sequence[int] | None = None
+    ) -> None:
+        """Set limits, deadline, keys and authorizer; whatever is done before this is ours.
+
+        `clock` is for references alone: the second at which it stands, and 1 where chance falls the other way.
+        """
         connection = self.connection
         page_size, pages = (connection.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_size", "page_count"))
         growth = (int(limits["growth_mb"]) << 20) // page_size
@@ -102,8 +136,11 @@ class Held:
             f"PRAGMA max_page_count={pages + growth};"
             f"PRAGMA temp.max_page_count={growth};"
             f"PRAGMA hard_heap_limit={int(limits['memory_mb']) << 20};"
-            "PRAGMA trusted_schema=OFF;"
+            f"PRAGMA trusted_schema={'OFF' if clock is None else 'ON'};"  # defaults and triggers may read our clock
+            f"PRAGMA foreign_keys={'ON' if self._has_keys else 'OFF'};"
         )
+        if clock is not None:
+            stop_clock(connection, *clock)
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, int(limits["value_bytes"]))
         connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, 100_000)

@@ -82,9 +82,9 @@ class Worker:
 
     def open(self, request: dict[str, Any]) -> dict[str, Any]:
         held = Held(self._made_of(request))
-        held.harden(self.limits, lambda: time.monotonic() > self.deadline)
+        held.harden(self.limits, lambda: time.monotonic() > self.deadline, request.get("clock"))
         self.held[request["handle"]] = held
-        return {"schema": held.catalogue.schema, "tables": held.catalogue.tables}
+        return {"schema": held.catalogue.schema, "tables": held.catalogue.offered}
 
     def _made_of(self, request: dict[str, Any]) -> Template | Path:
         made_of = self._whole(request)

@@ -16,12 +16,13 @@ from environments.db.quoting import quoted
 from environments.db.state import SqlValue
 from schemas.task_spec import GUESSABLE, Probe, TaskSpec
 
-GARBAGE = ("", "[]", "unknown", '["qzxv no such value"]', "918273645")
-"""Answers that no honest check takes."""
+GARBAGE = ("", "qzxv no such value", '["qzxv no such value"]', "918273645")
+"""Answers to no question: what is zero, NULL or nothing may be right, and a guess that hits it is told as one."""
 JUDGED_BY_STATE = ("state", "agentbench_hash")
-COMMON = ("1", "none", "2", "7", "17", "2011", "5", "36", "3", "4")
+COMMON = ("1", "none", "0", "[]", "2", "7", "17", "2011", "5", "36", "3", "4")
 """The ten most common answers of the world, most common first: counted over the labels of AgentBench's 120 reads
-(dbbench dev and the first 150 standard rows; a third of those with one value has one of them)."""
+(dbbench dev and the first 150 standard rows; a third of those with one value has one of them). AgentBench takes none, 0
+and nothing for one."""
 NO_ANSWER = "918273645"
 """What is said after a cheat; a change may be reported in any words."""
 

@@ -19,7 +19,7 @@ from environments.db.episode import DbEnvironment
 from environments.db.judge import judge_aside
 from environments.db.server.mariadb_engine import MariaDbEngine
 from environments.db.sqlite_engine import SqliteEngine
-from environments.db.static_probes import reference_is_stable
+from environments.db.static_probes import no_tie_decides, reference_is_stable
 from environments.db.store import databases_of
 from environments.db.trials import any_answer_fails, cheats_fail, guesses
 from environments.dialects.tool_calls import ToolCalls
@@ -43,7 +43,7 @@ class DbWorld(World):
     """Opens episodes of the database world, each on the engine of its task's dialect."""
 
     name = "db"
-    check_contract = 2  # a second answer counts against the first, and what shows nothing of the data is no look
+    check_contract = 3  # values by their kind, ties in any order, ids that the engine gives by any number, keys hold
     Config = DbConfig
     typical = (2.7, 30, 40)  # the demo, measured with the built-in stand-in
 
@@ -142,8 +142,8 @@ class DbWorld(World):
         return Refusal("unknown_check", f"the db world has no check {spec.check.kind!r}; it has {KINDS}")
 
     async def static_probes(self, spec: TaskSpec) -> list[Probe]:
-        """Refuse a reference that reads chance or clock."""
-        return [await reference_is_stable(self.engine, spec)]
+        """Refuse a reference that chance, the clock or a tie decides."""
+        return [await reference_is_stable(self.engine, spec), await no_tie_decides(self.engine, spec)]
 
     async def honest(self, environment: Environment, answer: str | None) -> Honest:
         """What a read answers, or the state that a change leaves, is what came of it."""

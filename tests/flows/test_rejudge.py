@@ -118,11 +118,11 @@ def test_what_today_s_checks_accepted_waits_for_none_and_is_no_row_where_it_pass
     call: Call, old_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (episode, *_) = Warehouse(old_home).read("latest_episodes", "verdict = 'passed' AND environment = 'db'")
-    land_another_try(old_home, episode, check_contract=2)
+    land_another_try(old_home, episode, check_contract=3)
     code, found = judge(call, episode.episode_id)
     assert (code, found["stand"], found["landed"]) == (0, 1, 0)
     assert episode.episode_id not in {row["episode_id"] for row in judge(call)[1]["rows"]}
-    monkeypatch.setattr(DbWorld, "check_contract", 3)
+    monkeypatch.setattr(DbWorld, "check_contract", 4)
     accepted = Warehouse(old_home).count("latest_episodes", "verdict = 'passed' AND environment = 'db'")
     found = judge(call)[1]
     assert counts(found) == {

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from environments.db.engine import SqlLimits
+from environments.db.engine import Clock, SqlLimits
 from environments.db.quoting import quoted
 from environments.db.server.database import ServerDatabase
 from environments.db.server.slot import Slot
@@ -57,6 +57,9 @@ class ServerEngine:
             await _empty(database, self.dialect)
         return database
 
+    async def open_at(self, setup: Setup, clock: Clock) -> ServerDatabase | None:
+        return None
+
     async def _take(self, setup: Setup) -> tuple[Slot, Release]:
         """Return a slot that is free for this set-up.
 
@@ -72,6 +75,6 @@ class ServerEngine:
 
 async def _empty(database: ServerDatabase, dialect: str) -> None:
     """Delete the rows of a database that was made of a dump; what refuses (a view of several tables) keeps none."""
-    await database.execute("SET foreign_key_checks = 0")
+    await database.run("SET foreign_key_checks = 0")
     for name in database.tables:
         await database.execute(f"DELETE FROM {quoted(name, dialect)}")

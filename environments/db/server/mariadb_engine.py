@@ -17,6 +17,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from environments.db.engine import Clock
+from environments.db.server.database import ServerDatabase
 from environments.db.server.engine import PROGRAM_PATH, Release, ServerEngine
 from environments.db.server.mariadb_server import MariaDbServer, address_of
 from environments.db.server.mariadb_slot import Address, MariaDbSlot
@@ -84,6 +86,12 @@ class MariaDbEngine(ServerEngine):
         self._folder: Path | None = None
         self._marker = f"trajmill_{secrets.token_hex(4)}"
         self._numbers = count(1)
+
+    async def open_at(self, setup: Setup, clock: Clock) -> ServerDatabase:
+        database = await self.open(setup)
+        seed = (1 << 30) - 1 - clock.second % 1000 if clock.mirrored else clock.second % 1000
+        await database.run(f"SET timestamp = {clock.second}, rand_seed1 = {seed}, rand_seed2 = {seed // 3}")
+        return database
 
     async def _take(self, setup: Setup) -> tuple[Slot, Release]:
         """Return a free slot for a database of this name; a new one, on a new server, where there is none."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from environments.admission import admit
-from environments.db.judge import judge_label
+from environments.db.labels import judge_label
 from environments.db.world import DbWorld
 from schemas.task_spec import Check, Column, Provenance, Script, Setup, TableData, TaskSpec
 

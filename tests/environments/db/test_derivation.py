@@ -58,17 +58,53 @@ async def test_a_question_is_asked_in_both_ways(world: DbWorld, shelter: Path, t
     assert (replay.derivation, interact.derivation) == ("replay", "interact")
     assert replay.task_id != interact.task_id
     assert interact.instruction == "Which cats are there?\ncats are kind = 'cat'"
-    assert interact.check.ordered
+    assert not interact.check.ordered  # the gold orders, the question does not
     assert (interact.parents, interact.difficulty, interact.license) == (("dev/7",), 2, "CC-BY-SA-4.0")
     for spec in (replay, interact):
         assert all(probe.passed for probe in await admit(world, spec))
 
 
 @pytest.mark.parametrize(
+    ("question", "is_ordered"),
+    [
+        ("List the names of the cats in alphabetical order.", True),
+        ("Which cats are there, sorted by name?", True),
+        ("Which cats are there, from the oldest to the youngest?", True),
+        ("Name the cats, oldest first.", True),
+        ("按名字排序列出所有的猫。", True),
+        ("Which cats are there?", False),
+        ("What are the two oldest cats?", False),
+        ("What sort of cats is in order 3?", False),
+    ],
+)
+async def test_order_counts_where_the_question_asks_for_one(
+    world: DbWorld, shelter: Path, tmp_path: Path, question: str, is_ordered: bool
+) -> None:
+    asked = Asked("SELECT name FROM pets WHERE kind = 'cat' ORDER BY name", shelter, question=question)
+    for spec in await derive(world, tmp_path, asked):
+        assert isinstance(spec, TaskSpec) and spec.check.ordered is is_ordered
+
+
+@pytest.mark.parametrize(("sql", "repeats"), [("SELECT kind FROM pets", True), ("SELECT name FROM pets", False)])
+async def test_a_gold_that_repeats_rows_makes_a_task_of_sets(
+    world: DbWorld, shelter: Path, tmp_path: Path, sql: str, repeats: bool
+) -> None:
+    for spec in await derive(world, tmp_path, Asked(sql, shelter)):
+        assert isinstance(spec, TaskSpec) and spec.check.distinct is repeats
+
+
+async def test_an_empty_result_is_an_answer(world: DbWorld, shelter: Path, tmp_path: Path) -> None:
+    for spec in await derive(world, tmp_path, Asked("SELECT name FROM pets WHERE kind = 'fish'", shelter)):
+        assert isinstance(spec, TaskSpec)
+        probes = await admit(world, spec)
+        assert all(probe.passed for probe in probes), probes
+        assert spec.model_copy(update={"probes": probes}).is_guessable
+
+
+@pytest.mark.parametrize(
     ("sql", "reason"),
     [
         ("SELECT name FROM cats", "sql_fails"),
-        ("SELECT name FROM pets WHERE kind = 'fish'", "empty_result"),
         ("SELECT hex(zeroblob(900))", "result_too_long"),
         ("SELECT 1; SELECT 2", "not_one_statement"),
         ("SELECT FROM WHERE", "sql_unreadable"),

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.db.judge import answer_of, judge_label, judge_rows
+from environments.db.judge import Told, answer_of, judge_rows
+from environments.db.labels import judge_label
 
 COUNT = [(220,)]
 NAMES = [("Ann",), ("Bo",), ("Bo",)]
@@ -17,21 +18,22 @@ PAIRS = [("Ann", 3), ("Bo", 1174)]
 
 @pytest.mark.parametrize(
     "answer",
-    ["[220]", "220", '["220"]', "[(220,)]", "220 files", "220\n", " 220.0 ", "['220']", "220.004", "[[220]]", "`220`"],
+    ["[220]", "220", '["220"]', "[(220,)]", "220\n", " 220.0 ", "['220']", "[[220]]", "`220`"],
 )
 def test_a_count_is_right_in_any_form(answer: str) -> None:
     assert judge_rows(answer, COUNT, False).passed
 
 
 @pytest.mark.parametrize(
-    "answer", ["221", "[220, 1]", "", "[]", "220.02", "220 thousand", "2 20", "[null]", "about it"]
+    "answer",
+    ["221", "[220, 1]", "", "[]", "220.02", "220.004", "220 files", "220 thousand", "2 20", "[null]", "about it"],
 )
 def test_another_count_is_wrong(answer: str) -> None:
     judged = judge_rows(answer, COUNT, False)
     assert (judged.passed, judged.reason) == (False, "wrong_answer")
 
 
-@pytest.mark.parametrize("answer", ["1,174", "[1174]", "1174.0", '["1,174"]', "$1,174", "[(Decimal('1174.00'),)]"])
+@pytest.mark.parametrize("answer", ["1,174", "[1174]", "1174.0", '["1,174"]', "[(Decimal('1174.00'),)]"])
 def test_thousands_and_exact_numbers_are_numbers(answer: str) -> None:
     assert judge_rows(answer, [(1174,)], False).passed
 
@@ -113,6 +115,41 @@ def test_labels_take_the_benchmarks_own_forms() -> None:
     assert judge_label("None", ("none",)).passed
     assert judge_label('["2–0", "1–0"]', ("1–0", "2–0")).passed
     assert not judge_label('["2–0"]', ("1–0", "2–0")).passed
+
+
+COLUMNS = Told(columns=("least", "most"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_right"),
+    [
+        ('{"least": 1, "most": 9}', True),
+        ('{"most": 9, "least": 1}', True),
+        ('{"least": 9, "most": 1}', False),
+        ('[{"most": 1, "least": 9}]', False),
+        ("| Least | Most |\n|---|---|\n| 9 | 1 |", False),
+        ("[9, 1]", True),
+    ],
+)
+def test_an_answer_that_names_its_columns_means_them(answer: str, is_right: bool) -> None:
+    assert judge_rows(answer, [(1, 9)], False, told=COLUMNS).passed is is_right
+
+
+def test_among_ties_any_order_is_right() -> None:
+    rows, told = [("Ann", 9), ("Bo", 7), ("Cy", 7), ("Di", 3)], Told(ranks=(0, 1, 1, 3))
+    assert judge_rows('["Ann", "Cy", "Bo", "Di"]', [row[:1] for row in rows], True, told=told).passed
+    assert judge_rows('[[9, "Ann"], [7, "Cy"], [7, "Bo"], [3, "Di"]]', rows, True, told=told).passed
+    assert judge_rows('["Bo", "Ann", "Cy", "Di"]', [row[:1] for row in rows], True, told=told).reason == "wrong_order"
+    assert judge_rows('["Ann", "Cy", "Bo", "Di"]', [row[:1] for row in rows], True).reason == "wrong_order"
+
+
+def test_a_row_counts_once_where_the_task_says_so() -> None:
+    told = Told(distinct=True)
+    assert judge_rows('["Ann", "Bo"]', NAMES, False, told=told).passed
+    assert judge_rows('["Bo", "Ann", "Bo"]', NAMES, False, told=told).passed
+    assert judge_rows('["Ann", "Bo"]', NAMES, True, told=told).passed
+    assert judge_rows('["Bo", "Ann"]', NAMES, True, told=told).reason == "wrong_order"
+    assert not judge_rows('["Ann"]', NAMES, False, told=told).passed
 
 
 TEXT = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=6)

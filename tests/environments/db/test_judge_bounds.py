@@ -7,8 +7,9 @@ from itertools import permutations
 
 import pytest
 
-from environments.db.cells import cell
-from environments.db.judge import judge_aside, judge_label, judge_rows
+from environments.db.cells import found_cell, wanted_cell
+from environments.db.judge import judge_aside, judge_rows
+from environments.db.labels import judge_label
 from environments.db.matching import OutOfSteps, Steps, has_same_rows, pair_off
 
 ZEROS = [tuple([0] * 40)]
@@ -62,16 +63,16 @@ def test_two_thousand_rounded_rows_pair_off_in_any_order() -> None:
 
 
 def test_a_pairing_is_found_where_the_nearest_is_taken() -> None:
-    found, wanted = ([(cell(value),) for value in side] for side in ((1.0, 1.02), (1.01, 0.995)))
+    found, wanted = [(found_cell(said),) for said in ("33.33", "33.3")], [(wanted_cell(n),) for n in (33.33, 33.334)]
     assert pair_off(found, wanted, Steps())
 
 
 def test_after_the_steps_the_given_order_counts() -> None:
-    rows = [(cell(1), cell("a")), (cell(2), cell("b"))]
-    turned = [row[::-1] for row in rows]
-    assert has_same_rows(turned, rows, Steps(), ordered=False)
-    assert has_same_rows(rows, rows, Steps(0), ordered=False)
-    assert not has_same_rows(turned, rows, Steps(0), ordered=False)
+    rows = [(wanted_cell(1), wanted_cell("a")), (wanted_cell(2), wanted_cell("b"))]
+    turned = [(found_cell("a"), found_cell(1)), (found_cell("b"), found_cell(2))]
+    assert has_same_rows(turned, rows, Steps())
+    assert has_same_rows(rows, rows, Steps(0))
+    assert not has_same_rows(turned, rows, Steps(0))
     with pytest.raises(OutOfSteps):
         pair_off(turned, rows, Steps(1))
 

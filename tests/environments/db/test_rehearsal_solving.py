@@ -10,12 +10,13 @@ import pytest
 
 import prompts
 from environments.base import Action, Reading
+from environments.db.cells import Named
 from environments.db.dialect import DbDialect
 from environments.db.families import questions, writes
 from environments.db.families.brief import read_brief
 from environments.db.families.invention import invent_change
 from environments.db.families.wording import word_problem
-from environments.db.judge import judge_rows
+from environments.db.judge import Told, judge_rows
 from environments.db.rehearsal import DbRehearsal
 from environments.db.sample import list_databases, load_questions, open_database
 from rehearsals.base import Move
@@ -88,7 +89,8 @@ def asked(question: dict[str, str]) -> str:
 
 def is_right(question: dict[str, str], answer: str | None) -> bool:
     gold = open_database(question["db_id"]).execute(question["SQL"]).fetchall()
-    return judge_rows(answer, gold, "ORDER BY" in question["SQL"]).passed
+    named = Named.by(question["question"], question["SQL"])
+    return judge_rows(answer, gold, "ORDER BY" in question["SQL"], told=Told(named=named)).passed
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q["question_id"])

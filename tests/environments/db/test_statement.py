@@ -23,6 +23,14 @@ from environments.db.static_probes import volatile_part
         ("INSERT INTO t SELECT * FROM u", "insert", False, "insert"),
         ("UPDATE t SET a = 1", "update", False, "update"),
         ("DELETE FROM t;", "delete", False, "delete"),
+        ("REPLACE INTO t(a) VALUES (1)", "insert", False, "insert"),
+        ("-- once\nREPLACE INTO t SELECT replace(a, 'x', 'y') FROM u", "insert", False, "insert"),
+        ("WITH x AS (SELECT 1) REPLACE INTO t SELECT * FROM x", "insert", False, "insert"),
+        ("UPDATE OR IGNORE t SET a = 1", "update", False, "update"),
+        ("WITH x AS (SELECT 1 AS a) UPDATE OR REPLACE t SET a = 1", "update", False, "update"),
+        ("INSERT OR IGNORE INTO t VALUES (1)", "insert", False, "insert"),
+        ("SELECT replace(a, 'x', 'y') FROM t", "select", False, "other"),
+        ("SELECT (1) replace FROM t", "select", False, "other"),
         ("DROP TABLE t", "other", False, "other"),
         ("PRAGMA table_info(t)", "other", False, "other"),
     ],
@@ -30,6 +38,21 @@ from environments.db.static_probes import volatile_part
 def test_kind_order_and_family(sql: str, kind: str, ordered: bool, family: str) -> None:
     statement = read_statement(sql)
     assert (statement.kind, statement.ordered, statement.family) == (kind, ordered, family)
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("REPLACE t VALUES (1)", "insert"),
+        ("REPLACE INTO t SET a = 1", "insert"),
+        ("INSERT DELAYED INTO t VALUES (1)", "insert"),
+        ("UPDATE IGNORE t SET a = 1", "update"),
+        ("UPDATE LOW_PRIORITY t SET a = 1", "update"),
+        ("DELETE IGNORE FROM t", "delete"),
+    ],
+)
+def test_what_mysql_says_of_conflicts_is_passed_over(sql: str, kind: str) -> None:
+    assert read_statement(sql, "mysql").kind == kind
 
 
 @pytest.mark.parametrize(

@@ -265,14 +265,32 @@ async def test_a_question_with_a_common_answer_is_tagged(world: DbWorld, sql: st
         (task("BEGIN", "DELETE FROM pets"), "nothing_fails"),
         (task("UPDATE pets SET age = abs(random()) % 3"), "reference_is_stable"),
         (task("INSERT INTO pets VALUES (datetime('now'), 'x', 1)"), "reference_is_stable"),
-        (task("SELECT name FROM pets WHERE age > 99", check=Check(kind="rows")), "any_answer_fails"),
-        (task("SELECT max(age) FROM pets WHERE age > 99", check=Check(kind="rows")), "any_answer_fails"),
+        (task("SELECT name FROM pets LIMIT 1", check=Check(kind="rows")), "no_tie_decides"),
+        (task("SELECT 'qzxv no such value' FROM pets LIMIT 1", check=Check(kind="rows")), "any_answer_fails"),
         (task("SELECT 1", check=Check(kind="rows")), "reference_passes_1"),
     ],
 )
 async def test_a_dishonest_task_is_turned_away_by_name(world: DbWorld, spec: TaskSpec, failing: str) -> None:
     probes = await admit(world, spec)
     assert probes[-1].name == failing and not probes[-1].passed, probes
+
+
+@pytest.mark.parametrize(
+    ("sql", "answer"),
+    [
+        ("SELECT name FROM pets WHERE age > 99", "[]"),
+        ("SELECT max(age) FROM pets WHERE age > 99", "[null]"),
+        ("SELECT count(*) FROM pets WHERE age > 99", "[0]"),
+        ("SELECT avg(age) / 3000 FROM pets", "[0.0016666666666666668]"),
+    ],
+)
+async def test_nothing_null_zero_and_little_may_be_the_answer(world: DbWorld, sql: str, answer: str) -> None:
+    spec = task(sql, check=Check(kind="rows"))
+    probes = await admit(world, spec)
+    assert all(probe.passed for probe in probes), probes
+    assert (await play(world, spec, [sql], answer)).name == "passed"
+    for other in {"[]", "[null]", "[0]"} - {answer}:
+        assert (await play(world, spec, [sql], other)).name == "failed"
 
 
 async def test_a_default_of_the_schema_that_reads_the_clock_is_not_stable(world: DbWorld, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ async def test_a_reference_s_run_comes_out_the_same_with_its_state(db: DbWorld) 
     again = await verify_episode(spec, db, episode, turns)
     assert again.is_same and again.has_state and again.elsewhere == ""
     assert again.verdict is not None and (again.verdict.name, again.verdict.reward) == ("passed", 1.0)
-    assert episode.check_contract == db.check_contract == 2
+    assert episode.check_contract == db.check_contract == 3
 
 
 async def test_a_shell_s_run_comes_out_the_same(shell: OsWorld) -> None:
