@@ -6,6 +6,8 @@
     ├── WarehouseError     a table could not be read or written
     ├── ExpectationError   a table or mixture does not hold what it promises; the release stops
     ├── BudgetError        the budget is used up; what was paid for is landed
+    ├── OutageError        too much of a build has no outcome: run again to go on
+    ├── NothingFound       the call matches nothing: exit code 1, only the text is shown
     └── EpisodeError       recorded on its episode, never stops the siblings
         ├── TeacherError       the model endpoint
         │   └── ContextOverflow    the question is longer than the model's context
@@ -41,6 +43,14 @@ class ExpectationError(TrajmillError):
 
 class BudgetError(TrajmillError):
     """The budget ends the run cleanly; run again with a larger one to go on."""
+
+
+class OutageError(TrajmillError):
+    """Too much of a build has no outcome; run again to go on, and what is missing is asked again."""
+
+
+class NothingFound(TrajmillError):
+    """A call that is right and matches nothing; only the text is shown, exit code 1."""
 
 
 class EpisodeError(TrajmillError):

@@ -240,6 +240,13 @@ class MixtureConfig(Record):
     rows_per_shard: int = Field(default=2000, ge=1)
 
 
+class PublishConfig(Record):
+    max_unknown: float = Field(default=0.02, ge=0, le=1)
+    """Share of a build's attempts, or of a stage's requests, at most that may have no outcome (an outage, a broken
+    check); fewer than three always may. With more the build stops, and asks for them when it is run again. What used up
+    `collect.max_tries` does not count."""
+
+
 class VerifyConfig(Record):
     """The drift check that a schedule runs: accepted episodes, executed again."""
 
@@ -290,6 +297,7 @@ class RunConfig(Record):
     curate: CurateConfig = CurateConfig()
     general: GeneralConfig = GeneralConfig()
     mixture: MixtureConfig = MixtureConfig()
+    publish: PublishConfig = PublishConfig()
     verify: VerifyConfig = VerifyConfig()
     budget: BudgetConfig = BudgetConfig()
 

@@ -158,6 +158,11 @@ class State:
         plan: list[str] = json.loads(found[0][0])
         return plan
 
+    def plans(self, build: int, stage: str) -> dict[str, list[str]]:
+        """Return the stored plans of a build's stage, by part."""
+        rows = self._select("SELECT part, items FROM plans WHERE build = ? AND stage = ? ORDER BY part", (build, stage))
+        return {part: json.loads(items) for part, items in rows}
+
     def journal(self, episode_id: str, try_number: int) -> list[JournalEntry]:
         """Return what is journalled of a rollout, in order."""
         columns, where = "position, action, observation", "episode_id = ? AND try_number = ?"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from tasks.publish.about_checks import FALLEN, Accepted, note_fallen, note_weake
 from tasks.publish.mix_samples import AGENT, Eligible, Mixture, Pick, mix_samples
 from tasks.publish.validate_tables import validate_folder
 from tasks.publish.write_release import make_agent_row, make_general_row, make_release_id, write_release
+from tasks.unsettled import note_unsettled
 from tasks.workshop import Workshop, begin_task
 
 STAGE = "publish_mixture"
@@ -39,19 +39,19 @@ LOCK = Path(__file__).resolve().parents[2] / "uv.lock"
 async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
     """Publish the mixture of what the warehouse holds; one that is published already is returned as it stands.
 
-    With it goes what there is to say of its checks today, even where that was not known when it was published.
+    With it goes what there is to say of its checks and outages today, even where it was not known back then.
     """
-    workshop, clock = begin_task(), time.monotonic()
+    workshop = begin_task()
     versions = workshop.warehouse.versions()
     sources = _sources(workshop, versions)
     release_id = make_release_id(sources, workshop.config, _lock_sha256())
     curation = workshop.config.mixture.curation_id or workshop.curation_id
     mixture = choose_rows(workshop, curation, versions)
-    about_checks = _note_checks(workshop, curation, mixture, versions)
+    about_work = (*_note_checks(workshop, curation, mixture, versions), *note_unsettled(workshop, versions))
     folder = workshop.home / "releases" / release_id
-    if published := _find_published(workshop, folder, about_checks):
+    if published := _find_published(workshop, folder, about_work):
         return published
-    notes = (*mixture.notes, *about_checks)
+    notes = (*mixture.notes, *about_work)
     calls = _have_calls(workshop, mixture, versions)
     told = (mixture.shares, mixture.guessable, notes, tuple(tables), calls)
     facts = ReleaseFacts(release_id, workshop.config, curation, sources, *told)
@@ -69,7 +69,7 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
         build=build,
         created_at=datetime.now(UTC),
         path=str(folder),
-        seconds=time.monotonic() - clock,
+        seconds=workshop.progress.stages[STAGE].seconds,
         cost_usd=workshop.ledger.totals().cost_usd,
     )
     validate_folder(folder, release, mixture.notes)
@@ -83,12 +83,12 @@ def _land(workshop: Workshop, release: Release) -> None:
     workshop.progress.keep(STAGE, release.rows)
 
 
-def _find_published(workshop: Workshop, folder: Path, about_checks: Sequence[str]) -> Release | None:
-    """Return the release that stands in its folder, with what its notes do not say of its checks."""
+def _find_published(workshop: Workshop, folder: Path, about_work: Sequence[str]) -> Release | None:
+    """Return the release that stands in its folder, with what its notes do not say yet."""
     found: list[Release] = workshop.warehouse.read("releases", "release_id = ?", (folder.name,))
     if not found or not folder.is_dir():
         return None
-    notes = tuple(dict.fromkeys((*found[0].notes, *about_checks)))
+    notes = tuple(dict.fromkeys((*found[0].notes, *about_work)))
     return found[0].model_copy(update={"path": str(folder), "notes": notes})  # the home may have moved since
 
 

@@ -29,6 +29,7 @@ from tasks.publish.mix_samples import AGENT
 _PACE: Mapping[str, Collection[str] | None] = {
     "name": None,
     "budget": None,
+    "publish": None,
     "verify": None,
     "teacher": {
         *("concurrency", "timeout_seconds", "max_retries", "prices"),
