@@ -11,7 +11,7 @@ from prefect import task
 
 from formats.releases.dataset_card import CardTable, ReleaseFacts
 from formats.releases.release_folder import ReleaseRow
-from schemas.errors import ConfigError
+from schemas.errors import NothingFound
 from schemas.record import canonical_json
 from schemas.release import Release, SourceDigest
 from tasks.publish.about_checks import FALLEN, Accepted, note_fallen, note_weaker_checks
@@ -96,7 +96,7 @@ def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) 
     """Mix what nobody turned away, as the tables stood at `versions`.
 
     Raises:
-        ConfigError: there is no agent row to mix.
+        NothingFound: there is no agent row to mix.
     """
     agent = workshop.warehouse.query(
         "SELECT trajectory_id, n_trained, tokens, NULL, coalesce(guessable, false) "
@@ -105,8 +105,8 @@ def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) 
         versions=versions,
     )
     if not agent:
-        told = note_fallen(_count_fallen(workshop, curation, versions)) or ("no trajectory has been kept yet",)
-        raise ConfigError(f"{told[0].rstrip('.')}, so there is no mixture; run `trajmill build` first")
+        told = note_fallen(_count_fallen(workshop, curation, versions)) or (_what_is_there(workshop, curation),)
+        raise NothingFound(f"{told[0].rstrip('.')}, so there is no mixture")
     general = workshop.warehouse.query(
         f"SELECT conversation_id, n_trained, tokens, source_model FROM conversations "
         f"WHERE conversation_id NOT IN ({_TURNED_AWAY})",
@@ -114,6 +114,20 @@ def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) 
     )
     recipe = workshop.config.mixture
     return mix_samples((Eligible(*row) for row in agent), (Eligible(*row) for row in general), recipe)
+
+
+def _what_is_there(workshop: Workshop, curation: str) -> str:
+    """Say why there is no agent row: nothing was kept, or not by this curation."""
+    rows = workshop.warehouse.query("SELECT curation_id, count(*) FROM trajectories GROUP BY 1 ORDER BY 2 DESC, 1")
+    if not rows:
+        return "no trajectory has been kept yet (`trajmill status` says why)"
+    there = ", ".join(f"{count:,} of curation {one}" for one, count in rows)
+    if any(one == curation for one, _ in rows):
+        return f"every trajectory of curation {curation} was turned away ({there})"
+    return (
+        f"no trajectory of this configuration's curation {curation} is here, but {there}: publish with the --config "
+        f"and --set that `curate` had, or with --set mixture.curation_id={rows[0][0]}"
+    )
 
 
 def _count_fallen(workshop: Workshop, curation: str, versions: Mapping[str, int]) -> int:
