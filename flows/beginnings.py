@@ -76,7 +76,7 @@ class Beginning:
         """
         try:
             raw = json.loads(build.config_json)
-            config = in_full(RunConfig.model_validate(raw))
+            config = in_full(RunConfig.model_validate(_as_it_began(raw)))
         except (ValueError, ConfigError) as error:
             raise ConfigError(
                 f"build {build.number} is unfinished and was configured for another version of Trajmill, or for a "
@@ -136,6 +136,11 @@ def continue_or_begin(state: State, kind: str, now: Chosen, fresh: bool) -> tupl
                 f"{', '.join(map(str, differences))}; run it again with that one, or leave it behind with --fresh"
             )
     return Beginning.of_now(now, state), now.config
+
+
+def _as_it_began(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what keys that came later were before they came, where that is not their default."""
+    return {**raw, "collect": {"repairs": 0, **raw.get("collect", {})}}
 
 
 def _kept_by(state: State) -> Mapping[str, str]:

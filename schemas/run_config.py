@@ -195,6 +195,9 @@ class CollectConfig(Record):
     """Episodes at a time."""
     shard_size: int = Field(default=64, ge=1)
     """Episodes a Prefect task."""
+    repairs: int = Field(default=1, ge=0)
+    """How often a turn that cannot be read is answered with why, and asked for again; a build that began before this
+    key was there has none."""
     max_turns: dict[str, int] = {}
     """By world; one that is not named has its own (AgentBench: os round_limit 8, db max_round 15)."""
     max_tokens: int = Field(default=8192, ge=256)

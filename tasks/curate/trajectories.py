@@ -15,6 +15,7 @@ from schemas.rejection import Refusal, Rejection
 from schemas.task_spec import TaskSpec
 from schemas.trajectory import Trajectory
 from tasks.collect.episodes import cut_shards, shard_key, specs_of
+from tasks.collect.repairs import understood
 from tasks.curate.backfill_thoughts import PROMPT, Leak, backfill_thoughts
 from tasks.curate.episode import make_trajectories, place_reasoning
 from tasks.curate.rules import Kept, PlayedEpisode, why_refused
@@ -105,7 +106,7 @@ def _candidates(workshop: Workshop, ids: Sequence[str]) -> list[PlayedEpisode]:
 
 
 def _candidate(episode: Episode, specs: dict[str, TaskSpec], turns: Sequence[Turn]) -> PlayedEpisode:
-    return PlayedEpisode(episode, specs[episode.task_id], tuple(sorted(turns, key=lambda t: t.index)))
+    return PlayedEpisode(episode, specs[episode.task_id], understood(sorted(turns, key=lambda t: t.index)))
 
 
 async def _curate(workshop: Workshop, candidates: Sequence[PlayedEpisode]) -> tuple[list[Trajectory], list[Rejection]]:
