@@ -14,7 +14,7 @@ import typer
 from commands.declared_options import ExportCommand, ImportCommand
 from commands.last_words import tell
 from commands.stopping import STOPPED, WORDS
-from schemas.errors import ConfigError, InputError, TrajmillError
+from schemas.errors import ConfigError, InputError, NothingFound, TrajmillError
 from tasks.prefect_environment import settle_prefect
 
 SOLVERS = ("teacher", "reference", "recorded")
@@ -297,6 +297,8 @@ def run(arguments: list[str]) -> int:
         code = ended.code
     except typer.TyperException as error:
         code = tell(f"{error.format_message()} See trajmill --help", 2)
+    except NothingFound as error:
+        code = tell(str(error), 1)
     except (ConfigError, InputError) as error:
         code = tell(str(error), 2)
     except TrajmillError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from commands.terminal import say, say_json, say_table
+from commands.terminal import bold, say, say_json, say_table
 from environments.registry import open_worlds
 from flows.configuration import load_config
 from reports import funnel as report
@@ -132,9 +132,8 @@ def _report(made: Estimate, config_name: str) -> None:
         rows.append((row.stage, row.model, "likely", *map(round, row.likely), round(row.likely_usd, 4)))
         rows.append(("", "", "at most", *map(round, row.at_most), round(row.at_most_usd, 4)))
     say_table(f"What the next build of {config_name} will ask", report.TableOf(columns, rows))
-    say(
-        f"Likely [bold]{_sum(row.likely for row in made.rows)}, ${sum(row.likely_usd for row in made.rows):.2f}[/bold];"
-    )
+    likely = f"{_sum(row.likely for row in made.rows)}, ${sum(row.likely_usd for row in made.rows):.2f}"
+    say("Likely ", bold(likely), ";")
     say(f"at most {_sum(row.at_most for row in made.rows)}, ${sum(row.at_most_usd for row in made.rows):.2f}.")
     if made.caps:
         caps = [(c.section, c.unit, c.cap, round(c.likely, 4), round(c.at_most, 4), c.verdict) for c in made.caps]

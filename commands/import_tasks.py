@@ -31,7 +31,7 @@ UNTRIED_AT_ONCE = 20_000
 
 
 def import_tasks(importer: Importer, paths: Sequence[Path], given: Given, quiet: bool = True) -> Counter[str]:
-    """Land the tasks of some files; count `kept`, `imported_before` and each reason."""
+    """Land the tasks of some files; count `kept`, `imported_before`, `rejected_before` and each reason."""
     home = Settings().home
     home.mkdir(parents=True, exist_ok=True)
     warehouse = Warehouse(home)
@@ -66,8 +66,9 @@ def _land(warehouse: Warehouse, rows: list[TaskSpec | Rejection]) -> Counter[str
     key = f"import/{digest(sorted(s.task_id for s in specs), sorted(r.rejection_id for r in rejections))}"
     warehouse.land("rejections", rejections, key=key)
     warehouse.land("task_specs", specs, key=key)
-    again = len(rows) - len(specs) - len(rejections)
-    return +(Counter(row.reason for row in rejections) + Counter(kept=len(specs), imported_before=again))
+    refused = sum(isinstance(row, Rejection) for row in rows)
+    before = Counter(imported_before=len(rows) - refused - len(specs), rejected_before=refused - len(rejections))
+    return +(Counter(row.reason for row in rejections) + Counter(kept=len(specs)) + before)
 
 
 def try_own(

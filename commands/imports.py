@@ -13,12 +13,12 @@ from typing import NamedTuple
 from commands.import_recordings import import_recordings
 from commands.import_rows import read_rows
 from commands.import_tasks import import_tasks
-from commands.terminal import say, say_json, say_table
+from commands.terminal import say, say_aside, say_json, say_table
 from environments.registry import importers
 from formats.catalogue import Given, Importer, Kind, choose
 from formats.chats.chat import normalise_model
 from reports.funnel import TableOf
-from schemas.errors import InputError
+from schemas.errors import InputError, NothingFound
 from schemas.rejection import Rejection
 from tasks.ingest.admit import admit_conversations
 
@@ -50,7 +50,9 @@ def run_import(format_: str, paths: list[Path], said: Mapping[str, str], lint: b
     if lint:
         _report_lint(format_, list(_lint(importer, files, given)), json)
     else:
-        _report(format_, WAYS[importer.kind](importer, files, given, json), json)
+        counts = +WAYS[importer.kind](importer, files, given, json)
+        _report(format_, Counter(counts), json)
+        _end(format_, counts)
 
 
 def _ingest(importer: Importer, paths: Sequence[Path], given: Given, quiet: bool) -> Counter[str]:
@@ -87,10 +89,11 @@ def _derive(importer: Importer, paths: Sequence[Path], given: Given, quiet: bool
     for path in paths:
         watch = Watch(quiet=quiet)
         flow = "flows.import_questions:import_questions"
-        run_flow(flow, watch, STAGE, format=importer.name, path=str(path.absolute()))
+        there: int = run_flow(flow, watch, STAGE, format=importer.name, path=str(path.absolute()))
         if watch.workshop is not None:
             stage = watch.workshop.progress.stages["generate_tasks"]
             counts.update({"kept": stage.kept, **stage.reasons})
+            counts.update({} if stage.done else {"imported_before": there})
     return +counts
 
 
@@ -130,7 +133,7 @@ def _report_lint(format_: str, rows: list[Complaint | None], json: bool) -> None
 
 
 def _report(format_: str, counts: Counter[str], json: bool) -> None:
-    kept, again = counts.pop("kept", 0), counts.pop("imported_before", 0)
+    kept, again = counts.pop("kept", 0), counts.pop("imported_before", 0) + counts.pop("rejected_before", 0)
     rejected = sum(counts.values())
     if json:
         by_reason = dict(sorted(counts.items()))
@@ -140,3 +143,16 @@ def _report(format_: str, counts: Counter[str], json: bool) -> None:
     if rejected:
         say_table("Turned away", TableOf(("reason", "rows"), counts.most_common()))
         say(f'The rows: trajmill sql "{_REJECTED}"')
+
+
+def _end(format_: str, counts: Counter[str]) -> None:
+    """End with exit code 1 where nothing came in and nothing had before.
+
+    Raises:
+        NothingFound: there was no row at all.
+    """
+    if not counts:
+        raise NothingFound(f"{format_}: there is no row in what was named, so nothing was imported")
+    if not counts["kept"] and not counts["imported_before"]:
+        say_aside(f"{format_}: every row was rejected, so nothing was imported")
+        raise SystemExit(1)

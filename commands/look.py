@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
-from rich.markup import escape
+import orjson
 
 from commands.dashboard.server_folder import warm_servers
 from commands.terminal import say, say_json, say_table, spell
@@ -15,6 +15,7 @@ from flows.own_home import require_home
 from reports import funnel as report
 from reports.drift import SHOWN, by_cause, by_world, differing, measure_drift
 from schemas.errors import ConfigError
+from schemas.run_config import CollectConfig
 from schemas.settings import Settings
 from schemas.verification import Verification
 from warehouse.state import State
@@ -33,8 +34,10 @@ def run_sql(query: str, json: bool) -> None:
 def run_status(json: bool) -> None:
     """Show where the home stands."""
     warehouse = open_home()
-    builds = [row[0] for row in warehouse.query("SELECT DISTINCT build FROM episodes ORDER BY 1")]
-    unfinished = State(warehouse.home).has_unfinished()
+    state = State(warehouse.home)
+    alone, unfinished = state.stages_alone(), state.has_unfinished()
+    ran = [row[0] for row in warehouse.query("SELECT DISTINCT build FROM episodes ORDER BY 1")]
+    builds = [number for number in ran if number > 0 and number not in alone]
     tables = {
         "costs": report.costs(warehouse),
         "trajectory_costs": report.trajectory_costs(warehouse),
@@ -43,6 +46,11 @@ def run_status(json: bool) -> None:
         "outages": report.outages(warehouse),
         "releases": report.releases(warehouse),
     }
+    some = {
+        "given_up": report.given_up(warehouse, _max_tries(state)),
+        "stages_alone": report.funnel(warehouse, *alone) if alone else report.TableOf((), []),
+    }
+    tables |= {name: table for name, table in some.items() if table.rows}
     if builds:
         tables = {"funnel": report.funnel(warehouse, builds[-1]), **tables}
     warm = len(warm_servers(warehouse.home))
@@ -50,7 +58,7 @@ def run_status(json: bool) -> None:
         facts = {"builds": builds, "unfinished": unfinished, "warm_servers": warm}
         say_json({**facts, **{name: table.records() for name, table in tables.items()}})
         return
-    say(f"Home {escape(str(warehouse.home))}, builds: {', '.join(map(str, builds)) or 'none yet'}")
+    say(f"Home {warehouse.home}, builds: {', '.join(map(str, builds)) or 'none yet'}")
     if unfinished:
         say("One is unfinished: the command that began it goes on where it stood.")
     if warm:
@@ -62,10 +70,18 @@ def run_status(json: bool) -> None:
         "trajectory_costs": "What a kept trajectory took of it",
         "losses": "What was billed beyond its maximum, or may have been billed for a reply that was lost",
         "outages": "What an outage or an interruption cost, and what has been settled since",
+        "given_up": "Attempts that used up their tries and have no outcome",
+        "stages_alone": "What became of the tasks of stages that were run by themselves",
         "releases": "Releases",
     }
     for name, table in tables.items():
         say_table(titles[name], table)
+
+
+def _max_tries(state: State) -> int:
+    last = state.last_build()
+    said = orjson.loads(state.config_of(last)) if last is not None else {}
+    return int(said.get("collect", {}).get("max_tries", CollectConfig().max_tries))
 
 
 def run_show(id_: str, json: bool) -> None:

@@ -13,11 +13,19 @@ from typing import Any, NamedTuple
 
 from flows.configuration import Chosen, read_config
 from flows.own_home import own_home, require_home
-from schemas.errors import ConfigError
+from schemas.errors import NothingFound
 from schemas.run_config import RunConfig
 from schemas.settings import Settings
 from tasks.prefect_environment import make_prefect_home
 from teachers.endpoint.key import OPENAI_URL, require_key
+
+
+class Wanted(NamedTuple):
+    """Which tasks a collection is about."""
+
+    solver: str
+    origins: tuple[str, ...] | None
+    """None = those of the configuration."""
 
 
 class Needs(NamedTuple):
@@ -29,6 +37,10 @@ class Needs(NamedTuple):
     """A home that was worked on before."""
     trajectories: bool = False
     """Something to publish, in such a home."""
+    episodes: bool = False
+    """Something to curate, in such a home."""
+    tasks: Wanted | None = None
+    """Something to collect, in such a home."""
     validator: bool = False
     """Great Expectations, surely and late."""
     kind: str = ""
@@ -70,12 +82,16 @@ async def preflight(config_name: str, overrides: Mapping[str, Any] | None, needs
 
 def _look_at_home(home: Path, needs: Needs, chosen: Chosen) -> RunConfig:
     """Look at a home before a run, and return the configuration that its build goes on with."""
-    if needs.home or needs.trajectories:
+    if needs.home or needs.trajectories or needs.episodes or needs.tasks:
         require_home(home)
     with own_home(home) as place:
         make_prefect_home()
         if needs.trajectories:
             require_trajectories(home)
+        if needs.episodes:
+            require_episodes(home)
+        if needs.tasks:
+            require_tasks(home, needs.tasks, chosen.config)
         if not (needs.kind and (place / "state.sqlite").exists()):
             return chosen.config
         from flows.beginnings import continue_or_begin
@@ -89,12 +105,51 @@ def require_trajectories(home: Path) -> None:
     """Let a home pass that has something to publish.
 
     Raises:
-        ConfigError: no trajectory was ever kept in it.
+        NothingFound: no trajectory was ever kept in it.
     """
     from warehouse.warehouse import Warehouse
 
     if not Warehouse(home).count("trajectories"):
-        raise ConfigError("no trajectory has been kept yet, so there is no mixture; run `trajmill build` first")
+        raise NothingFound("no trajectory has been kept yet, so there is no mixture; run `trajmill build` first")
+
+
+def require_episodes(home: Path) -> None:
+    """Let a home pass that has something to curate.
+
+    Raises:
+        NothingFound: nothing was ever collected in it.
+    """
+    from warehouse.warehouse import Warehouse
+
+    if not Warehouse(home).count("episodes"):
+        raise NothingFound("no episode has been collected yet, so there is nothing to curate; run `trajmill collect`")
+
+
+def require_tasks(home: Path, wanted: Wanted, config: RunConfig) -> None:
+    """Let a home pass that has tasks, or recordings, for a collection.
+
+    Raises:
+        NothingFound: it has none; the text says which there are.
+    """
+    from environments.registry import worlds_of
+    from warehouse.warehouse import Warehouse
+
+    of_solver = {
+        "recorded": "task_id IN (SELECT task_id FROM recordings)",
+        "reference": "len(reference) > 0",
+    }.get(wanted.solver, "true")
+    rows = Warehouse(home).query(
+        f"SELECT environment, origin, count(*), count(*) FILTER ({of_solver}) FROM task_specs GROUP BY ALL ORDER BY ALL"
+    )
+    origins, worlds = wanted.origins or config.collect.origins, worlds_of(config)
+    if any(fits for world, origin, _, fits in rows if world in worlds and origin in origins):
+        return
+    what = {"recorded": "recording of a task", "reference": "task with a reference"}.get(wanted.solver, "task")
+    there = ", ".join(f"{count:,} {origin} ({world})" for world, origin, count, _ in rows)
+    raise NothingFound(
+        f"no {what} of origin {', '.join(origins)} in {', '.join(worlds)} is in this home; "
+        + (f"its tasks are {there}" if rows else "it has no tasks: run `trajmill generate` or `trajmill import` first")
+    )
 
 
 def _require_key(config: RunConfig, settings: Settings) -> None:

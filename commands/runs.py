@@ -6,18 +6,16 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
-from commands.preflight import BUILD, STAGE, Needs
+from commands.preflight import BUILD, STAGE, Needs, Wanted
 from commands.run_flow import Watch, run_flow
-from commands.terminal import say, say_conversation, say_json, say_table
+from commands.terminal import bold, say, say_aside, say_conversation, say_json, say_notes, say_table
 from reports import funnel as report
 from schemas.release import Release
 
 if TYPE_CHECKING:
     from tasks.workshop import Workshop
 
-CURATION = Needs(worlds=False, home=True)
+CURATION = Needs(worlds=False, home=True, episodes=True)
 PUBLICATION = Needs(teacher=False, worlds=False, trajectories=True)
 
 
@@ -50,20 +48,18 @@ def _build_object(workshop: Workshop, release: Release) -> dict[str, Any]:
 
 def _report_build(workshop: Workshop, release: Release) -> None:
     warehouse, build = workshop.warehouse, workshop.build
-    say(f"\n[bold]Build {build}[/bold]{' (continued)' if workshop.resumed else ''}")
+    say(bold(f"\nBuild {build}"), " (continued)" if workshop.resumed else "")
     say_table("What became of the tasks", report.funnel(warehouse, build))
     say_table("What was turned away, and why", report.reasons(warehouse, build))
     say_table("The mixture", _shares(release))
-    for note in release.notes:
-        say(f"[yellow]note[/yellow] {escape(note)}")
+    say_notes(release.notes)
     say("One kept trajectory:")
     say_conversation(report.sample(warehouse, build))
-    say(f"Release [bold]{release.release_id}[/bold], {release.rows:,} rows: {escape(release.path)}")
-    say(f'Load it: [bold]datasets.load_dataset("{escape(release.path)}")[/bold]')
-    say('Ask it:  [bold]trajmill sql "SELECT environment, outcome, count(*) FROM episodes GROUP BY ALL"[/bold]')
-    say(
-        "Dashboard: [bold]trajmill up[/bold], then http://127.0.0.1:4200/v2/runs and http://127.0.0.1:4200/v2/artifacts"
-    )
+    say("Release ", bold(release.release_id), f", {release.rows:,} rows: {release.path}")
+    say("Load it: ", bold(f'datasets.load_dataset("{release.path}")'))
+    say("Ask it:  ", bold('trajmill sql "SELECT environment, outcome, count(*) FROM episodes GROUP BY ALL"'))
+    pages = "http://127.0.0.1:4200/v2/runs and http://127.0.0.1:4200/v2/artifacts"
+    say("Dashboard: ", bold("trajmill up"), f", then {pages}")
 
 
 def _shares(release: Release) -> report.TableOf:
@@ -88,6 +84,8 @@ def run_stage(entrypoint: str, config: str, overrides: dict[str, Any], json: boo
     watch = Watch(quiet=json)
     run_flow(entrypoint, watch, needs, config=config, overrides=overrides)
     workshop = _workshop(watch)
+    if not any(stage.done for stage in workshop.progress.stages.values()):
+        say_aside("nothing was left to do: what this call is about stands already")
     if json:
         say_json(_stage_object(workshop))
         return
@@ -106,10 +104,13 @@ def run_collect(config: str, overrides: dict[str, Any], solver: str, origins: li
     if solver != "teacher" and not origins:
         origins = ["self_instruct", "derived", "own", "recorded", "benchmark"]
     watch = Watch(quiet=json)
-    needs, flow = Needs(teacher=solver == "teacher"), "flows.collect_episodes:collect_episodes"
+    needs = Needs(teacher=solver == "teacher", tasks=Wanted(solver, tuple(origins) if origins else None))
+    flow = "flows.collect_episodes:collect_episodes"
     run_flow(flow, watch, needs, config=config, overrides=overrides, solver=solver, origins=origins)
     workshop = _workshop(watch)
     ended = report.outcomes(workshop.warehouse, workshop.build)
+    if not workshop.progress.stages["collect_episodes"].total:
+        say_aside("nothing was left to do: all that this call is about has been attempted before")
     if json:
         say_json(_collect_object(workshop.build, ended))
     else:
@@ -135,9 +136,8 @@ def run_publish(config: str, overrides: dict[str, Any], json: bool) -> None:
         say_json({"release_id": release.release_id, "path": release.path, "notes": release.notes})
         return
     say_table("The mixture", _shares(release))
-    for note in release.notes:
-        say(f"[yellow]note[/yellow] {escape(note)}")
-    say(f"Release [bold]{release.release_id}[/bold], {release.rows:,} rows: {escape(release.path)}")
+    say_notes(release.notes)
+    say("Release ", bold(release.release_id), f", {release.rows:,} rows: {release.path}")
 
 
 def _workshop(watch: Watch) -> Workshop:

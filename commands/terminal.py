@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -28,9 +29,25 @@ def say_json(value: Any) -> None:
     sys.stdout.write(orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
 
 
-def say(text: str = "") -> None:
-    """Print a line."""
-    _console().print(text, soft_wrap=True)
+def say(*parts: str | Text) -> None:
+    """Print a line as it stands: nothing in it is markup, whatever a path or a note holds."""
+    _console().print(Text.assemble(*parts), soft_wrap=True)
+
+
+def bold(text: str) -> Text:
+    """Return a part of a line that stands out."""
+    return Text(text, style="bold")
+
+
+def say_notes(notes: Iterable[str]) -> None:
+    """Print what a reader of a release must know."""
+    for note in notes:
+        say(Text("note ", style="yellow"), note)
+
+
+def say_aside(text: str) -> None:
+    """Print a line on stderr, where no program takes it for the result."""
+    sys.stderr.write(f"trajmill: {text}\n")
 
 
 def say_table(title: str, table: TableOf) -> None:
@@ -82,7 +99,7 @@ def _drawn(table: TableOf) -> Table:
     drawn = Table(box=None, pad_edge=False, header_style="dim")
     for position, column in enumerate(table.columns):
         numbers = any(_is_number(row[position]) for row in table.rows)
-        drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
+        drawn.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(_cell(value)) for value in row))
     return drawn

@@ -23,7 +23,7 @@ from commands.dashboard.client import Dashboard
 from commands.dashboard.patience import Patience
 from commands.dashboard.served import DEFAULT, named_deployments
 from commands.dashboard.server_folder import up_lock
-from commands.terminal import say
+from commands.terminal import bold, say
 from schemas.errors import ConfigError, TrajmillError
 from schemas.settings import Settings
 
@@ -85,8 +85,8 @@ def run_up(port: int, deployments: list[str] | None, host: str = HOST) -> None:
 
 
 def _announce(dashboard: Dashboard, names: Sequence[str], home: Path) -> None:
-    say(f"Dashboard  [bold]{dashboard.address}/v2/runs?hide-subflows=true[/bold]")
-    say(f"Artifacts  [bold]{dashboard.address}/v2/artifacts[/bold] (no menu entry leads there)")
+    say("Dashboard  ", bold(f"{dashboard.address}/v2/runs?hide-subflows=true"))
+    say("Artifacts  ", bold(f"{dashboard.address}/v2/artifacts"), " (no menu entry leads there)")
     for name in names:
         say(f"Serving    {name}, next at {dashboard.next_run(name)}")
     say(f"Home       {home}\nLogs       {home / 'prefect' / 'server.log'}, {home / 'prefect' / 'serving.log'}")

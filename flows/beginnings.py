@@ -21,6 +21,7 @@ from warehouse.state import Build, State
 
 PACE: Mapping[str, Collection[str] | None] = {
     "budget": None,
+    "publish": None,
     "verify": None,
     "teacher": {
         *("concurrency", "timeout_seconds", "max_retries", "prices"),

@@ -12,6 +12,7 @@ from flows.stages import stage
 from tasks.collect.episodes import STAGE, collect_shard, has_reached_goal, plan_shards
 from tasks.collect.recordings import plan_replay_shards, replay_shard
 from tasks.together import finish_all
+from tasks.unsettled import require_outcomes
 from tasks.workshop import Workshop
 
 
@@ -27,6 +28,7 @@ async def collect_episodes(
     asks = solver == "teacher"
     async with open_workshop("collect", config, overrides, asks=asks) as workshop, stage(workshop, STAGE):
         await finish_all(collect(workshop, world, origins=origins) for world in workshop.worlds)
+        require_outcomes(workshop, workshop.build)
 
 
 async def collect_world(workshop: Workshop, world: str, *, solver: str, origins: list[str] | None) -> None:

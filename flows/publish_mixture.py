@@ -14,12 +14,14 @@ from reports import funnel as report
 from schemas.release import Release
 from tasks.publish.mixture import STAGE, publish_release
 from tasks.publish.validate_tables import validate_tables
+from tasks.unsettled import require_outcomes
 
 
 @flow(name="publish_mixture", flow_run_name="publish mixture ({config})", validate_parameters=False)
 async def publish_mixture(config: str = "demo", overrides: dict[str, Any] | None = None) -> Release:
     """Validate what was landed, then publish it."""
     async with open_workshop("publish", config, overrides, asks=False) as workshop, stage(workshop, STAGE):
+        require_outcomes(workshop)
         await validate_tables(workshop.build)
         acceptance = report.acceptance(workshop.warehouse)
         turned_away = report.reasons(workshop.warehouse)

@@ -30,7 +30,8 @@ async def run_page(workshop: Workshop, *more_tags: str) -> AsyncIterator[None]:
         yield
         return
     marks = {"trajmill", f"config:{workshop.config.name}", *more_tags}
-    name = f"build {workshop.build} · {workshop.config.name}"
+    number = workshop.build
+    name = f"{f'build {number}' if number > 0 else f'stage by itself {-number}'} · {workshop.config.name}"
     all_tags = sorted(marks | set(context.flow_run.tags))
     await context.client.update_flow_run(context.flow_run.id, name=name, tags=all_tags)
     token = _loggers.set((*_loggers.get(), get_run_logger()))

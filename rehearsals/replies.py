@@ -17,6 +17,8 @@ from schemas.message import Message, ToolCall
 from schemas.record import canonical_json
 from schemas.run_config import FaultsConfig
 
+_REPAIR = "Your last reply could not be used"
+"""How prompts/repair begins."""
 _NOT_REHEARSED = (
     "I am the built-in stand-in for a language model: I can write and solve the practice tasks of this program, and I "
     "did not recognise this prompt as one of them. Please configure a real model for anything else."
@@ -27,7 +29,7 @@ def respond(body: Mapping[str, Any], rehearsals: Sequence[Rehearsal], faults: Fa
     """Reply to a request body: a task for a generation prompt, the next turn for a solver's conversation (a tool call
     where the body offers the world's tools), a thought for a backfill prompt, what most say for an aggregator's, and a
     polite word for anything else."""
-    messages = tuple(map(read_message, body["messages"]))
+    messages = _without_repairs(tuple(map(read_message, body["messages"])))
     seed = model_seed(body["model"], body.get("seed"))
     prompt = messages[-1].content
     proposals = proposals_in(prompt)
@@ -44,6 +46,13 @@ def respond(body: Mapping[str, Any], rehearsals: Sequence[Rehearsal], faults: Fa
             fault = task_fault(prompt, seed, rehearsal.task_faults(prompt), faults)
             return _say(rehearsal.draft(prompt, _dice(messages, body), fault))
     return _say(_NOT_REHEARSED)
+
+
+def _without_repairs(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Forget what was said of a reply that could not be read: a planted fault is planted again."""
+    while len(messages) > 2 and messages[-1].role == "user" and messages[-1].content.startswith(_REPAIR):
+        messages = messages[:-2]
+    return messages
 
 
 def _say(text: str) -> Message:

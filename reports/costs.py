@@ -199,7 +199,8 @@ def _prompts_at_most(config: RunConfig, ask: Asked) -> list[int]:
     most = config.teacher.max_output_tokens
     seen = approximate_tokens("x" * ask.observation_chars) + _WRAPPER_TOKENS
     first = ask.opening_tokens + most + _WRAPPER_TOKENS
-    return [min(config.collect.max_tokens, first + turn * (seen + most)) for turn in range(ask.max_turns)]
+    turns = [turn for turn in range(ask.max_turns) for _ in range(1 + config.collect.repairs)]
+    return [min(config.collect.max_tokens, first + turn * (seen + most)) for turn in turns]
 
 
 def _backfilling(config: RunConfig, ask: Asked, known: Yield) -> Load:

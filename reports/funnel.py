@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from schemas.episode import NOT_FINAL
+from tasks.unsettled import UNSETTLED
 from warehouse.warehouse import Warehouse
 
 
@@ -19,23 +20,24 @@ class TableOf(NamedTuple):
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def funnel(warehouse: Warehouse, build: int) -> TableOf:
-    """Per world: tasks proposed, admitted, attempted, passed, kept."""
+def funnel(warehouse: Warehouse, *builds: int) -> TableOf:
+    """Per world, of these builds together: tasks proposed, admitted, attempted, passed, kept."""
     query = """
         WITH worlds AS (SELECT DISTINCT environment FROM task_specs),
         turned AS (SELECT environment, count(*) AS n FROM rejections
-                   WHERE build = $1 AND stage IN ('generate', 'admit') GROUP BY ALL),
-        made AS (SELECT environment, count(*) AS n FROM task_specs WHERE build = $1 GROUP BY ALL),
+                   WHERE list_contains($1::BIGINT[], build) AND stage IN ('generate', 'admit') GROUP BY ALL),
+        made AS (SELECT environment, count(*) AS n FROM task_specs
+                 WHERE list_contains($1::BIGINT[], build) GROUP BY ALL),
         tried AS (SELECT environment, count(*) AS n, count(*) FILTER (verdict = 'passed') AS passed
-                  FROM latest_episodes WHERE build = $1 GROUP BY ALL),
+                  FROM latest_episodes WHERE list_contains($1::BIGINT[], build) GROUP BY ALL),
         kept AS (SELECT e.environment, count(DISTINCT e.episode_id) AS n FROM latest_episodes e
-                 JOIN trajectories t USING (episode_id) WHERE e.build = $1 GROUP BY ALL)
+                 JOIN trajectories t USING (episode_id) WHERE list_contains($1::BIGINT[], e.build) GROUP BY ALL)
         SELECT w.environment, coalesce(made.n, 0) + coalesce(turned.n, 0), coalesce(made.n, 0),
                coalesce(tried.n, 0), coalesce(tried.passed, 0), coalesce(kept.n, 0)
         FROM worlds w LEFT JOIN turned USING (environment) LEFT JOIN made USING (environment)
         LEFT JOIN tried USING (environment) LEFT JOIN kept USING (environment) ORDER BY 1"""
     columns = ("world", "proposed", "admitted", "attempted", "passed", "kept")
-    return TableOf(columns, warehouse.query(query, (build,)))
+    return TableOf(columns, warehouse.query(query, (list(builds),)))
 
 
 def reasons(warehouse: Warehouse, build: int | None = None) -> TableOf:
@@ -116,6 +118,14 @@ def outages(warehouse: Warehouse) -> TableOf:
         FROM episodes e JOIN latest_episodes l USING (episode_id)
         WHERE e.outcome IN {NOT_FINAL!r} OR e.verdict = 'unknown' GROUP BY ALL ORDER BY 4 DESC, 1, 2, 3"""
     return TableOf(("world", "outcome", "cause", "tries", "settled since"), warehouse.query(query))
+
+
+def given_up(warehouse: Warehouse, max_tries: int) -> TableOf:
+    """Attempts that no later try will settle, by world and cause: `max_tries` of ours are used up."""
+    query = f"""
+        SELECT environment, cause, try_number, count(*), min(episode_id)
+        FROM ({UNSETTLED}) WHERE try_number >= ? GROUP BY ALL ORDER BY 4 DESC, 1, 2, 3"""
+    return TableOf(("world", "cause", "tries", "attempts", "such as"), warehouse.query(query, (max_tries,)))
 
 
 def releases(warehouse: Warehouse) -> TableOf:

@@ -123,7 +123,7 @@ class Episode(Record):
     world_id: str
     """h(world, contract, limits, image digest)."""
     build: int
-    """Number of the build that planned it."""
+    """Number of the build that planned it; below 0 = of a stage that was run by itself."""
     attempt: int
     """The solver's chances, from 1."""
     try_number: int = 1

@@ -2,10 +2,12 @@
 
     TrajmillError
     ├── ConfigError        the call or its configuration is wrong: exit code 2, nothing was spent
+    │   └── NothingFound       the call is right and matches nothing: exit code 1
     ├── InputError         data from outside cannot be read at all (single bad rows are Rejections)
     ├── WarehouseError     a table could not be read or written
     ├── ExpectationError   a table or mixture does not hold what it promises; the release stops
     ├── BudgetError        the budget is used up; what was paid for is landed
+    ├── OutageError        too much of a build has no outcome: run again to go on
     └── EpisodeError       recorded on its episode, never stops the siblings
         ├── TeacherError       the model endpoint
         │   └── ContextOverflow    the question is longer than the model's context
@@ -27,6 +29,10 @@ class ConfigError(TrajmillError):
     """The user can fix it; only the text is shown, exit code 2."""
 
 
+class NothingFound(ConfigError):
+    """A call that is right and matches nothing; only the text is shown, exit code 1."""
+
+
 class InputError(TrajmillError):
     """A file from outside cannot be read at all; exit code 2."""
 
@@ -41,6 +47,10 @@ class ExpectationError(TrajmillError):
 
 class BudgetError(TrajmillError):
     """The budget ends the run cleanly; run again with a larger one to go on."""
+
+
+class OutageError(TrajmillError):
+    """Too much of a build has no outcome; run again to go on, and what is missing is asked again."""
 
 
 class EpisodeError(TrajmillError):

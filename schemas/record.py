@@ -121,9 +121,11 @@ def _record_pruner(record: type[BaseModel]) -> _Prune | None:
     if not (later or nested or mappings):
         return None
 
+    later |= {name: of(later[name]) for name, of in nested.items() if name in later}  # a section may grow, too
+
     def prune(row: dict[str, Any]) -> dict[str, Any]:
+        row = row | {name: of(row[name]) for name, of in nested.items() if name in row}
         kept = {name: value for name, value in row.items() if name not in later or value != later[name]}
-        kept |= {name: of(kept[name]) for name, of in nested.items() if name in kept}
         kept |= {name: _first_mapping(kept[name], *known) for name, known in mappings.items() if name in kept}
         return kept
 

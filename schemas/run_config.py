@@ -197,6 +197,9 @@ class CollectConfig(Record):
     """Episodes at a time."""
     shard_size: int = Field(default=64, ge=1)
     """Episodes a Prefect task."""
+    repairs: int = Field(default=1, ge=0)
+    """How often a turn that cannot be read is answered with why, and asked for again; a build that began before this
+    key was there has none."""
     max_turns: dict[str, int] = {}
     """By world; one that is not named has its own (AgentBench: os round_limit 8, db max_round 15)."""
     max_tokens: int = Field(default=8192, ge=256)
@@ -244,6 +247,13 @@ class MixtureConfig(Record):
     rows_per_shard: int = Field(default=2000, ge=1)
 
 
+class PublishConfig(Record):
+    max_unknown: float = Field(default=0.02, ge=0, le=1)
+    """Share of a build's attempts, or of a stage's requests, at most that may have no outcome (an outage, a broken
+    check); fewer than three always may. With more the build stops, and asks for them when it is run again. What used up
+    `collect.max_tries` does not count."""
+
+
 class VerifyConfig(Record):
     """The drift check that a schedule runs: accepted episodes, executed again."""
 
@@ -278,7 +288,7 @@ class BudgetConfig(Record):
     stages: StageBudgets = StageBudgets()
 
 
-BEFORE: Mapping[str, Mapping[str, Any]] = {"generate": {"repairs": 0}}
+BEFORE: Mapping[str, Mapping[str, Any]] = {"generate": {"repairs": 0}, "collect": {"repairs": 0}}
 """What builds did that began before a setting was there, where that is not its default."""
 
 
@@ -298,6 +308,7 @@ class RunConfig(Record):
     curate: CurateConfig = CurateConfig()
     general: GeneralConfig = GeneralConfig()
     mixture: MixtureConfig = MixtureConfig()
+    publish: PublishConfig = PublishConfig()
     verify: VerifyConfig = VerifyConfig()
     budget: BudgetConfig = BudgetConfig()
 

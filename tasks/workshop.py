@@ -114,7 +114,7 @@ class Workshop:
                 stop=dialect.stop,
             )
 
-        most = self.worlds[spec.environment].max_turns, self.config.collect.max_tokens
+        most = self.worlds[spec.environment].max_turns, self.config.collect.max_tokens, self.config.collect.repairs
         return Rules(self._solver(kind, dialect), ask, dialect, *most)
 
     def _solver(self, kind: SolverKind, dialect: Dialect) -> Solver:

@@ -35,6 +35,9 @@ CREATE TABLE IF NOT EXISTS journal (
 ) STRICT, WITHOUT ROWID;
 """
 
+WHOLE = "build"
+"""The kind whose numbers count up from 1; those of a stage that is run by itself count down from -1."""
+
 _UNFINISHED = (
     "SELECT number, config_hash, config_json, began_with FROM builds "
     "WHERE kind = ? AND finished_at IS NULL AND NOT abandoned"
@@ -44,9 +47,10 @@ _BUSY_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Build:
-    """One build of a kind; numbers are unique over kinds, from 1."""
+    """One build, or a stage that is run by itself; numbers are unique over kinds."""
 
     number: int
+    """From 1; of a stage by itself from -1 downwards (homes of earlier versions have such among the builds)."""
     resumed: bool
     """Whether it stood unfinished and is continued."""
     config_hash: str
@@ -103,7 +107,8 @@ class State:
             row = db.execute(_UNFINISHED, (kind,)).fetchone()
             if row:
                 return Build(row[0], True, *row[1:])
-            number = db.execute("SELECT coalesce(max(number), 0) + 1 FROM builds").fetchone()[0]
+            most = "max(max(number), 0) + 1" if kind == WHOLE else "min(min(number), 0) - 1"
+            number = db.execute(f"SELECT coalesce({most}, {1 if kind == WHOLE else -1}) FROM builds").fetchone()[0]
             db.execute(
                 "INSERT INTO builds (number, kind, config_hash, config_json, started_at, began_with) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
@@ -142,9 +147,13 @@ class State:
         return rows[0][0] if rows else None
 
     def last_build(self) -> int | None:
-        """Return the newest build's number; None = there was none yet."""
-        number: int | None = self._select("SELECT max(number) FROM builds")[0][0]
-        return number
+        """Return the number of the build, or of the stage by itself, that began last; None = there was none yet."""
+        rows = self._select("SELECT number FROM builds ORDER BY started_at DESC, abs(number) DESC LIMIT 1")
+        return rows[0][0] if rows else None
+
+    def stages_alone(self) -> list[int]:
+        """Return the numbers of the stages that were run by themselves."""
+        return [row[0] for row in self._select("SELECT number FROM builds WHERE kind <> ? ORDER BY number", (WHOLE,))]
 
     def plan(self, build: int, stage: str, part: str, make: Callable[[], list[str]]) -> list[str]:
         """Return the ordered plan of a build's stage: `make` makes it on the first call, later calls read it back."""
@@ -157,6 +166,11 @@ class State:
             found = self._select("SELECT items FROM plans WHERE build = ? AND stage = ? AND part = ?", key)
         plan: list[str] = json.loads(found[0][0])
         return plan
+
+    def plans(self, build: int, stage: str) -> dict[str, list[str]]:
+        """Return the stored plans of a build's stage, by part."""
+        rows = self._select("SELECT part, items FROM plans WHERE build = ? AND stage = ? ORDER BY part", (build, stage))
+        return {part: json.loads(items) for part, items in rows}
 
     def journal(self, episode_id: str, try_number: int) -> list[JournalEntry]:
         """Return what is journalled of a rollout, in order."""
@@ -233,4 +247,4 @@ _patient = Retrying(
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds")

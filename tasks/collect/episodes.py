@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from prefect import task
 
@@ -13,7 +13,7 @@ from schemas.errors import ConfigError, TrajmillError
 from schemas.record import digest
 from schemas.task_spec import TaskSpec
 from tasks.collect.journal import StoredJournal
-from tasks.collect.plan import Chance, plan_wave
+from tasks.collect.plan import Chance, plan_again, plan_wave
 from tasks.collect.roll_out import Attempt, replay_reference, roll_out
 from tasks.together import finish_all
 from tasks.workshop import Workshop, begin_task
@@ -46,10 +46,16 @@ def shard_key(stage: str, build: int, part: str, index: int, ids: Sequence[str])
 def plan_shards(
     workshop: Workshop, world: str, wave: int, solver: str, origins: Sequence[str] | None
 ) -> list[tuple[str, int]]:
-    """Store (or read back) the whole plan of a wave; return its shards as (part, index)."""
+    """Store (or read back) the whole plan of a wave; return its shards as (part, index).
+
+    A build that is continued asks again what an outage had cut short before: a plan of its own beside the first.
+    """
     part = f"{world} {solver} wave {wave}"
     chosen = list(origins or workshop.config.collect.origins)
-    return store_plan(workshop, part, lambda: plan_wave(workshop, world, wave, solver, chosen))
+    again = store_again(
+        workshop, f"{world} {solver} wave ", part, lambda planned: plan_again(workshop, world, wave, solver, planned)
+    )
+    return store_plan(workshop, part, lambda: plan_wave(workshop, world, wave, solver, chosen)) + again
 
 
 def store_plan(workshop: Workshop, part: str, plan: Callable[[], list[str]]) -> list[tuple[str, int]]:
@@ -57,6 +63,25 @@ def store_plan(workshop: Workshop, part: str, plan: Callable[[], list[str]]) -> 
     planned = workshop.state.plan(workshop.build, STAGE, part, plan)
     workshop.progress.expect(STAGE, len(planned))
     return [(part, index) for index in range(len(cut_shards(planned, workshop.config.collect.shard_size)))]
+
+
+def store_again(
+    workshop: Workshop, parts: str, part: str, plan: Callable[[Collection[str]], list[str]]
+) -> list[tuple[str, int]]:
+    """Store what a continued build asks again, if there is any; return the shards of all that it did, (part, index).
+
+    Args:
+        parts: how the parts begin whose plans say what is this build's.
+        part: what was planned first; where it was not there is nothing to ask again.
+        plan: returns what is open beside what stands in those plans.
+    """
+    stored = workshop.state.plans(workshop.build, STAGE)
+    if not workshop.resumed or part not in stored:
+        return []
+    names = [name for name in stored if name.startswith(f"{part} again ")]
+    again = plan({item for name, items in stored.items() if name.startswith(parts) for item in items})
+    names += [f"{part} again {len(names) + 1}"] if again else []
+    return [shard for name in names for shard in store_plan(workshop, name, lambda: again)]
 
 
 @task(name="collect shard", task_run_name="collect {part} shard {index}", tags=["stage:collect_episodes"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple, get_args
 
 from schemas.episode import NOT_FINAL, SolverKind
 from schemas.record import digest
-from schemas.task_spec import TaskSpec
+from schemas.task_spec import Origin, TaskSpec
 from tasks.workshop import Workshop
 
 
@@ -43,6 +43,17 @@ def plan_wave(workshop: Workshop, world: str, wave: int, solver: str, origins: S
     found = _open_chances(workshop, world, [wave], solver, origins)
     ordered = sorted(found, key=lambda c: digest("plan", workshop.build, wave, str(c)))
     return [str(c) for c in ordered[: workshop.config.collect.tasks]]
+
+
+def plan_again(workshop: Workshop, world: str, wave: int, solver: str, planned: Collection[str]) -> list[str]:
+    """List what a continued build has open in a wave beside what is `planned` for it already, ordered.
+
+    That is what an outage has cut short, and attempts that waited for how it would end; of this build's tasks alone.
+    """
+    mine, origins = {Chance.parse(one).task_id for one in planned}, get_args(Origin)
+    found = (c for c in _open_chances(workshop, world, [wave], solver, origins) if c.task_id in mine)
+    again = (c for c in found if str(c) not in planned)
+    return [str(c) for c in sorted(again, key=lambda c: digest("plan", workshop.build, wave, str(c)))]
 
 
 def count_open(workshop: Workshop, world: str) -> tuple[int, int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from prefect import task
 
@@ -13,11 +13,12 @@ from environments.base import World
 from schemas.episode import NOT_FINAL, Episode, Solver, Turn
 from schemas.record import digest
 from schemas.recording import Recording
-from schemas.task_spec import TaskSpec
+from schemas.task_spec import Origin, TaskSpec
 from tasks.collect.episodes import (
     count_episode,
     live_shard,
     specs_of,
+    store_again,
     store_plan,
 )
 from tasks.collect.roll_out import LOOP_CONTRACT, Attempt, replay_recording
@@ -61,14 +62,23 @@ def plan_replays(workshop: Workshop, world: str, origins: Sequence[str]) -> list
         (world, list(origins), workshop.config.collect.max_tries),
     )
     planned = [Replay(*row) for row in rows]
-    ordered = sorted(planned, key=lambda replay: digest("plan", workshop.build, str(replay)))
-    return [str(replay) for replay in ordered[: workshop.config.collect.tasks]]
+    return [str(one) for one in sorted(planned, key=lambda replay: digest("plan", workshop.build, str(replay)))]
 
 
 def plan_replay_shards(workshop: Workshop, world: str, origins: Sequence[str] | None) -> list[tuple[str, int]]:
     """Store (or read back) the plan of a world's replays; return its shards as (part, index)."""
     part, chosen = f"{world} recorded", list(origins or workshop.config.collect.origins)
-    return store_plan(workshop, part, lambda: plan_replays(workshop, world, chosen))
+    again = store_again(workshop, part, part, lambda planned: _plan_again(workshop, world, planned))
+    return (
+        store_plan(workshop, part, lambda: plan_replays(workshop, world, chosen)[: workshop.config.collect.tasks])
+        + again
+    )
+
+
+def _plan_again(workshop: Workshop, world: str, planned: Collection[str]) -> list[str]:
+    mine = {Replay.parse(one).recording_id for one in planned}
+    found = plan_replays(workshop, world, get_args(Origin))
+    return [one for one in found if one not in planned and Replay.parse(one).recording_id in mine]
 
 
 @task(name="replay shard", task_run_name="replay {part} shard {index}", tags=["stage:collect_episodes"])

@@ -40,6 +40,7 @@ from schemas.message import Message
 from schemas.recording import RecordedTurn, Recording
 from schemas.task_spec import SOFTWARE, TaskSpec
 from tasks.collect.journal import Journal, NoJournal
+from tasks.collect.repairs import say_why, understood
 from teachers.base import Teacher
 
 LOOP_CONTRACT = 1
@@ -59,6 +60,8 @@ class Rules:
     dialect: Dialect
     max_turns: int
     max_tokens: int
+    repairs: int = 0
+    """How often a turn that cannot be read is told why."""
 
 
 @dataclass(frozen=True)
@@ -161,18 +164,36 @@ class _Rollout:
         assert self.teacher is not None
         rules, step = self.rules, await self._reset(environment)
         for _ in range(rules.max_turns):
-            messages = rules.dialect.render(self.spec, self.tape.turns, step.observation)
-            if sum(message.tokens for message in messages) > rules.max_tokens:
-                return "token_limit", f"over {rules.max_tokens} tokens"
-            completion = await self.teacher.complete(rules.request(messages, self.attempt.attempt))
-            reading = self._read(completion, step)
-            ended = self._ends(completion, reading)
-            if ended or not reading.actions:
-                return ended or ("invalid_action", reading.problem)
-            step = await self._act(environment, reading.actions)
+            asked = await self._ask(self.teacher, step)
+            if not isinstance(asked, Reading):
+                return asked
+            step = await self._act(environment, asked.actions)
             if step.terminated:
                 return "finished", ""
         return "turn_limit", f"{rules.max_turns} turns"
+
+    async def _ask(self, teacher: Teacher, step: Step) -> Reading | tuple[Outcome, str]:
+        """Ask for the next turn until it can be read; return it, or how the episode ends.
+
+        What cannot be read is told why, `collect.repairs` times, and costs tokens and no turn.
+        """
+        rules = self.rules
+        shown = rules.dialect.render(self.spec, understood(self.tape.turns), step.observation)
+        ended: tuple[Outcome, str] = "token_limit", f"over {rules.max_tokens} tokens"
+        for _ in range(1 + rules.repairs):
+            if sum(message.tokens for message in shown) > rules.max_tokens:
+                break
+            request = rules.request(shown, self.attempt.attempt)
+            completion = await teacher.complete(request)
+            reading = self._read(completion, step)
+            is_over = self._ends(completion, reading)
+            if reading.actions and is_over is None:
+                return reading
+            ended = is_over or ("invalid_action", reading.problem)
+            if ended[0] not in ("invalid_action", "token_limit"):
+                break
+            shown = (*shown, *say_why(completion, reading, request.sampling.max_tokens))
+        return ended
 
     async def _reset(self, environment: Environment) -> Step:
         with self._mistakes_told():

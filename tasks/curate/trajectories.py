@@ -15,10 +15,12 @@ from schemas.rejection import Refusal, Rejection
 from schemas.task_spec import TaskSpec
 from schemas.trajectory import Trajectory
 from tasks.collect.episodes import cut_shards, shard_key, specs_of
+from tasks.collect.repairs import understood
 from tasks.curate.backfill_thoughts import PROMPT, Leak, backfill_thoughts
 from tasks.curate.episode import make_trajectories, place_reasoning
 from tasks.curate.rules import Kept, PlayedEpisode, why_refused
 from tasks.together import finish_all
+from tasks.unsettled import is_outage
 from tasks.workshop import Workshop, begin_task
 
 STAGE = "curate_trajectories"
@@ -43,19 +45,45 @@ def plan_curation(workshop: Workshop) -> list[str]:
 
 
 def count_shards(workshop: Workshop) -> int:
-    """Store (or read back) the plan of this build's curation; return the number of its shards."""
-    planned = workshop.state.plan(workshop.build, STAGE, workshop.curation_id, lambda: plan_curation(workshop))
-    workshop.progress.expect(STAGE, len(planned))
-    return len(cut_shards(planned, SHARD_SIZE))
+    """Store (or read back) the plan of this build's curation; return the number of its shards.
+
+    A build that is continued has a plan more where an outage had cut something short before: episodes or thoughts.
+    """
+    parts = workshop.state.plans(workshop.build, STAGE)
+    if workshop.resumed and workshop.curation_id in parts:
+        open_shards = [ids for index, ids in _shards(workshop) if not _has_landed(workshop, index, ids)]
+        waiting = {one for ids in open_shards for one in ids}
+        again = [one for one in plan_curation(workshop) if one not in waiting]
+        if again:
+            workshop.state.plan(workshop.build, STAGE, f"{workshop.curation_id} again {len(parts):03}", lambda: again)
+    else:
+        workshop.state.plan(workshop.build, STAGE, workshop.curation_id, lambda: plan_curation(workshop))
+    shards = _shards(workshop)
+    workshop.progress.expect(STAGE, sum(len(ids) for _, ids in shards))
+    return len(shards)
+
+
+def _shards(workshop: Workshop) -> list[tuple[int, list[str]]]:
+    """Return the shards of all stored plans of this build's curation, numbered through: later plans come last."""
+    plans = workshop.state.plans(workshop.build, STAGE)
+    mine = [ids for part, ids in plans.items() if part.split(" ")[0] == workshop.curation_id]
+    return list(enumerate(shard for ids in mine for shard in cut_shards(ids, SHARD_SIZE)))
+
+
+def _has_landed(workshop: Workshop, index: int, ids: Sequence[str]) -> bool:
+    return workshop.warehouse.has_landed("trajectories", _key(workshop, index, ids))
+
+
+def _key(workshop: Workshop, index: int, ids: Sequence[str]) -> str:
+    return shard_key(STAGE, workshop.build, workshop.curation_id, index, ids)
 
 
 @task(name="curate shard", task_run_name="curate shard {index}", tags=["stage:curate_trajectories"])
 async def curate_shard(build: int, index: int) -> dict[str, int]:
     """Curate one shard of episodes and land trajectories and rejections; a shard that landed before is done."""
     workshop = begin_task()
-    planned = workshop.state.plan(build, STAGE, workshop.curation_id, lambda: plan_curation(workshop))
-    ids = cut_shards(planned, SHARD_SIZE)[index]
-    key = shard_key(STAGE, build, workshop.curation_id, index, ids)
+    ids = dict(_shards(workshop))[index]
+    key = _key(workshop, index, ids)
     if workshop.warehouse.has_landed("trajectories", key):
         workshop.progress.stages[STAGE].done += len(ids)
         return {"episodes": len(ids)}
@@ -78,13 +106,13 @@ def _candidates(workshop: Workshop, ids: Sequence[str]) -> list[PlayedEpisode]:
 
 
 def _candidate(episode: Episode, specs: dict[str, TaskSpec], turns: Sequence[Turn]) -> PlayedEpisode:
-    return PlayedEpisode(episode, specs[episode.task_id], tuple(sorted(turns, key=lambda t: t.index)))
+    return PlayedEpisode(episode, specs[episode.task_id], understood(sorted(turns, key=lambda t: t.index)))
 
 
 async def _curate(workshop: Workshop, candidates: Sequence[PlayedEpisode]) -> tuple[list[Trajectory], list[Rejection]]:
     chosen, rejected = choose(workshop, candidates)
     results = await finish_all(_finish(workshop, candidate) for candidate in chosen)
-    _require_a_teacher(results)
+    _require_a_teacher(results, workshop.config.publish.max_unknown)
     kept: list[Trajectory] = []
     for candidate, finished in zip(chosen, results, strict=True):
         if isinstance(finished, list):
@@ -96,10 +124,12 @@ async def _curate(workshop: Workshop, candidates: Sequence[PlayedEpisode]) -> tu
     return kept, rejected
 
 
-def _require_a_teacher(results: Sequence[Finished]) -> None:
-    """Raise where nobody got a thought: that is an outage, and the run goes on from here when it is over."""
+def _require_a_teacher(results: Sequence[Finished], most: float) -> None:
+    """Raise where nobody got a thought, or too few did: an outage, and the run goes on from here when it is over."""
     failures = [result for result in results if isinstance(result, TeacherError)]
     answered = any(isinstance(result, list) and any(row.backfilled for row in result) for result in results)
+    if is_outage(sum(failure.transient for failure in failures), len(results), most):
+        raise failures[0]
     if failures and not answered and not any(isinstance(result, Refusal) for result in results):
         raise failures[0]
 

@@ -82,6 +82,11 @@ def authors_of(workshop: Workshop) -> Iterator[tuple[str, Author]]:
             yield name, author
 
 
+def count_derivable(workshop: Workshop) -> int:
+    """Count all that tasks can be derived from, taken before or not."""
+    return sum(author.derivable(frozenset()) for _, author in authors_of(workshop))
+
+
 def taken_sources(workshop: Workshop, world: str) -> frozenset[str]:
     """Return what earlier builds derived tasks from; an unfinished build's own are taken again."""
     query = (

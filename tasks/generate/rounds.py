@@ -18,6 +18,7 @@ from tasks.generate.admit import Candidate, Refused, try_all
 from tasks.generate.authors import Draft, authors_of, draft_round, taken_sources
 from tasks.generate.novelty import NoveltyGate
 from tasks.together import finish_all
+from tasks.unsettled import is_outage
 from tasks.workshop import Workshop, begin_task
 
 STAGE = "generate_tasks"
@@ -87,8 +88,9 @@ async def derive_all(workshop: Workshop) -> tuple[list[TaskSpec], list[Rejection
 async def _ask(workshop: Workshop, drafts: Sequence[Draft]) -> tuple[list[Candidate], list[Refused]]:
     asked = await finish_all(_ask_one(workshop, draft) for draft in drafts)
     failures = [told for _, told in asked if isinstance(told, TeacherError)]
-    if drafts and len(failures) == len(drafts):
-        raise failures[0]
+    lost, most = sum(failure.transient for failure in failures), workshop.config.publish.max_unknown
+    if drafts and (len(failures) == len(drafts) or is_outage(lost, len(drafts), most)):
+        raise failures[0]  # nothing lands: the run goes on from here, and what was answered is in the ledger
     candidates: list[Candidate] = []
     refused: list[Refused] = []
     for draft, (reply, told) in zip(drafts, asked, strict=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +11,14 @@ from prefect import task
 
 from formats.releases.dataset_card import CardTable, ReleaseFacts
 from formats.releases.release_folder import ReleaseRow
-from schemas.errors import ConfigError
+from schemas.errors import NothingFound
 from schemas.record import canonical_json
 from schemas.release import Release, SourceDigest
 from tasks.publish.about_checks import FALLEN, Accepted, note_fallen, note_weaker_checks
 from tasks.publish.mix_samples import AGENT, Eligible, Mixture, Pick, mix_samples
 from tasks.publish.validate_tables import validate_folder
 from tasks.publish.write_release import make_agent_row, make_general_row, make_release_id, write_release
+from tasks.unsettled import note_unsettled
 from tasks.workshop import Workshop, begin_task
 
 STAGE = "publish_mixture"
@@ -39,19 +39,19 @@ LOCK = Path(__file__).resolve().parents[2] / "uv.lock"
 async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
     """Publish the mixture of what the warehouse holds; one that is published already is returned as it stands.
 
-    With it goes what there is to say of its checks today, even where that was not known when it was published.
+    With it goes what there is to say of its checks and outages today, even where it was not known back then.
     """
-    workshop, clock = begin_task(), time.monotonic()
+    workshop = begin_task()
     versions = workshop.warehouse.versions()
     sources = _sources(workshop, versions)
     release_id = make_release_id(sources, workshop.config, _lock_sha256())
     curation = workshop.config.mixture.curation_id or workshop.curation_id
     mixture = choose_rows(workshop, curation, versions)
-    about_checks = _note_checks(workshop, curation, mixture, versions)
+    about_work = (*_note_checks(workshop, curation, mixture, versions), *note_unsettled(workshop, versions))
     folder = workshop.home / "releases" / release_id
-    if published := _find_published(workshop, folder, about_checks):
+    if published := _find_published(workshop, folder, about_work):
         return published
-    notes = (*mixture.notes, *about_checks)
+    notes = (*mixture.notes, *about_work)
     calls = _have_calls(workshop, mixture, versions)
     told = (mixture.shares, mixture.guessable, notes, tuple(tables), calls)
     facts = ReleaseFacts(release_id, workshop.config, curation, sources, *told)
@@ -69,7 +69,7 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
         build=build,
         created_at=datetime.now(UTC),
         path=str(folder),
-        seconds=time.monotonic() - clock,
+        seconds=workshop.progress.stages[STAGE].seconds,
         cost_usd=workshop.ledger.totals().cost_usd,
     )
     validate_folder(folder, release, mixture.notes)
@@ -83,12 +83,12 @@ def _land(workshop: Workshop, release: Release) -> None:
     workshop.progress.keep(STAGE, release.rows)
 
 
-def _find_published(workshop: Workshop, folder: Path, about_checks: Sequence[str]) -> Release | None:
-    """Return the release that stands in its folder, with what its notes do not say of its checks."""
+def _find_published(workshop: Workshop, folder: Path, about_work: Sequence[str]) -> Release | None:
+    """Return the release that stands in its folder, with what its notes do not say yet."""
     found: list[Release] = workshop.warehouse.read("releases", "release_id = ?", (folder.name,))
     if not found or not folder.is_dir():
         return None
-    notes = tuple(dict.fromkeys((*found[0].notes, *about_checks)))
+    notes = tuple(dict.fromkeys((*found[0].notes, *about_work)))
     return found[0].model_copy(update={"path": str(folder), "notes": notes})  # the home may have moved since
 
 
@@ -96,7 +96,7 @@ def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) 
     """Mix what nobody turned away, as the tables stood at `versions`.
 
     Raises:
-        ConfigError: there is no agent row to mix.
+        NothingFound: there is no agent row to mix.
     """
     agent = workshop.warehouse.query(
         "SELECT trajectory_id, n_trained, tokens, NULL, coalesce(guessable, false) "
@@ -105,8 +105,8 @@ def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) 
         versions=versions,
     )
     if not agent:
-        told = note_fallen(_count_fallen(workshop, curation, versions)) or ("no trajectory has been kept yet",)
-        raise ConfigError(f"{told[0].rstrip('.')}, so there is no mixture; run `trajmill build` first")
+        told = note_fallen(_count_fallen(workshop, curation, versions)) or (_what_is_there(workshop, curation),)
+        raise NothingFound(f"{told[0].rstrip('.')}, so there is no mixture")
     general = workshop.warehouse.query(
         f"SELECT conversation_id, n_trained, tokens, source_model FROM conversations "
         f"WHERE conversation_id NOT IN ({_TURNED_AWAY})",
@@ -114,6 +114,20 @@ def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) 
     )
     recipe = workshop.config.mixture
     return mix_samples((Eligible(*row) for row in agent), (Eligible(*row) for row in general), recipe)
+
+
+def _what_is_there(workshop: Workshop, curation: str) -> str:
+    """Say why there is no agent row: nothing was kept, or not by this curation."""
+    rows = workshop.warehouse.query("SELECT curation_id, count(*) FROM trajectories GROUP BY 1 ORDER BY 2 DESC, 1")
+    if not rows:
+        return "no trajectory has been kept yet (`trajmill status` says why)"
+    there = ", ".join(f"{count:,} of curation {one}" for one, count in rows)
+    if any(one == curation for one, _ in rows):
+        return f"every trajectory of curation {curation} was turned away ({there})"
+    return (
+        f"no trajectory of this configuration's curation {curation} is here, but {there}: publish with the --config "
+        f"and --set that `curate` had, or with --set mixture.curation_id={rows[0][0]}"
+    )
 
 
 def _count_fallen(workshop: Workshop, curation: str, versions: Mapping[str, int]) -> int:

@@ -29,15 +29,17 @@ from tasks.publish.mix_samples import AGENT
 _PACE: Mapping[str, Collection[str] | None] = {
     "name": None,
     "budget": None,
+    "publish": None,
     "verify": None,
     "teacher": {
         *("concurrency", "timeout_seconds", "max_retries", "prices"),
         *("requests_per_minute", "tokens_per_minute", "limits"),
         *("mode", "batch_wait_seconds", "batch_max_requests", "batch_max_bytes", "batch_poll_seconds"),
     },
-    "collect": {"concurrency", "shard_size"},
+    "collect": {"concurrency", "shard_size", "repairs"},
 }
-"""How fast and dear a build is and how it is watched, not what it makes: in no file of a release."""
+"""How fast and dear a build is and how it is watched, not what it makes: in no file of a release. What repairs made
+stands in the episodes."""
 
 
 def make_release_id(sources: Sequence[SourceDigest], config: RunConfig, lock_sha256: str) -> str:

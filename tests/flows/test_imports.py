@@ -37,8 +37,9 @@ def bring(
         monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
         code = run(["import", *arguments, "--json"])
         said = capsys.readouterr()
-        assert code == 0, said.err
         made: dict[str, Any] = json.loads(said.out)
+        came_in = made["imported"] or made.get("imported_before") or "--lint" in arguments
+        assert code == (0 if came_in else 1), said.err
         return made
 
     return call
@@ -84,6 +85,24 @@ def test_the_same_file_twice_comes_in_once(bring: Any, tmp_path: Path) -> None:
     bring("tasks", str(path))
     assert bring("tasks", str(path)) == {"imported": 0, "rejected": 0, "imported_before": 4, "by_reason": {}}
     assert Warehouse(tmp_path / "home").count("task_specs") == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "there is no row in what was named"),
+        ("{\n", "every row was rejected"),
+        ('{"env": "os"}\n', "every row was"),
+    ],
+)
+def test_an_import_that_brings_nothing_ends_with_exit_code_1_and_a_sentence_however_often(
+    content: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
+    (tmp_path / "mine.jsonl").write_text(content)
+    for _ in range(2):
+        assert run(["import", "tasks", str(tmp_path / "mine.jsonl")]) == 1
+        assert told in capsys.readouterr().err
 
 
 def test_a_row_that_stands_twice_in_one_file_comes_in_once(bring: Any, tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ async def test_its_unfinished_build_goes_on_with_what_it_began_with(home: Path) 
     async with open_workshop("build", CONFIG, asks=False) as workshop:
         assert (workshop.build, workshop.resumed) == (2, True)
         assert workshop.config.collect.max_turns == {"os": 7}
+        assert workshop.config.collect.repairs == 0, "turns were not repaired then"
         assert workshop.config.worlds["db"] == {"requests": 5, "bird": "built-in", "questions": 4}
         assert workshop.curation_id in EXPECTED["curation_ids"]
         for spec in workshop.warehouse.read("task_specs"):

@@ -171,7 +171,6 @@ sys.exit(f"imported {heavy}" if heavy else code)
     ("arguments", "told"),
     [
         (("build", "--config", "openai"), "needs a key; set OPENAI_API_KEY"),
-        (("publish", "--home", "{home}"), "no trajectory has been kept yet"),
         (("publish", "--home", "{none}"), "is no home of Trajmill yet"),
         (("curate", "--home", "{none}"), "is no home of Trajmill yet"),
         (("build", "--home", "/dev/null"), "cannot be written"),
@@ -189,6 +188,27 @@ def test_a_cheap_mistake_is_told_before_anything_heavy_is_imported_or_started(
     ran = subprocess.run(call, capture_output=True, text=True, env=clean_environment, cwd=tmp_path, check=False)
     assert (ran.returncode, ran.stdout) == (2, "") and told in ran.stderr, ran.stderr
     assert not (tmp_path / "none").exists() and not (tmp_path / "home" / "prefect" / "servers").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("publish",), "no trajectory has been kept yet"),
+        (("curate",), "no episode has been collected yet"),
+        (("collect",), "it has no tasks: run `trajmill generate` or `trajmill import` first"),
+        (("collect", "--origin", "nobody"), "no task of origin nobody in os, db is in this home"),
+        (("collect", "--solver", "reference", "--origin", "own"), "no task with a reference of origin own"),
+        (("collect", "--solver", "recorded"), "no recording of a task of origin"),
+    ],
+)
+def test_a_call_that_matches_nothing_is_told_before_anything_heavy_is_started(
+    arguments: tuple[str, ...], told: str, tmp_path: Path, clean_environment: dict[str, str]
+) -> None:
+    Warehouse(tmp_path / "home")
+    call = [sys.executable, "-c", CHEAP, *arguments, "--home", str(tmp_path / "home")]
+    ran = subprocess.run(call, capture_output=True, text=True, env=clean_environment, cwd=tmp_path, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "") and told in ran.stderr, ran.stderr
+    assert not (tmp_path / "home" / "prefect" / "servers").exists()
 
 
 def test_a_wrong_call_leaves_exit_code_2_and_nothing_behind(trajmill: Any, tmp_path: Path) -> None:

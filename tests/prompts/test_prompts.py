@@ -21,6 +21,7 @@ USED = {
     "backfill/v1": "b412569a1f10fe1fc5b5980cc3cc4013e506fe2dc8ac5f1c7a74e7dac3b154c5",
     "generate_db/v1": "dc1b6cdc53dc9f359e5a2a2adfb3728555575b7bada55b3afa863037418d4926",
     "generate_os/v1": "a817c82cf69ce579fda559e5684f196903f5262597e09469b39197c33ade1d4b",
+    "repair/v1": "5bdc67c0891ecbd101093be9788411f2298327835092292f17b9d5deede83aad",
     "repair_task/v1": "6a008906b94d46ac6ffd305fa72facf26adbdebeb16bf180e68a845d9369252f",
     "solve_db/v1": "2fe392b9862a7a8136da9b2ab4044041cb3bb8cd6c3d8d928c96b6c9e97abc9b",
     "solve_db_tools/v1": "4d431d32fcc2895560ec458c0fee6003442b89ad6ce65a0d7ae15e066beffbc2",

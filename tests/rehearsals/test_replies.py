@@ -85,6 +85,13 @@ def test_an_episodes_fault_is_the_same_in_every_turn_and_decided_by_the_requests
     assert None in seen and len(seen) > 3
 
 
+def test_a_planted_fault_is_planted_again_where_the_reply_was_told_to_be_unreadable():
+    why = prompts.load("repair").render(problem="no action", max_tokens=None)
+    for seed in range(12):
+        said = say("Add 1 and 2", "ok", "3", seed=seed)
+        assert say("Add 1 and 2", "ok", "3", said, why, seed=seed) == said
+
+
 def test_a_backfill_prompt_gets_a_thought_even_where_it_shows_a_rehearsed_conversation():
     prompt = prompts.load("backfill").render(
         visible=[{"role": "user", "content": "Add 1 and 2"}], action="Act: bash\n\n```bash\nls /etc | wc -l\n```"

@@ -48,7 +48,17 @@ def test_an_unfinished_build_is_continued_and_a_finished_one_followed(state: Sta
 
 
 def test_numbers_are_unique_over_kinds(state: State) -> None:
-    assert [state.open_build(kind, "h", "{}").number for kind in ("build", "collect", "build")] == [1, 2, 1]
+    kinds = ("build", "collect", "curate", "build")
+    assert [state.open_build(kind, "h", "{}").number for kind in kinds] == [1, -1, -2, 1]
+
+
+def test_a_stage_by_itself_takes_no_number_of_a_build(state: State) -> None:
+    assert state.open_build("collect", "h", "{}").number == -1 and state.last_build() == -1
+    for expected in (1, 2):
+        assert state.open_build("build", "h", "{}").number == expected == state.last_build()
+        state.finish_build(expected)
+    state.finish_build(-1)
+    assert state.open_build("collect", "h", "{}").number == -2 and state.stages_alone() == [-2, -1]
 
 
 def test_an_unfinished_build_says_with_which_configuration_it_began(state: State) -> None:
@@ -86,7 +96,7 @@ def test_processes_agree_on_numbers_and_plans(tmp_path: Path) -> None:
     openers = [subprocess.Popen([*command, name], stdout=subprocess.PIPE, text=True) for name in "ab"]
     told = {opener.communicate()[0] for opener in openers}
     assert len(told) == 1
-    assert sorted(line.split()[0] for line in told.pop().splitlines()) == ["1", "2", "3"]
+    assert sorted(line.split()[0] for line in told.pop().splitlines()) == ["-1", "-2", "1"]
 
 
 def test_those_who_open_a_new_home_at_the_same_moment_wait_for_each_other(tmp_path: Path) -> None:
