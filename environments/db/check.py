@@ -7,7 +7,7 @@ without a write fails by itself. What the agent left open (a transaction) counts
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from environments.db.cells import Named
 from environments.db.engine import Result, SqlDatabase, SqlEngine
@@ -17,7 +17,7 @@ from environments.db.judgement import Judgement
 from environments.db.labels import judge_label
 from environments.db.looked import Asked, has_looked
 from environments.db.state import SqlValue, State, agentbench_hash, row_differences, state_differences
-from environments.db.ties import ranks_of
+from environments.db.ties import is_cut, standing_of
 from schemas.episode import RewardPart, Verdict
 from schemas.errors import CheckError
 from schemas.task_spec import TaskSpec
@@ -101,20 +101,28 @@ async def _judge_answer(spec: TaskSpec, engine: SqlEngine, answer: str | None) -
         return judged, [(value,) for value in spec.check.expected]
     reference, result = await run_reference(engine, spec)
     try:
-        told = await _told(engine, spec, reference, result)
+        judged = await _judge_rows(spec, engine, answer, reference, result)
     finally:
         await reference.close()
-    is_fixed = spec.check.kind == "result"
-    return await judge_aside(judge_rows, answer, result.rows, spec.check.ordered, is_fixed, told), result.rows
+    return judged, result.rows
 
 
-async def _told(engine: SqlEngine, spec: TaskSpec, reference: SqlDatabase, result: Result) -> Told:
-    query, dialect = spec.reference[-1].code, spec.setup.dialect
-    ranks: tuple[int, ...] = ()
-    if spec.check.ordered:
-        ranks = await ranks_of(reference, query, dialect, result, engine.limits.reference_seconds)
+async def _judge_rows(
+    spec: TaskSpec, engine: SqlEngine, answer: str | None, reference: SqlDatabase, result: Result
+) -> Judgement:
+    """Compare with the rows as they came, then with what other choices among ties allow."""
+    query, dialect, check = spec.reference[-1].code, spec.setup.dialect, spec.check
     named = Named.by(spec.instruction, " ".join((query, *result.columns)))
-    return Told(result.columns, named, ranks, spec.check.distinct)
+    told = Told(result.columns, named, distinct=check.distinct)
+    how = check.ordered, check.kind == "result"
+    judged = await judge_aside(judge_rows, answer, result.rows, *how, told)
+    if judged.passed or not (check.ordered or is_cut(query, dialect)):
+        return judged
+    standing = await standing_of(reference, query, dialect, result, engine.limits.reference_seconds)
+    if not standing.ranks:
+        return judged
+    told = replace(told, ranks=standing.ranks, spare=standing.spare)
+    return await judge_aside(judge_rows, answer, result.rows, *how, told)
 
 
 async def _unasked_changes(spec: TaskSpec, engine: SqlEngine, database: SqlDatabase) -> list[str]:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from environments.db.answers import MAX_ANSWER_CHARS, Reading, readings
 from environments.db.cells import Cell, Named, Row, found_cell, wanted_cell
 from environments.db.judgement import Judgement
-from environments.db.matching import Steps, has_same_rows
+from environments.db.matching import Steps, has_same_rows, is_same_row
 from environments.db.state import SqlValue
 
 _Judged = TypeVar("_Judged")
 _AT_ONCE = 1000
 """Characters of an answer and cells of a result up to which they are compared on the event loop: a few milliseconds
 on one core, where a thread costs a fifth of one."""
+_MOST_CHOICES = 50_000
+"""Rows that a LIMIT chose from times rows of an answer: a tenth of a second. More are not looked through."""
 _NO_ROWS = frozenset(
     (
         *("none", "nothing", "nobody", "no one", "empty", "n/a", "no rows", "no results", "no result"),
@@ -40,7 +42,9 @@ class Told:
     named: Named = field(default_factory=Named)
     """Units that question or gold name."""
     ranks: tuple[int, ...] = ()
-    """Of each row where the question asks for an order: ties have the same. Empty = each row has its own."""
+    """Of each row in the query's own order: ties have the same. Empty = each row has its own."""
+    spare: Mapping[int, Sequence[Sequence[SqlValue]]] = field(default_factory=dict)
+    """By rank: the rows that a LIMIT chose from; each of them would have been right."""
     distinct: bool = False
     """A row that is there twice counts once."""
 
@@ -55,18 +59,24 @@ def judge_rows(
     """Compare an answer with a query's rows; their order counts where `ordered`, that of columns where `fixed`."""
     if answer is None:
         return Judgement(False, "no_answer", "the episode gave no answer")
-    wanted = [tuple(wanted_cell(value, told.named) for value in row) for row in expected]
-    ranks = [*(told.ranks or range(len(wanted)))] if ordered else []
+    wanted = _wanted(expected, told.named)
+    ranks = [*(told.ranks or range(len(wanted)))]
     if told.distinct:
         wanted, ranks = _once(wanted, ranks)
-    comparison = _Comparison(wanted, ranks, fixed, told, Steps())
+    is_short = sum(map(len, told.spare.values())) * len(wanted) <= _MOST_CHOICES
+    spare = {rank: _wanted(rows, told.named) for rank, rows in told.spare.items()} if is_short else {}
+    comparison = _Comparison(wanted, ranks, ordered, fixed, told, Steps(), spare)
     said = list(readings(answer, len(wanted[0]) if wanted else 1))
     if any(map(comparison.has_right, said)) or (not wanted and _says_nothing(answer)):
         return Judgement(True)
-    comparison.ranks = []
+    comparison.ordered = False
     if ordered and any(map(comparison.has_right, said)):
         return Judgement(False, "wrong_order", "the right rows in another order than the question asks for")
     return Judgement(False, "wrong_answer", f"answered {answer[:200]!r}, expected {_shown(expected)}")
+
+
+def _wanted(rows: Sequence[Sequence[SqlValue]], named: Named) -> list[Row]:
+    return [tuple(wanted_cell(value, named) for value in row) for row in rows]
 
 
 @dataclass
@@ -75,9 +85,11 @@ class _Comparison:
 
     wanted: Sequence[Row]
     ranks: Sequence[int]
+    ordered: bool
     fixed: bool
     told: Told
     steps: Steps
+    spare: Mapping[int, Sequence[Row]] = field(default_factory=dict)
     _cells: dict[tuple[type, Any], Cell] = field(default_factory=dict)
 
     def has_right(self, reading: Reading) -> bool:
@@ -90,10 +102,22 @@ class _Comparison:
             found, _ = _once(found, [])
             if len(found) != len(self.wanted):
                 return False
-        wanted = self.wanted
-        if self.ranks:
+        wanted = self._chosen(found) if self.spare else self.wanted
+        if self.ordered:
             found, wanted = _ranked(found, self.ranks), _ranked(wanted, self.ranks)
         return has_same_rows(found, wanted, self.steps, fixed=self.fixed or is_named)
+
+    def _chosen(self, found: Sequence[Row]) -> list[Row]:
+        """Let the rows of a rank that a LIMIT cut be those that were found, as far as they are of it."""
+        chosen, left = list(self.wanted), list(found)
+        for rank, rows in self.spare.items():
+            places = [place for place, one in enumerate(self.ranks) if one == rank]
+            for right in rows:
+                same = next((one for one in left if len(one) == len(right) and is_same_row(one, right)), None)
+                if same is not None and places:
+                    left.remove(same)
+                    chosen[places.pop(0)] = right
+        return chosen
 
     def _cell(self, value: Any) -> Cell:
         if isinstance(value, (list, dict, set, tuple)):

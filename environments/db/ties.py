@@ -1,12 +1,15 @@
 """Ties: rows that an ORDER BY does not tell apart, found by running the query again with more to see.
 
-In an order that a question asks for, tied rows may stand either way (`ranks_of`); where a LIMIT cuts through them, the
-result is the engine's choice, and no task (`other_choices`).
+In an order that a question asks for, tied rows may stand either way, and where a LIMIT cuts through them any of them
+may be there (`standing_of`). Such a cut makes no good task: admission turns it away (`other_choices`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -14,25 +17,44 @@ from environments.db.engine import Result, SqlDatabase
 from environments.db.state import SqlValue
 from environments.db.statement import UnreadableSql, parse
 
-Row = Sequence[SqlValue]
+Row = tuple[SqlValue, ...]
 
 
-async def ranks_of(database: SqlDatabase, sql: str, dialect: str, result: Result, seconds: float) -> tuple[int, ...]:
-    """Return the rank of each row by the query's own ORDER BY, the same for ties; empty where it cannot be told."""
+@dataclass(frozen=True)
+class Standing:
+    """How the rows of a result stand to each other."""
+
+    ranks: tuple[int, ...] = ()
+    """Of each row by the query's own ORDER BY, the same for ties; empty where it cannot be told."""
+    spare: Mapping[int, Sequence[Row]] = field(default_factory=dict)
+    """By rank: all rows of that rank, where a LIMIT left some of them out."""
+
+
+async def standing_of(database: SqlDatabase, sql: str, dialect: str, result: Result, seconds: float) -> Standing:
+    """Run a query that gave `result` again, without its LIMIT and with the values that it orders by."""
     width = len(result.columns)
     shown = _with_keys(sql, dialect, width)
     if shown is None or not result.rows:
-        return ()
-    asked, keys = shown
-    again = result if asked is None else await database.execute(asked, seconds=seconds)
-    if again.error is not None or [row[:width] for row in again.rows] != list(result.rows):
-        return ()
-    ranks, before = [0], _key(again.rows[0], keys)
-    for row in again.rows[1:]:
-        key = _key(row, keys)
+        return Standing()
+    whole = await database.execute(shown.sql, seconds=seconds)
+    if whole.error is not None or whole.truncated:
+        return Standing()
+    ranks = _ranks([_key(row, shown.places) for row in whole.rows])
+    by_rank: dict[int, list[Row]] = {}
+    for rank, row in zip(ranks, whole.rows, strict=True):
+        by_rank.setdefault(rank, []).append(row[:width])
+    own = ranks[shown.offset : shown.offset + len(result.rows)]
+    if len(own) < len(result.rows) or any(row not in by_rank[rank] for rank, row in zip(own, result.rows, strict=True)):
+        return Standing()
+    spare = {rank: by_rank[rank] for rank in set(own) if own.count(rank) < len(by_rank[rank])}
+    return Standing(tuple(own), spare)
+
+
+def _ranks(keys: Sequence[Sequence[object]]) -> list[int]:
+    ranks = [0] if keys else []
+    for before, key in pairwise(keys):
         ranks.append(ranks[-1] + (key != before))
-        before = key
-    return tuple(ranks)
+    return ranks
 
 
 def _key(row: Row, places: Sequence[int]) -> list[object]:
@@ -40,25 +62,38 @@ def _key(row: Row, places: Sequence[int]) -> list[object]:
     return [value.casefold() if isinstance(value, str) else value for value in values]  # as most collations compare
 
 
-def _with_keys(sql: str, dialect: str, width: int) -> tuple[str | None, list[int]] | None:
-    """Return the query that shows its ORDER BY's values, None where it shows them already, and their places."""
+class _Shown(NamedTuple):
+    """A query that shows all its rows and what it orders them by."""
+
+    sql: str
+    places: list[int]
+    """Of the values in a row."""
+    offset: int
+    """Rows that the query itself leaves out before its first."""
+
+
+def _with_keys(sql: str, dialect: str, width: int) -> _Shown | None:
     tree = _read(sql, dialect)
-    order = tree.args.get("order") if tree is not None else None
-    if tree is None or order is None:
+    if not isinstance(tree, exp.Query):
         return None
+    offset = tree.args.get("offset")
+    if offset is not None and not (isinstance(offset.expression, exp.Literal) and offset.expression.is_int):
+        return None
+    order = tree.args.get("order")
     places: list[int] = []
     added: list[exp.Expression] = []
-    for key in order.expressions:
+    for key in order.expressions if order else ():
         place = _place(key.this, tree)
         if place is None:
             added.append(exp.alias_(key.this.copy(), f"trajmill_key_{len(added)}"))
             place = width + len(added) - 1
         places.append(place)
-    if not added:
-        return None, places
-    if not isinstance(tree, exp.Select) or tree.args.get("distinct"):
+    if added and (not isinstance(tree, exp.Select) or tree.args.get("distinct")):
         return None
-    return tree.select(*added).sql(dialect), places
+    whole = tree.select(*added) if isinstance(tree, exp.Select) and added else tree
+    for part in ("limit", "offset", "fetch"):
+        whole.set(part, None)
+    return _Shown(whole.sql(dialect), places, int(offset.expression.name) if offset else 0)
 
 
 def _place(key: exp.Expression, tree: exp.Query) -> int | None:
@@ -81,7 +116,7 @@ def other_choices(sql: str, dialect: str, width: int) -> tuple[str, str] | None:
     """
     variants = []
     for desc in (False, True):
-        tree = _read(sql, dialect, exp.Expression)
+        tree = _read(sql, dialect)
         if tree is None:
             return None
         cut = [query for query in tree.find_all(exp.Query) if query.args.get("limit") or query.args.get("fetch")]
@@ -101,9 +136,15 @@ def _break_ties(query: exp.Query, width_of_star: int, desc: bool) -> None:
     query.set("order", exp.Order(expressions=[*(order.expressions if order else ()), *keys]))
 
 
-def _read(sql: str, dialect: str, kind: type[exp.Expression] = exp.Query) -> exp.Expression | None:
+def _read(sql: str, dialect: str) -> exp.Expression | None:
     try:
         trees = parse(sql, dialect)
     except UnreadableSql:
         return None
-    return trees[0] if len(trees) == 1 and isinstance(trees[0], kind) else None
+    return trees[0] if len(trees) == 1 else None
+
+
+def is_cut(sql: str, dialect: str) -> bool:
+    """Whether a query has a LIMIT of its own."""
+    tree = _read(sql, dialect)
+    return isinstance(tree, exp.Query) and bool(tree.args.get("limit") or tree.args.get("fetch"))

@@ -71,8 +71,10 @@ def test_what_weaker_checks_accepted_is_judged_part_by_part_and_nothing_else_cha
     assert not drawn & {row["episode_id"] for row in found["rows"]}
     assert judge(call)[1]["judged"] == 0, "every one was judged"
     assert {table: warehouse.digest(table) for table in before} == before and asked(old_home) == bought
-    code, out, _ = call("sql", "SELECT DISTINCT check_contract FROM latest_verdicts WHERE verdict = 'passed'", "--json")
-    assert (code, json.loads(out)["rows"]) == (0, [[2]])
+    code, out, _ = call(
+        "sql", "SELECT DISTINCT check_contract FROM latest_verdicts WHERE verdict = 'passed' ORDER BY 1", "--json"
+    )
+    assert (code, json.loads(out)["rows"]) == (0, [[2], [3]])
 
 
 def test_a_false_acceptance_falls_and_is_told_by_table_show_and_sql(
@@ -84,7 +86,7 @@ def test_a_false_acceptance_falls_and_is_told_by_table_show_and_sql(
     (line,) = [line for line in out.splitlines() if line.startswith(false)]
     assert "passed, reward 1" in line and "failed, reward 0" in line and "nobody knows" in line
     (row,) = Warehouse(old_home).read("verdicts")
-    assert (row.episode_id, row.verdict, row.check_contract, row.number, row.try_number) == (false, "failed", 2, 1, 2)
+    assert (row.episode_id, row.verdict, row.check_contract, row.number, row.try_number) == (false, "failed", 3, 1, 2)
     assert row.shows_same, "what its actions showed is what was recorded"
     code, found = judge(call, false)
     assert (code, found["fall"], found["landed"]) == (1, 1, 0), "the same said again is no second row"

@@ -154,6 +154,28 @@ async def test_tied_rows_stand_either_way(world: DbWorld, tmp_path: Path, sql: s
     assert verdicts[0] == "" and verdicts[1].startswith("wrong_order")
 
 
+@pytest.mark.parametrize(
+    ("sql", "said", "is_right"),
+    [
+        ("SELECT name FROM items ORDER BY price DESC LIMIT 2", '["bag", "cap"]', True),
+        ("SELECT name FROM items ORDER BY price DESC LIMIT 2", '["bag", "mug"]', True),
+        ("SELECT name FROM items ORDER BY price DESC LIMIT 2", '["mug", "cap"]', False),
+        ("SELECT name FROM items ORDER BY price DESC LIMIT 2", '["bag", "pen"]', False),
+        ("SELECT name FROM items ORDER BY price DESC LIMIT 2", '["bag", "mug", "cap"]', False),
+        ("SELECT name, price FROM items ORDER BY price DESC LIMIT 1 OFFSET 1", '[["mug", 9.0]]', True),
+        ("SELECT name, price FROM items ORDER BY price DESC LIMIT 1 OFFSET 1", '[["bag", 30.0]]', False),
+        ("SELECT name FROM items LIMIT 1", '["bag"]', True),
+        ("SELECT price, count(*) FROM items GROUP BY price ORDER BY count(*) LIMIT 1", "[[30.0, 1]]", True),
+        ("SELECT price, count(*) FROM items GROUP BY price ORDER BY count(*) LIMIT 1", "[[9.0, 2]]", False),
+    ],
+)
+async def test_where_a_limit_cuts_ties_any_of_them_is_right(
+    world: DbWorld, tmp_path: Path, sql: str, said: str, is_right: bool
+) -> None:
+    spec = task(world, tmp_path, sql)
+    assert ((await answered(world, spec, sql, said)) == "") is is_right
+
+
 async def answered(world: DbWorld, spec: TaskSpec, sql: str, said: str) -> str:
     async with world.open(spec) as environment:
         await environment.reset()

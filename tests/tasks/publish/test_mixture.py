@@ -181,7 +181,7 @@ async def test_what_does_not_pass_today_s_checks_is_left_out_counted_and_told(sh
     before = await publish_release.fn(1, [])
     assert {source.table for source in before.sources} == set(SOURCES), "no verdicts, no other id"
     (one, *_) = sorted(set(rows_of(before)) & set(shop.warehouse.column("trajectories", "trajectory_id")))
-    assert judge_again(shop, Verdict(name="failed", detail="no"), 2, f"trajectory_id = '{one}'") == [one]
+    assert judge_again(shop, Verdict(name="failed", detail="no"), 3, f"trajectory_id = '{one}'") == [one]
     after = await publish_release.fn(1, [])
     assert set(rows_of(before)) - set(rows_of(after)) >= {one} and after.release_id != before.release_id
     assert after.shares[0].available == before.shares[0].available - 1
@@ -191,7 +191,7 @@ async def test_what_does_not_pass_today_s_checks_is_left_out_counted_and_told(sh
 
 
 async def test_a_mixture_of_which_nothing_passes_today_s_checks_is_told(shop: Workshop) -> None:
-    count = len(judge_again(shop, Verdict(name="failed"), 2))
+    count = len(judge_again(shop, Verdict(name="failed"), 3))
     with pytest.raises(ConfigError, match=rf"{count} agent rows left out: judged again, .* so there is no mixture"):
         await publish_release.fn(1, [])
 
@@ -201,27 +201,27 @@ async def test_rows_that_weaker_checks_accepted_stay_and_are_told_by_world_until
 ) -> None:
     before = await publish_release.fn(1, [])
     assert not [note for note in before.notes if "contract" in note], "accepted under today's checks"
-    monkeypatch.setattr(DbWorld, "check_contract", 3)
+    monkeypatch.setattr(DbWorld, "check_contract", 4)
     stood = said_in(before)
     again = await publish_release.fn(1, [])
     total = shop.warehouse.count("trajectories", "environment = 'db'")
-    weak = f"{{}} of {total} agent rows (db) were accepted under contract 2 of its checks, today's is 3: "
+    weak = f"{{}} of {total} agent rows (db) were accepted under contract 3 of its checks, today's is 4: "
     (told,) = set(again.notes) - set(before.notes)
     assert told == weak.format(total) + "`trajmill verify --rejudge` judges them again."
     assert again.release_id == before.release_id and said_in(again) == stood, "it stands as it was published"
     shutil.rmtree(before.path)
     assert all(told in text for text in said_in(await publish_release.fn(1, [])))
     first = shop.warehouse.column("trajectories", "trajectory_id", "environment = 'db'")[0]
-    (one,) = judge_again(shop, Verdict(name="passed", reward=1.0), 3, f"trajectory_id = '{first}'")
+    (one,) = judge_again(shop, Verdict(name="passed", reward=1.0), 4, f"trajectory_id = '{first}'")
     judged = await publish_release.fn(1, [])
     assert one in rows_of(judged) and judged.release_id != before.release_id
     assert any(note.startswith(weak.format(total - 1)) for note in judged.notes)
-    judge_again(shop, Verdict(name="passed", reward=1.0), 4, "environment = 'db'")
+    judge_again(shop, Verdict(name="passed", reward=1.0), 5, "environment = 'db'")
     assert not [note for note in (await publish_release.fn(1, [])).notes if "contract" in note]
 
 
 async def test_a_verdict_that_is_unknown_leaves_a_row_where_it_was(shop: Workshop) -> None:
     before = await publish_release.fn(1, [])
-    judge_again(shop, Verdict(name="unknown", detail="SandboxError: gone"), 2)
+    judge_again(shop, Verdict(name="unknown", detail="SandboxError: gone"), 3)
     after = await publish_release.fn(1, [])
     assert set(rows_of(after)) == set(rows_of(before)) and after.notes == before.notes
