@@ -68,7 +68,7 @@ _CLAIMS = (
     rf"(?:exactly )?(?P<a>\d|{_SPELLED})\b(?!\s*\.\d)",
     r"\b(?:expect|returns?|gives?|prints?|shows?|yields?|holds?|contains?|finds?|counts?|changes?|answer"
     rf"|there (?:are|is|will be|must be|should be))\W+(?:exactly |about |the )?(?P<b>\d|{_SPELLED})\b",
-    rf"(?:^|[.;,:]\s+|\bthat )(?P<c>\d|{_SPELLED})\s+[\w ]{{1,40}}?\b(?:are|is|were|was|will|change|match|remain)\b",
+    rf"(?:^|[.;:]\s+|\bthat )(?P<c>\d|{_SPELLED})\s+[a-z]+",
     r"(?:结果|答案|一共|共有|总共|应该)[是有为]?\s*(?P<d>\d)",
 )
 _CLAIM = tuple(re.compile(claim, re.IGNORECASE) for claim in _CLAIMS)
@@ -76,6 +76,8 @@ _CLAIM = tuple(re.compile(claim, re.IGNORECASE) for claim in _CLAIMS)
 _AMOUNT = re.compile(r"\b(?:first|last|top|head|tail|limit)(?:\s+(?:of\s+)?|\s*-n\s*)\Z", re.IGNORECASE)
 _ALONE = re.compile(r"[\W_]*(\d{1,2})[\W_]*(?:rows?\b.{0,20})?")
 """A result that is one small number, or says how many rows a statement touched."""
+_VALUE = re.compile(r"[\W_]*([^\W\d_]{3,})[\W_]*")
+_COUNTED = re.compile(r"^\s*\d+\s+([^\W\d_]{3,})\s*$|['\"]([^\W\d_]{3,})['\"], \d", re.MULTILINE)
 _ROUGHLY = re.compile(r"\s+or so\b", re.IGNORECASE)
 _ASSIGNED = re.compile(r"\b\w[\w.-]*\s*=\s*\S*\w")
 _DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
@@ -86,8 +88,13 @@ _SAID_BY_SYSTEMS = re.compile(
     re.IGNORECASE,
 )
 _EVERYDAY = frozenset(
-    {"none", "null", "true", "false", "yes", "no", "done", "finish", "error", "the", "row", "rows", "and"}
+    {
+        *("none", "null", "true", "false", "yes", "no", "done", "finish", "the", "and", "row", "rows", "line", "lines"),
+        *("file", "files", "total", "bytes", "words", "error", "errors", "warning", "info", "debug", "open", "closed"),
+        *("active", "inactive", "pending", "new", "old", "user", "users", "name", "names", "root", "first", "last"),
+    }
 )
+"""Words that a thought may well have by itself, whatever a result says."""
 
 
 def find_leak(
@@ -115,10 +122,12 @@ def find_leak(
     for quoted in _quotes(thought):
         if unseen.has_phrase(quoted) and not seen.has_phrase(quoted):
             return f"the quoted text {quoted!r} was not visible yet"
-    for name in _names(thought, unseen):
+    for name in (*_names(thought, unseen), *_values(thought, unseen)):
         if not seen.has_phrase(name):
             return f"the name {name!r} was not visible yet"
-    early = (_rows(thought) & unseen.rows) - seen.rows - _Text(plans).rows
+    planned = _Text(plans)
+    early = (_rows(thought) & unseen.rows) - seen.rows - planned.rows
+    early |= {row for row in _rows(thought, 3) & _rows(unseen.text, 3) if not any(map((seen + planned).has_word, row))}
     return f"the words {' '.join(min(early))!r} were not visible yet" if early else None
 
 
@@ -127,7 +136,7 @@ class _Text:
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._numbers = {number for text in texts for number in _all_numbers(text)}
-        self._text = "\n".join(" ".join(text.lower().split()) for text in texts)
+        self._text = self.text = "\n".join(" ".join(text.lower().split()) for text in texts)
         self._texts = texts
         self.rows = set().union(*(_rows(text) for text in texts)) if texts else set()
 
@@ -147,6 +156,19 @@ class _Text:
         """Words and names as they are written."""
         found = {name[0] for text in self._texts for name in _NAME.finditer(text)}
         return found | {part for name in found for part in name.split("/") if part}
+
+    def __add__(self, other: _Text) -> _Text:
+        return _Text([*self._texts, *other._texts])
+
+    @property
+    def values(self) -> set[str]:
+        """Words that are all that a text says, or that stand beside a number alone: `5 li`, `('li', 5)`."""
+        alone = {found[1] for text in self._texts if (found := _VALUE.fullmatch(text.strip()))}
+        counted = {name for text in self._texts for pair in _COUNTED.findall(text) for name in pair if name}
+        return {value.lower() for value in alone | counted if value.lower() not in _EVERYDAY}
+
+    def has_word(self, word: str) -> bool:
+        return len(word) < 4 or re.search(rf"\b{re.escape(word)}\b", self._text) is not None
 
     def has_number(self, number: str) -> bool:
         return number in self._numbers
@@ -205,7 +227,8 @@ def _claims(thought: str) -> Iterator[str]:
     for claim in _CLAIM:
         for found in claim.finditer(thought):
             word = next(text for text in found.groupdict().values() if text).lower()
-            yield _SMALL.get(word, word)
+            if word not in ("1", "one"):  # one row is what a thought speaks of anyway
+                yield _SMALL.get(word, word)
 
 
 def _names(thought: str, unseen: _Text) -> Iterator[str]:
@@ -223,6 +246,12 @@ def _names(thought: str, unseen: _Text) -> Iterator[str]:
     said = thought.lower()
     whole = (cell for cell in cells if 2 <= len(re.findall(r"[^\W\d_]{2,}", cell)) <= 5)
     yield from (cell for cell in whole if re.search(rf"(?<!\w){re.escape(cell)}(?!\w)", said))
+
+
+def _values(thought: str, unseen: _Text) -> Iterator[str]:
+    """Yield what a thought has of the results' values, whatever their case."""
+    said = {word.lower() for word in _WORD.findall(thought)}
+    yield from said & unseen.values
 
 
 def _numbers(text: str) -> Iterator[str]:
@@ -248,6 +277,6 @@ def _quotes(text: str) -> Iterator[str]:
             yield quoted
 
 
-def _rows(text: str) -> set[tuple[str, ...]]:
+def _rows(text: str, length: int = _WORDS_IN_A_ROW) -> set[tuple[str, ...]]:
     words = _WORD.findall(text.lower())
-    return {tuple(words[i : i + _WORDS_IN_A_ROW]) for i in range(len(words) - _WORDS_IN_A_ROW + 1)}
+    return {tuple(words[i : i + length]) for i in range(len(words) - length + 1)}
