@@ -160,6 +160,29 @@ class BlockReader:
         return line[min(self._indent, len(line) - len(line.lstrip())) :]
 
 
+def has_open_quote(code: str) -> bool:
+    """Whether a script ends within quotes: then a fence that ended it was a part of what it quotes."""
+    quote, escaped = "", False
+    for character in code:
+        if escaped:
+            escaped = False
+        elif character == "\\" and quote != "'":
+            escaped = True
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+    return bool(quote)
+
+
+def to_last_fence(lines: Sequence[str]) -> Block:
+    """Return all from the first fence to the last bare one as a block."""
+    fences = [(i, fence) for i, line in enumerate(lines) if (fence := _FENCE.match(line))]
+    (first, opening), bare = fences[0], [i for i, fence in fences[1:] if not fence[3].strip()]
+    language, _ = _split_info(opening[3].strip())
+    return Block(language, list(lines[first + 1 : bare[-1] if bare else None]), is_closed=True)
+
+
 def _split_info(info: str) -> tuple[str, str]:
     """Return (language, code) of what stands behind an opening fence: a file name is neither."""
     word, _, rest = info.partition(" ")

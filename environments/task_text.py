@@ -7,10 +7,11 @@ last counts: a draft comes first. What is not understood has a reason that says 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from environments.code_blocks import Block, BlockReader, Passage
+from environments.code_blocks import Block, BlockReader, Passage, has_open_quote, to_last_fence
 from environments.dialects.thoughts import without_reasoning
 from schemas.rejection import Refusal
 
@@ -49,7 +50,7 @@ _ASIDE = re.compile(
     r"|alternativ\w*|equivalent\w*|after(?:wards)?|note|example)\b",
     re.IGNORECASE,
 )
-_PROSE = re.compile(r"\s*(?:[A-Z][\w'’]*,? (?:[\w'’`-]+[,;:]? ){2,}.*[.!?:)]|[A-Z][\w'’-]+[.!?]|\*\*\w+.*)\s*")
+_PROSE = re.compile(r"\s*(?:[A-Z][\w'’]*,? (?:[\w'’`-]+[,;:]? )+.*[.!?:)]|[A-Z][\w'’-]+[.!?]|\*\*\w+.*)\s*")
 
 
 class _Heading(NamedTuple):
@@ -129,7 +130,7 @@ class Sections:
             title = mark.heading.title
             inside = [Passage(-1, mark.heading.rest), *pieces[mark.place + 1 : end]]
             between = lines[pieces[mark.place].number + 1 : pieces[end].number if end else None]
-            part = self._read_code(title, inside) if title in self._code else _read_text(inside, between)
+            part = self._read_code(title, inside, between) if title in self._code else _read_text(inside, between)
             if isinstance(part, Refusal):
                 return part
             if problem := self._problem_of(title, part):
@@ -177,22 +178,26 @@ class Sections:
             return Refusal("too_long", f"{title} has {len(text)} characters; {self._most} are allowed")
         return Refusal("control_characters", f"{title} holds control characters") if _CONTROL.search(text) else None
 
-    def _read_code(self, title: str, inside: Sequence[Passage]) -> Block | Refusal:
+    def _read_code(self, title: str, inside: Sequence[Passage], between: Sequence[str]) -> Block | Refusal:
         blocks = list(_own_blocks(inside))
         if len(blocks) == 1:
             return blocks[0]
+        if len(blocks) > 1 and has_open_quote(blocks[0].code):
+            return to_last_fence(between)
         if len(blocks) > 1:
             return Refusal("several_blocks", f"{title} has {len(blocks)} code blocks, one is expected")
         text = "\n".join(_without_rules([line.text for line in inside]))
         if not text.strip() or (title in self._may_be_blank and _NONE.fullmatch(text.strip())):
             return Block("")
-        inline = re.fullmatch(r"(`{1,2})([^`\n]+)\1\.?", text.strip())
-        if inline:
+        inline = re.fullmatch(r"(?:[^`\n]*\s)?(`{1,2})([^`\n]+)\1[^`\n]*", text.strip())
+        if inline and inline[0].strip("`.") == inline[2]:
             return Block("", [inline[2].strip()])
         if self._plain_code.match(text):
-            return Block("", _without_remarks(text.split("\n")))
+            return Block("", _without_remarks(textwrap.dedent(text).split("\n")))
         if title in self._may_be_blank and len(text) < 300 and _NOTHING.search(text):
             return Block("")
+        if inline and " " in inline[2].strip():
+            return Block("", [inline[2].strip()])
         return Refusal("no_code_block", f"{title} has no code block")
 
 
@@ -246,7 +251,8 @@ def _without_rules(lines: Sequence[str]) -> list[str]:
 def _without_remarks(lines: Sequence[str]) -> list[str]:
     """Cut prose off the end of code that no fence ends."""
     for index, line in enumerate(lines):
-        if index and not lines[index - 1].strip() and _PROSE.fullmatch(line):
+        ends = index and (not lines[index - 1].strip() or lines[index - 1].rstrip().endswith(";"))
+        if ends and _PROSE.fullmatch(line):
             return _without_rules(lines[:index])
     return list(lines)
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import prompts
 from environments.base import Dialect
+from environments.dialects.thoughts import clean_thought
 from schemas.completion import CompletionRequest
-from schemas.episode import Call, Episode, Turn
+from schemas.episode import Episode, Turn
 from schemas.message import Message
+from schemas.run_config import CurateConfig
 from schemas.task_spec import TaskSpec
 from tasks.curate.find_leaks import find_leak
 from teachers.base import Teacher
@@ -46,16 +48,23 @@ class Leak:
 
 
 async def backfill_thoughts(
-    spec: TaskSpec, episode: Episode, turns: Sequence[Turn], dialect: Dialect, teacher: Teacher, ask: Ask, retries: int
+    spec: TaskSpec,
+    episode: Episode,
+    turns: Sequence[Turn],
+    dialect: Dialect,
+    teacher: Teacher,
+    ask: Ask,
+    curate: CurateConfig,
 ) -> Backfilled | Leak:
     """Fill in missing thoughts in order; each sees the ones before it. A turn whose reasoning stands needs none."""
     done: list[Turn] = []
     receipts: list[str] = []
     for turn in turns:
-        if turn.thought or turn.reasoning:
+        is_answer = turn is turns[-1] and episode.outcome == "finished"
+        if turn.thought or turn.reasoning or (is_answer and not curate.answer_thoughts):
             done.append(turn)
             continue
-        filled = await _fill(spec, episode, done, turn, turns, dialect, teacher, ask, retries)
+        filled = await _fill(spec, episode, done, turn, turns, dialect, teacher, ask, curate.backfill_retries)
         if isinstance(filled, Leak):
             return filled
         done.append(filled[0])
@@ -77,15 +86,17 @@ async def _fill(
     visible = dialect.visible(spec, before, turn.observation)
     shown = [{"role": message.role, "content": message.spelled} for message in visible]
     action = dialect.write(turn.model_copy(update={"thought": None, "reasoning": None})).spelled
-    hidden = hidden_texts(spec, episode, turns, turn.index)
+    results, plans = hidden_results(spec, episode, turns, turn.index), later_plans(turns, turn.index)
     messages = (Message(role="user", content=prompts.load(PROMPT).render(visible=shown, action=action)),)
     leak, reason = "", "thought_leak"
     for draw in range(1, retries + 2):
         completion = await teacher.complete(ask(messages, draw))
-        filled = turn.model_copy(update={"thought": " ".join(completion.reply.split()), "thought_source": "backfilled"})
-        reason, no_answer = NO_ANSWER.get(completion.finish_reason, ("thought_leak", None))
+        thought = " ".join(clean_thought(completion.reply).split())
+        filled = turn.model_copy(update={"thought": thought, "thought_source": "backfilled"})
+        ended = completion.finish_reason if thought or completion.finish_reason in NO_ANSWER else "empty"
+        reason, no_answer = NO_ANSWER.get(ended, ("thought_leak", None))
         found = no_answer or _unfit(filled, dialect)
-        found = found or find_leak(filled.thought or "", [m["content"] for m in shown], action, hidden)
+        found = found or find_leak(thought, [m["content"] for m in shown], action, results, plans)
         if found is None:
             return filled, completion.completion_id
         leak = found
@@ -94,22 +105,25 @@ async def _fill(
 
 def _unfit(turn: Turn, dialect: Dialect) -> str | None:
     """Say why a thought cannot stand before its turn's action: what is trained on must read as the action that was."""
-    if not turn.thought:
-        return "the thought is empty"
-    if any(unicodedata.category(character) == "Cc" for character in turn.thought):
+    if any(unicodedata.category(character) == "Cc" for character in turn.thought or ""):
         return "the thought holds control characters"
     return None if dialect.reads_back(turn) else "with the thought before it, the action reads as another one"
 
 
-def hidden_texts(spec: TaskSpec, episode: Episode, turns: Sequence[Turn], index: int) -> list[str]:
-    """Return what turn `index` could not know: later observations, later actions, the expected answer."""
+def hidden_results(spec: TaskSpec, episode: Episode, turns: Sequence[Turn], index: int) -> list[str]:
+    """Return what turn `index` could not know: later observations, what its own calls gave, the answer."""
     later = [turn for turn in turns if turn.index > index]
     expected = [episode.answer, spec.check.answer, *spec.check.expected]
-    calls = [text for t in turns if t.index >= index for call in t.calls for text in _hidden_in(call, t.index > index)]
-    seen = [*(t.observation for t in later), *(t.action for t in later), *calls]
-    return [*seen, *(text for text in expected if text)]
+    given = [call.observation for turn in turns if turn.index >= index for call in turn.calls]
+    answers = [text for kind, text in _actions(later) if kind == "answer"]
+    return [*(turn.observation for turn in later), *(text for text in (*given, *expected, *answers) if text)]
 
 
-def _hidden_in(call: Call, is_later: bool) -> list[str]:
-    """Return what a call could not be known by: of this turn what it gave, of a later one what it was, too."""
-    return [*([call.observation] if call.observation else []), *([call.action] if is_later else [])]
+def later_plans(turns: Sequence[Turn], index: int) -> list[str]:
+    """Return the commands and statements of the turns after `index`."""
+    return [text for kind, text in _actions([t for t in turns if t.index > index]) if kind != "answer"]
+
+
+def _actions(turns: Sequence[Turn]) -> list[tuple[str | None, str]]:
+    own = [(turn.action_kind, turn.action) for turn in turns if turn.action]
+    return [*own, *((call.action_kind, call.action) for turn in turns for call in turn.calls if call.action)]

@@ -172,7 +172,7 @@ async def _finish(workshop: Workshop, candidate: PlayedEpisode) -> Finished:
 
     placed = place_reasoning(turns, dialect, curate)
     try:
-        filled = await backfill_thoughts(spec, episode, placed, dialect, workshop.teacher, ask, curate.backfill_retries)
+        filled = await backfill_thoughts(spec, episode, placed, dialect, workshop.teacher, ask, curate)
     except ContextOverflow as error:
         return Refusal("prompt_too_long", str(error))
     except TeacherError as error:

@@ -179,6 +179,8 @@ def test_whatever_stands_around_a_task_is_no_part_of_it(text: str) -> None:
         "printf '%s\\n' '# Problem' > a.md",
         "# Reference\nls",
         "cat > a.md <<'EOF'\n~~~\nx\n~~~\nEOF",
+        "echo '\n```\nfoo\n```\n' > a.md",
+        "echo '\n```bash\nfoo\n```\n' > a.md",
     ],
 )
 @pytest.mark.parametrize("fence", ["```", "~~~", "````"])
@@ -266,7 +268,8 @@ DB_DRAFT = DbDraft("Set the age of pet 1 to 3.", "One row.", SQL)
     "reference",
     [
         *(f"```{language}\n{SQL}\n```" for language in ("sql", "SQL", "sqlite", "postgresql", "", "sql ")),
-        *(SQL, f"{SQL}\n\nThis changes one row.", f"Use this statement:\n```sql\n{SQL}\n```"),
+        *(SQL, f"{SQL}\n\nThis changes one row.", f"{SQL}\nIt changes one."),
+        *("Run `" + SQL.replace("\n", " ") + "` once.", f"Use this statement:\n```sql\n{SQL}\n```"),
         f"```sql\n{SQL}\n```\nTo check:\n```sql\nSELECT * FROM pets;\n```",
         f"```sql\n{SQL}\n```\n\n**Note:** one row.\n\n```sql\nSELECT age FROM pets;\n```",
         f"```sql\n{SQL}",

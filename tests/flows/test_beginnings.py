@@ -138,6 +138,12 @@ def test_a_build_that_kept_its_configuration_alone_chose_what_was_no_default(sta
         continue_or_begin(state, "build", read_config(str(mine)), fresh=False)
 
 
+def test_a_build_that_began_before_a_setting_was_there_goes_on_without_it(state: State) -> None:
+    state.open_build("build", "h", at_first(name="demo"))
+    assert go_on(state, read_config("demo")).generate.repairs == 0
+    assert read_config("demo").config.generate.repairs == 1
+
+
 def test_a_build_that_cannot_be_read_any_more_is_told(state: State) -> None:
     state.open_build("build", "hash", at_first(environments=["mars"]))
     with pytest.raises(ConfigError, match=r"build 1 is unfinished and was configured .*no world 'mars'.*--fresh"):

@@ -15,6 +15,7 @@ from schemas.completion import CompletionRequest
 from schemas.episode import Episode, Solver, Turn
 from schemas.errors import TeacherError
 from schemas.message import Message
+from schemas.run_config import CurateConfig
 from schemas.task_spec import Check, Provenance, Setup, TaskSpec
 from tasks.curate.backfill_thoughts import PROMPT, Backfilled, Leak, backfill_thoughts
 from teachers.scripted import Scripted
@@ -73,8 +74,34 @@ def ask(messages: tuple[Message, ...], draw: int) -> CompletionRequest:
     return CompletionRequest(purpose="curate_trajectories", teacher="t", model="m", messages=messages, attempt=draw)
 
 
-async def fill(teacher: Scripted, *thoughts: str | None, retries: int = 2) -> Backfilled | Leak:
-    return await backfill_thoughts(SPEC, EPISODE, make_turns(*thoughts), DIALECT, teacher, ask, retries)
+async def fill(teacher: Scripted, *thoughts: str | None, retries: int = 2, **curate: bool) -> Backfilled | Leak:
+    config = CurateConfig(backfill_retries=retries, **curate)
+    return await backfill_thoughts(SPEC, EPISODE, make_turns(*thoughts), DIALECT, teacher, ask, config)
+
+
+@pytest.mark.parametrize(
+    "said", ["Think: Think: I count them.", "**Thought:** I count them.", 'Here is one:\n\n"I count them."']
+)
+async def test_a_thought_is_kept_without_what_stands_around_it(said: str) -> None:
+    filled = await fill(Scripted([said.format("I count them.")]), "First the tables.", None, "That is it.")
+    assert isinstance(filled, Backfilled)
+    assert filled.turns[1].thought == "I count them."
+
+
+async def test_a_reply_without_a_thought_is_asked_again() -> None:
+    teacher = Scripted(["Thought:", "Could you share the action?", "I count them."])
+    filled = await fill(teacher, "First the tables.", None, "That is it.")
+    assert isinstance(filled, Backfilled) and len(teacher.requests) == 3
+    empty = await fill(Scripted(["Thought:"]), "First the tables.", None, "That is it.", retries=0)
+    assert isinstance(empty, Leak) and empty.reason == "thought_empty"
+
+
+@pytest.mark.parametrize(("wanted", "asked"), [(True, 3), (False, 2)])
+async def test_a_setting_says_whether_the_answer_needs_a_thought(wanted: bool, asked: int) -> None:
+    teacher = Scripted(["I look at the tables.", "Then I count.", "Now I can answer."])
+    filled = await fill(teacher, None, None, None, answer_thoughts=wanted)
+    assert isinstance(filled, Backfilled)
+    assert len(teacher.requests) == asked and (filled.turns[2].thought is not None) == wanted
 
 
 async def test_only_turns_without_a_thought_are_asked_about_and_marked() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 import prompts
 from rehearsals.thoughts import write_thought
-from tasks.curate.backfill_thoughts import hidden_texts
+from tasks.curate.backfill_thoughts import hidden_results, later_plans
 from tasks.curate.find_leaks import find_leak
 
 if TYPE_CHECKING:
@@ -27,13 +29,14 @@ class Moment:
 
     visible: tuple[str, ...]
     action: str
-    hidden: tuple[str, ...]
+    results: tuple[str, ...]
+    plans: tuple[str, ...]
     prompt: str
     thought: str
     """The solver's own; "" where it had none."""
 
     def find(self, thought: str) -> str | None:
-        return find_leak(thought, self.visible, self.action, self.hidden)
+        return find_leak(thought, self.visible, self.action, self.results, self.plans)
 
 
 def moments_of(played: Played) -> Iterator[Moment]:
@@ -43,8 +46,9 @@ def moments_of(played: Played) -> Iterator[Moment]:
         visible = [{"role": message.role, "content": message.spelled} for message in seen]
         action = dialect.write(turn.model_copy(update={"thought": None, "reasoning": None})).spelled
         prompt = prompts.load("backfill").render(visible=visible, action=action)
-        hidden = hidden_texts(spec, played.episode, turns, turn.index)
-        yield Moment(tuple(m["content"] for m in visible), action, tuple(hidden), prompt, turn.thought or "")
+        results = tuple(hidden_results(spec, played.episode, turns, turn.index))
+        plans = tuple(later_plans(turns, turn.index))
+        yield Moment(tuple(m["content"] for m in visible), action, results, plans, prompt, turn.thought or "")
 
 
 @pytest.fixture(scope="module")
@@ -120,13 +124,13 @@ SPOKEN = (
 
 def hidden_numbers(moment: Moment) -> list[str]:
     seen = set(re.findall(r"\d+", " ".join((*moment.visible, moment.action))))
-    found = re.findall(r"(?<![\d.,])\d{2,}(?![\d.,])", " ".join(moment.hidden))
+    found = re.findall(r"(?<![\d.,])\d{2,}(?![\d.,])", " ".join(moment.results))
     return sorted(set(found) - seen)
 
 
 def hidden_words(moment: Moment, length: int) -> list[str]:
     seen = " ".join(re.findall(r"[A-Za-z]+", " ".join((*moment.visible, moment.action)))).lower()
-    rows = (text.split() for text in moment.hidden)
+    rows = (text.split() for text in moment.results)
     found = {" ".join(words[i : i + length]) for words in rows for i in range(len(words) - length + 1)}
     plain = (text for text in found if re.fullmatch(r"[A-Za-z]{3,}(?: [A-Za-z]+)*", text))
     return sorted(text for text in plain if text.lower() not in seen)
@@ -138,7 +142,7 @@ def plant(moments: list[Moment], kind: str) -> list[tuple[Moment, str]]:
     source = {"numbers": hidden_numbers, "quotes": lambda m: hidden_words(m, 1), "rows": lambda m: hidden_words(m, 4)}
     templates = {"numbers": NUMBERS, "quotes": QUOTES, "rows": ROWS}[kind]
     able = [moment for moment in moments if source[kind](moment)]
-    chosen = dice.sample(able, len(templates))
+    chosen = dice.choices(able, k=len(templates))
     return [
         (moment, template.replace("{}", dice.choice(source[kind](moment))))
         for moment, template in zip(chosen, templates, strict=True)
@@ -191,7 +195,8 @@ TASK = (
 LISTING = "total 48\n-rw-r--r-- 1 root root 1174 Mar  4 10:42 app.log\n-rw-r--r-- 1 root root 59 Mar  5 08:15 db.log"
 SEEN = (TASK, LISTING, "find: '/var/log/app/lost': Permission denied\n37")
 ACTION = "Act: bash\n\n```bash\nfind /var/log/app -newermt 2024-03-01 -type f ! -name 'old.tar.gz' | wc -l\n```"
-COMING = ("83", "Act: answer(83)", "find /var/log/app -type f -print0 | xargs -0 stat -c '%Y %n' | sort", "83")
+RESULTS = ("83", "1709251200 /var/log/app/cron.log\n1709337600 /var/log/app/db.log", "83")
+PLANS = ("find /var/log/app -type f -print0 | xargs -0 stat -c '%Y %n' | sort",)
 CLEAN = (
     "The task speaks of 220 files, so I count them first.",
     "app.log has 1174 bytes, or 1,174 as one would write it.",
@@ -288,7 +293,7 @@ CLEAN = (
 
 def test_tricky_clean_thoughts_pass() -> None:
     assert len(CLEAN) >= 60
-    alarms = {thought: found for thought in CLEAN if (found := find_leak(thought, SEEN, ACTION, COMING))}
+    alarms = {thought: found for thought in CLEAN if (found := find_leak(thought, SEEN, ACTION, RESULTS, PLANS))}
     assert alarms == {}
 
 
@@ -297,13 +302,57 @@ def test_tricky_clean_thoughts_pass() -> None:
     [
         "There are 83.",
         "I expect 83.0 of them.",
-        "Then I use xargs and stat: print0 xargs 0 stat shows the times.",
-        "FIND VAR LOG APP type f print0 is next.",
-        "I'd print '%Y %n' for each.",
+        "The first is 1,709,251,200.",
+        "1709337600 VAR LOG APP is next.",
+        "I'd see 'cron.log' there.",
+        "The file cron.log is not the one.",
     ],
 )
 def test_what_comes_later_is_found_in_other_spellings(thought: str) -> None:
-    assert find_leak(thought, SEEN, ACTION, COMING) is not None
+    assert find_leak(thought, SEEN, ACTION, RESULTS, PLANS) is not None
+
+
+@pytest.mark.parametrize(
+    "thought",
+    [
+        "Then I use xargs and stat: print0 xargs 0 stat shows the times.",
+        "find var log app -type f -print0 is next.",
+        "I'd print '%Y %n' for each.",
+        "Later `stat` tells the times.",
+    ],
+)
+def test_a_command_that_comes_later_is_a_plan(thought: str) -> None:
+    assert find_leak(thought, SEEN, ACTION, RESULTS, PLANS) is None
+
+
+LABELLED = json.loads((Path(__file__).parents[2] / "fixtures" / "labelled_thoughts.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("label", "share"), [("honest", 0.01), ("leaks", 0.99)])
+def test_of_labelled_thoughts_honest_ones_pass_and_leaks_are_found(label: str, share: float) -> None:
+    thoughts = [(moment, thought) for moment in LABELLED for thought in moment[label]]
+    found = [
+        (thought, leak)
+        for moment, thought in thoughts
+        if (leak := find_leak(thought, moment["visible"], moment["action"], moment["results"], moment["plans"]))
+    ]
+    assert len(thoughts) >= 60
+    assert len(found) <= share * len(thoughts) if label == "honest" else len(found) >= share * len(thoughts), found
+
+
+@pytest.mark.parametrize(
+    ("thought", "visible", "results"),
+    [
+        ("It is due on 2024-03-29, 28 days after 2024-03-01.", "lent on 2024-03-01 for 28 days", "2024-03-29"),
+        ("Two weeks after 2024-03-01 is 2024-03-15, 14 days on.", "lent on 2024-03-01 for 14 days", "2024-03-15"),
+        ("120 + 35 makes 155.", "120 and 35", "155"),
+        ("A tenth more than 61.25 * 1.1 is 67.38.", "61.25, times 1.1", "67.38"),
+        ("I look at the first 20 lines.", "a log", "20 lines"),
+        ("A dozen or 12 or so will do.", "a log", "12 files"),
+    ],
+)
+def test_what_follows_from_what_was_visible_is_no_leak(thought: str, visible: str, results: str) -> None:
+    assert find_leak(thought, [visible], "ls", [results]) is None
 
 
 @pytest.mark.parametrize(
@@ -325,8 +374,12 @@ def test_numbers_quotes_and_words_are_the_same_however_written(thought: str, hid
     assert find_leak(thought, ["What is it?", hidden], "Act: bash", [hidden]) is None
 
 
-def test_a_single_digit_and_three_words_in_a_row_give_nothing_away() -> None:
-    assert find_leak("There are 7 red green blue ones", ["Which?"], "ls", ["7", "red green blue black"]) is None
+def test_a_single_digit_that_nobody_claims_and_three_words_in_a_row_give_nothing_away() -> None:
+    assert (
+        find_leak("I look 7 levels deep at red green blue ones", ["Which?"], "ls", ["7", "red green blue black"])
+        is None
+    )
+    assert find_leak("There are 7 of them", ["Which?"], "ls", ["7"]) is not None
 
 
 def test_a_part_of_a_number_with_separators_is_no_number_of_its_own() -> None:
