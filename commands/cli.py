@@ -21,8 +21,6 @@ SOLVERS = ("teacher", "reference", "recorded")
 
 app = typer.Typer(
     name="trajmill",
-    help="A data mill for teams that fine-tune agents: made-up tasks, proven solutions, published mixtures.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -45,6 +43,23 @@ Home = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
 Config = Annotated[str, typer.Option("--config", help="A name in deployments/configs/ or a path.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override, such as mixture.eta=0.3.")]
+
+
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        from schemas.task_spec import SOFTWARE
+
+        typer.echo(SOFTWARE)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and end.")
+    ] = False,
+) -> None:
+    """A data mill for teams that fine-tune agents: made-up tasks, proven solutions, published mixtures."""
 
 
 @app.command()
@@ -149,12 +164,15 @@ def export(
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="SQL over the tables.")], home: Home = None, json: Json = False
+    query: Annotated[str, typer.Argument(help="SQL over the tables.")],
+    home: Home = None,
+    json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
 ) -> None:
     """Ask the tables; `SHOW TABLES` lists them, docs/tables.md explains every column."""
     from commands.look import run_sql
 
-    run_sql(query, json)
+    run_sql(query, json, csv)
 
 
 @app.command()
@@ -247,7 +265,7 @@ def up(
         str, typer.Option(help="Where it listens; 0.0.0.0 inside a container. The dashboard has no password.")
     ] = "127.0.0.1",
     deployments: Annotated[
-        list[str] | None, typer.Option("--deployment", help="Deployments to serve; default: nightly.")
+        list[str] | None, typer.Option("--deployment", help="Deployments to serve; default: all that are shipped.")
     ] = None,
 ) -> None:
     """Start a local Prefect server with dashboard and schedules; Ctrl-C stops it."""

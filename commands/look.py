@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from commands.dashboard.server_folder import warm_servers
-from commands.terminal import say, say_json, say_table, spell
+from commands.terminal import say, say_csv, say_json, say_table, spell
 from flows.configuration import config_origins
 from flows.own_home import require_home
 from reports import funnel as report
@@ -22,10 +22,18 @@ from warehouse.state import State
 from warehouse.warehouse import Warehouse
 
 
-def run_sql(query: str, json: bool) -> None:
-    """Answer a query."""
+def run_sql(query: str, json: bool, csv: bool = False) -> None:
+    """Answer a query.
+
+    Raises:
+        ConfigError: both forms are asked for, or there is no home.
+    """
+    if json and csv:
+        raise ConfigError("--json and --csv are two forms of one answer; choose one")
     columns, rows = open_home().sql(query)
-    if json:
+    if csv:
+        say_csv(columns, rows)
+    elif json:
         say_json({"columns": columns, "rows": rows})
     else:
         say_table(f"{len(rows):,} rows", report.TableOf(tuple(columns), rows))

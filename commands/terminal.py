@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import math
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,15 +22,22 @@ from reports.funnel import TableOf
 from schemas.message import Message
 
 _ROLES = {"user": "cyan", "assistant": "green", "system": "magenta"}
-_PIPED_WIDTH = 160
-"""Columns where nobody's window sets them, for text in frames."""
+_PIPED_WIDTH = 100
+"""Columns where nobody's window (`COLUMNS`) sets fewer, for text in frames."""
 _TABLE_WIDTH = 4000
 """The same for tables: ids, paths and times stay whole for grep, however long a folder's name is."""
 
 
 def say_json(value: Any) -> None:
     """Print one JSON object."""
-    sys.stdout.write(orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
+    sys.stdout.write(_as_json(value) + "\n")
+
+
+def say_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table as CSV (RFC 4180): NULL is empty, lists and mappings are JSON."""
+    writer = csv.writer(sys.stdout)
+    writer.writerow(columns)
+    writer.writerows(["" if value is None else spell(value) for value in row] for row in rows)
 
 
 def say(*parts: str | Text) -> None:
@@ -82,17 +93,52 @@ def spell(value: Any) -> str:
         return str(value)
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S %Z}".strip()
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    return _plain(value) if isinstance(value, bytes) else _as_json(value)
+
+
+def _as_json(value: Any) -> str:
+    """Write JSON, whatever SQL returned: an integer has all its digits, NaN and infinity are null."""
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # an integer over 64 bit, a key that is a list, half a character
+        return json.dumps(_ready(value), separators=(",", ":"))
+
+
+def _ready(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else spell(key): _ready(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_ready(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, Decimal):
+        return _ready(_plain(value))
+    if isinstance(value, bytes):
+        return _plain(value)
+    return orjson.loads(orjson.dumps(value, default=_plain))
 
 
 def _plain(value: Any) -> Any:
-    """Give what SQL returns and JSON lacks a form: decimals are numbers."""
-    return float(value) if isinstance(value, Decimal) else str(value)
+    """Give what SQL returns and JSON lacks a form: decimals are numbers, bytes are text where they are, else hex."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        try:
+            return bytes(value).decode()
+        except UnicodeDecodeError:
+            return bytes(value).hex()
+    return str(value)
 
 
 def _console(piped_width: int = _PIPED_WIDTH) -> Console:
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=piped_width)
+    if console.is_terminal:
+        return console
+    said = os.environ.get("COLUMNS", "")
+    width = min(piped_width, int(said)) if said.isdecimal() and piped_width == _PIPED_WIDTH else piped_width
+    return Console(highlight=False, width=max(20, width))
 
 
 def _drawn(table: TableOf) -> Table:

@@ -16,10 +16,12 @@ async def stage(workshop: Workshop, name: str) -> AsyncIterator[None]:
     workshop.progress.begin(name)
     workshop.ledger.begin(str(workshop.build))
     async with run_page(workshop, f"stage:{name}"):
+        is_cut = True
         try:
             yield
+            is_cut = False
         finally:
             land_completions(workshop)
             land_losses(workshop)
-            workshop.progress.end(name)
+            workshop.progress.end(name, is_cut=is_cut)
         await tell_stage(workshop, name)

@@ -27,6 +27,7 @@ _DEFAULTS = {
     "PREFECT_CLI_PROMPT": "false",
 }
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _settled: set[str] = set()
 """The homes that were set here, not by the user."""
 
@@ -35,11 +36,20 @@ def settle_prefect() -> None:
     """Set what is not set yet; called again when the home is known, Prefect's own moves into it."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    ask_loopback_directly()
     if os.environ.get("PREFECT_HOME") in {None, *_settled}:
         home = Path(os.environ.get("TRAJMILL_HOME") or "data").absolute() / "prefect"
         os.environ["PREFECT_HOME"] = str(home)
         _settled.add(str(home))
     warnings.filterwarnings("ignore", message="Failed to create the Prefect home")  # `make_prefect_home` does
+
+
+def ask_loopback_directly() -> None:
+    """Let nobody in this process, nor in those that it starts, ask its own machine through a proxy."""
+    said = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in said.split(",") if host.strip()]
+    if "*" not in hosts:
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys((*hosts, *_LOOPBACK)))
 
 
 def make_prefect_home() -> None:

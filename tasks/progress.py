@@ -19,9 +19,12 @@ class StageProgress:
     kept: int = 0
     rejected: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Items without an outcome, by cause: an outage turned nothing away."""
     started: float | None = None
     finished: float | None = None
-    note: str = ""
+    is_cut: bool = False
+    """Whether it ended before its work did."""
 
     @property
     def seconds(self) -> float:
@@ -54,9 +57,9 @@ class Progress:
         progress.started = progress.started or time.monotonic()
         return progress
 
-    def end(self, stage: str) -> None:
+    def end(self, stage: str, *, is_cut: bool = False) -> None:
         """Stop a stage's clock."""
-        self.stages[stage].finished = time.monotonic()
+        self.stages[stage].finished, self.stages[stage].is_cut = time.monotonic(), is_cut
         self.when_ended(stage)
 
     def expect(self, stage: str, items: int) -> None:
@@ -67,6 +70,11 @@ class Progress:
         """Count items that were kept."""
         self.stages[stage].kept += items
         self.stages[stage].done += items
+
+    def leave_open(self, stage: str, cause: str) -> None:
+        """Count an item whose fate nobody knows yet."""
+        self.stages[stage].unknown[cause] += 1
+        self.stages[stage].done += 1
 
     def reject(self, stage: str, reason: str, items: int = 1) -> None:
         """Count items that were turned away."""

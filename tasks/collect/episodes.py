@@ -173,11 +173,13 @@ async def _roll_out(workshop: Workshop, spec: TaskSpec, chance: Chance, landing:
 
 def count_episode(workshop: Workshop, episode: Episode) -> None:
     """Show how an episode ended."""
+    reason = "failed" if episode.outcome == "finished" else episode.outcome
     if episode.verdict == "passed":
         workshop.progress.keep(STAGE)
+    elif episode.is_final:
+        workshop.progress.reject(STAGE, reason)
     else:
-        reason = "failed" if episode.outcome == "finished" else episode.outcome
-        workshop.progress.reject(STAGE, reason if episode.verdict != "unknown" else "unknown")
+        workshop.progress.leave_open(STAGE, "check_error" if episode.outcome == "finished" else episode.outcome)
 
 
 def land_episodes(workshop: Workshop, key: str, rolled: Sequence[tuple[Episode, list[Turn]]]) -> None:

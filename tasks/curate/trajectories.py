@@ -183,8 +183,9 @@ async def _finish(workshop: Workshop, candidate: PlayedEpisode) -> Finished:
 
 
 def _reject(workshop: Workshop, candidate: PlayedEpisode, refusal: Refusal) -> Rejection:
-    workshop.progress.reject(STAGE, refusal.reason)
     episode = candidate.episode
+    had_failed = episode.verdict != "passed"  # which the collection has told
+    workshop.progress.reject(STAGE, "had failed in collection" if had_failed else refusal.reason)
     summary = {
         "task_id": episode.task_id,
         "answer": episode.answer,

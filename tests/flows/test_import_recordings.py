@@ -79,6 +79,18 @@ def test_a_log_comes_in_once_and_its_bad_lines_by_name(call: Call, log: Path, tm
     assert call("import", "episodes", str(log), "--license", "MIT")["imported_before"] == 5
 
 
+def test_an_action_in_words_that_no_world_knows_is_told_when_it_is_imported(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
+    log.write_text(json.dumps({"task": TASK, "turns": [LOOK, {"action_kind": "shell", "action": "ls"}]}) + "\n")
+    assert run(["import", "episodes", str(log)]) == 1
+    assert "every row was rejected" in capsys.readouterr().err
+    (told,) = Warehouse(tmp_path / "home").read("rejections")
+    assert (told.reason, told.environment) == ("unknown_action", "db")
+    assert told.detail == "turn 1: no world has an action 'shell'; db has answer, sql, submit"
+
+
 def test_lint_reads_a_log_and_lands_nothing(call: Call, log: Path, tmp_path: Path) -> None:
     made = call("import", "episodes", str(log), "--lint")
     assert (made["would_import"], made["by_reason"]) == (4, {"not_an_episode": 1})  # ids are looked up when it lands
