@@ -155,7 +155,7 @@ async def _judge_changes(spec: TaskSpec, evidence: Evidence, timeout: float) -> 
         raise CheckError(f"the changes could not be compared: {error}") from error
     if not reference.difference.complete:
         raise CheckError("the reference changes more than can be compared", transient=False)
-    verdict = judge_deed(agent, reference, ordered=spec.check.ordered)
+    verdict = judge_deed(agent, reference, ordered=spec.check.ordered, instruction=spec.instruction)
     return verdict.model_copy(update={"detail": verdict.detail + note})
 
 
