@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from environments.os.answer import canonical_answer
 from environments.os.changes import Deed, judge_deed
 from environments.os.pattern import is_found
-from environments.os.scripts import placed, reference_of, start_of
+from environments.os.scripts import placed, reference_of, scripts_of, start_of
 from sandboxes.base import ExecResult, Session, Snapshot
 from sandboxes.ground import HOME, Ground
 from schemas.episode import RewardPart, Verdict
@@ -27,6 +27,8 @@ _EXIT_CODES = {
 }
 
 _MISSING = (126, 127)
+SAID_CHARS = 300
+"""Of what a check said, from its begin and from its end."""
 KINDS = "script, changes, chain and match"
 
 
@@ -107,9 +109,10 @@ async def judge_printed(
         result = await run_check(
             spec, evidence, script, evidence.final, arguments, timeout, "the check", is_closed=True
         )
+        said = f"the check ended with exit code {_exit(result)}{_said(result)}"
         if result.exit_code != 0:
-            return failed(f"the check ended with exit code {_exit(result)}")
-    return passed("the check ended with exit code 0")
+            return failed(said)
+    return passed(said)
 
 
 async def _try_program(spec: TaskSpec, evidence: Evidence, script: Script, timeout: float) -> str:
@@ -185,7 +188,7 @@ async def _judge_chain(spec: TaskSpec, evidence: Evidence, timeout: float) -> Ve
         closed = not is_reference
         result = await run_check(spec, evidence, program, on, tuple(arguments), timeout, name, is_closed=closed)
         if result.exit_code != 0:
-            return failed(f"{name} ended with exit code {_exit(result)}; it said {result.text.strip()[-200:]!r}")
+            return failed(f"{name} ended with exit code {_exit(result)}{_said(result)}")
         arguments.append(_argument(result.output.decode("utf-8", "replace")))
     return passed(f"{len(spec.check.scripts)} steps of the check ended with exit code 0")
 
@@ -263,8 +266,7 @@ def _why_unended(name: str, result: ExecResult, timeout: float) -> str:
 
 def ground_of(spec: TaskSpec, initial: Snapshot) -> Ground:
     """Return whose version of each path the check sees: the task's own words and scripts say what it is about."""
-    scripts = (*spec.setup.init, spec.setup.start, *spec.reference, *spec.check.scripts, *spec.check.under_test)
-    text = "\n".join((spec.instruction, *(script.code for script in scripts if script is not None)))
+    text = "\n".join((spec.instruction, *(script.code for script in scripts_of(spec))))
     return Ground(initial.layers, text, spec.setup.cwd or HOME, spec.check.outputs or None)
 
 
@@ -279,6 +281,14 @@ def failed(detail: str) -> Verdict:
 def _exit(result: ExecResult) -> str:
     code = result.exit_code or 0
     return _EXIT_CODES.get(code, str(code))
+
+
+def _said(result: ExecResult) -> str:
+    """Return the check's own words, stdout and stderr, their begin and end where they are many; empty = none."""
+    words = result.text.strip()
+    if len(words) > 2 * SAID_CHARS:
+        words = f"{words[:SAID_CHARS]} ... {words[-SAID_CHARS:]}"
+    return f"; it said {words!r}" if words else ""
 
 
 def _argument(text: str) -> str:

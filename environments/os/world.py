@@ -14,7 +14,8 @@ from environments.os.check import KINDS, failed, passed, reference_output
 from environments.os.config import OsConfig
 from environments.os.dialect import OsDialect
 from environments.os.episode import OsEnvironment, Timeouts
-from environments.os.static_probes import draws_by_chance, needs_no_network, under_another_clock
+from environments.os.scripts import with_unix_lines
+from environments.os.static_probes import draws_by_chance, needs_no_network, under_another_clock, unix_lines
 from environments.os.trials import answers_fail, cheats_fail, near_misses_fail, passing_untouched, printed_by
 from rehearsals.base import Rehearsal
 from sandboxes.base import Sandbox
@@ -120,7 +121,7 @@ class OsWorld(World):
 
     def open(self, spec: TaskSpec) -> OsEnvironment:
         """Return an episode, not yet reset."""
-        return OsEnvironment(spec, self._sandbox, self.card, self._timeouts, self._image_names)
+        return OsEnvironment(with_unix_lines(spec), self._sandbox, self.card, self._timeouts, self._image_names)
 
     def problem_of(self, spec: TaskSpec) -> Refusal | None:
         """Refuse a kind of check that this world does not have."""
@@ -130,7 +131,7 @@ class OsWorld(World):
 
     async def static_probes(self, spec: TaskSpec) -> list[Probe]:
         """Refuse scripts that call the network."""
-        return [needs_no_network(spec)]
+        return [*unix_lines(spec), needs_no_network(spec)]
 
     async def again(self, spec: TaskSpec) -> TaskSpec:
         """Return the task under another seed and clock."""
