@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from environments.os.answer import canonical_answer
-from environments.os.check import Evidence, evaluation_of, judge, run_check
+from environments.os.check import Evidence, evaluation_of, judge, run_check, takes_answer
 from environments.os.scripts import reference_of
 from schemas.errors import CheckError
 from schemas.task_spec import Script, TaskSpec
@@ -41,7 +41,6 @@ TRICKS = (
 """Not answers but code, test operators, patterns that match anything, a number that compares with none, and a list of
 all small numbers: for checks that evaluate, do not quote, match or search where they should compare."""
 
-_TAKES_ANSWER = re.compile(r"\$[1@*]|\$\{[1@*#]|argv|\bshift\b|\bgetopts\b|BASH_ARGV")
 _VARIABLE = re.compile(r"(?:^|[\s;(])([A-Za-z_]\w*)=", re.MULTILINE)
 _END = "end"
 
@@ -55,12 +54,6 @@ def tricks_for(spec: TaskSpec) -> tuple[str, ...]:
     """Return the tricks, and the check's own variables: `[[ $1 -eq $want ]]` takes the answer `want` as a number."""
     code = "\n".join(script.code for script in spec.check.scripts if script is not None)
     return (*TRICKS, *dict.fromkeys(_VARIABLE.findall(code)))
-
-
-def takes_answer(spec: TaskSpec) -> bool:
-    """Whether the check can see the answer at all; where it cannot, one answer is as good as any."""
-    codes = [script.code for script in spec.check.scripts if script is not None]
-    return spec.check.kind != "script" or any(map(_TAKES_ANSWER.search, codes))
 
 
 async def passing(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from environments.os.by_products import without_by_products
 from sandboxes.base import Change, FileDifference
 from schemas.episode import RewardPart, Verdict
+from schemas.task_spec import TaskSpec
 
 TOLD = 3
 """Differing paths that a verdict names."""
@@ -38,6 +39,11 @@ def judge_deed(agent: Deed, reference: Deed, *, ordered: bool, instruction: str)
         return Verdict(name="failed", reward=0.0, parts=parts, detail=problems)
     detail = f"{len(reference.difference.changes)} changes and the output are the reference's"
     return Verdict(name="passed", reward=1.0, parts=parts, detail=detail)
+
+
+def is_told_by_output(spec: TaskSpec, verdict: Verdict) -> bool:
+    """Whether what was shown last passed as the answer to a question: the reference changed nothing."""
+    return spec.check.kind == "changes" and verdict.detail.startswith("0 changes")
 
 
 def tell_difference(agent: FileDifference, reference: FileDifference, instruction: str) -> str:

@@ -7,6 +7,7 @@ needs no script: what differs is compared. `chain` and `match` keep AgentBench's
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -43,6 +44,15 @@ class Evidence:
     """None = the work was committed without an answer."""
     shown: str = ""
     """What the agent's last command printed."""
+
+
+_TAKES_ANSWER = re.compile(r"\$[1@*]|\$\{[1@*#]|argv|\bshift\b|\bgetopts\b|BASH_ARGV")
+
+
+def takes_answer(spec: TaskSpec) -> bool:
+    """Whether the check can see the answer at all; where it cannot, one answer is as good as any."""
+    codes = [script.code for script in spec.check.scripts if script is not None]
+    return spec.check.kind != "script" or any(map(_TAKES_ANSWER.search, codes))
 
 
 async def judge(spec: TaskSpec, evidence: Evidence, timeout: float, reference: str | None) -> Verdict:

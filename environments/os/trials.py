@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from environments.os.answers import COMMON, GARBAGE, passing, takes_answer, tricks_for
+from environments.os.answers import COMMON, GARBAGE, passing, tricks_for
 from environments.os.cheats import (
     ALTERED,
     CONTENT,
@@ -21,7 +21,7 @@ from environments.os.cheats import (
     is_same_work,
     sums,
 )
-from environments.os.check import Evidence
+from environments.os.check import Evidence, takes_answer
 from environments.os.episode import OsEnvironment
 from environments.os.near_misses import changes_of, near_misses, values_of, wrong_answers
 from schemas.errors import CheckError

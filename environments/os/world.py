@@ -42,7 +42,7 @@ class OsWorld(World):
     """Opens episodes of the OS world on one sandbox backend and one base image."""
 
     name = "os"
-    check_contract = 2  # trusted ground: docs/decisions/0010-trusted-ground.md
+    check_contract = 3  # 2: trusted ground (docs/decisions/0010-trusted-ground.md); 3: earned answers, by-products
     Config = OsConfig
     typical = (2.6, 30, 30)  # the demo, measured with the built-in stand-in
 

@@ -9,9 +9,9 @@ import pytest
 import prompts
 from environments.admission import admit
 from environments.base import Ask
-from environments.os.answers import takes_answer
 from environments.os.author import PROMPT, OsDraft, load_seeds, make_spec
 from environments.os.cheats import is_plain_comparison
+from environments.os.check import takes_answer
 from environments.os.world import OsWorld
 from environments.self_instruct import Example
 from schemas.task_spec import Check, Probe, Script, TaskSpec

@@ -122,7 +122,7 @@ async def test_the_check_uses_none_of_the_agents_tools(world: OsWorld, make_task
 
 async def test_processes_of_the_agent_do_not_reach_the_check(world: OsWorld, make_task: MakeTask) -> None:
     spec = make_task(evaluation='sleep 0.3; [ "$1" = "$2" ] && [ ! -e /root/late ]')
-    assert (await play(world, spec, "(sleep 0.2; touch /root/late) &", answer="1174")).name == "passed"
+    assert (await play(world, spec, "cat /root/n; (sleep 0.2; touch /root/late) &", answer="1174")).name == "passed"
 
 
 CRLF_TASK = {
@@ -156,7 +156,7 @@ async def test_crlf_in_other_kinds_of_checks(world: OsWorld, make_task: MakeTask
     ("evaluation", "detail"),
     [
         ("echo out; echo err >&2; exit 3", "the check ended with exit code 3; it said 'out\\nerr'"),
-        ("python3 -c 'import nothing_here'", "ModuleNotFoundError: No module named 'nothing_here'"),
+        ("python3 -c 'import nothing_here'", "ModuleNotFoundError: No module named"),
         ("echo fine", "the check ended with exit code 0; it said 'fine'"),
         ("exit 2", "the check ended with exit code 2"),
         ("seq 1000; exit 1", "; it said '1\\n2\\n3\\n"),
