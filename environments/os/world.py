@@ -16,7 +16,15 @@ from environments.os.dialect import OsDialect
 from environments.os.episode import OsEnvironment, Timeouts
 from environments.os.scripts import with_unix_lines
 from environments.os.static_probes import draws_by_chance, needs_no_network, under_another_clock, unix_lines
-from environments.os.trials import answers_fail, cheats_fail, near_misses_fail, passing_untouched, printed_by
+from environments.os.trials import (
+    answers_fail,
+    asked_otherwise,
+    cheats_fail,
+    near_misses_fail,
+    passing_untouched,
+    printed_by,
+    told_apart,
+)
 from rehearsals.base import Rehearsal
 from sandboxes.base import Sandbox
 from sandboxes.configured import open_sandbox
@@ -188,6 +196,9 @@ class OsWorld(World):
     async def probes(self, spec: TaskSpec, honest: Honest) -> AsyncIterator[Probe]:
         """Try answers that nobody worked for, and cheats; tag what a guess may hit."""
         shell = _os(honest.environment)
+        for tried in (await asked_otherwise(shell), told_apart(shell)):
+            if tried is not None:
+                yield tried
         async for probe in answers_fail(shell):
             yield probe
         async for probe in near_misses_fail(self, shell):
