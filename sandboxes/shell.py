@@ -1,4 +1,5 @@
-"""The persistent shell: a bash loop that reads NUL-framed commands on one private descriptor and reports on another.
+"""The persistent shell: a bash loop (`shell_loop.py`) that reads NUL-framed commands on one private descriptor and
+reports on another.
 
 No prompt, no terminal, no sentinel in the output: an open quote or heredoc ends with its command, `read` finds
 /dev/null, and whatever bytes come out are output. Every report carries the working directory and the exported
@@ -9,38 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shlex
 import time
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sandboxes.arguments import RootView, shell_prologue
 from sandboxes.base import ExecResult, Limits
 from sandboxes.output import Output
 from sandboxes.pod import Ended, Job, Pod, settle, wait_for_end
+from sandboxes.shell_loop import LOOP, RECORDS, REPORT, Left, frame, read_left
 from schemas.errors import SandboxError
 
 READY_SECONDS = 20.0
 """A shell takes 8 ms; one that needs this long will not come."""
 READY = b"ready"
-REPORT = re.compile(rb"([1-9][0-9]{0,8}) ([0-9]{1,3}) (.*)", re.DOTALL)
-"""Number of the command, its exit code, the folder afterwards."""
 REPORT_BYTES = 1 << 20
 """A report longer than this is not one: the shell is taken for broken."""
 UNEXPECTED_RECORDS, UNEXPECTED_READS = 64, 1024
 """Of one command: the loop itself tells one record before its report; more are the agent's, who would keep us busy."""
 STATUS_FLOOD = "status"
-
-# A shell that lost its orders (the agent closed what it did not open) leaves before it reports: nothing is lost then.
-# One line, so that bash counts the lines of a command from 1. A trace that the agent switched on is not shown.
-LOOP = (
-    r"shopt -s expand_aliases; builtin printf 'ready\0' >&9; "
-    r"while { IFS= builtin read -r -d '' -u 8 __number && IFS= builtin read -r -d '' -u 8 __command; } 2>/dev/null; do "
-    r"""builtin eval "$__command" </dev/null 8<&- 9>&-; """
-    r"{ __code=$?; [[ -e /dev/fd/8 ]] || builtin exit; builtin export -p; "
-    r"""builtin printf '\0%s %d %s\0' "$__number" "$__code" "$PWD"; } >&9 2>/dev/null; """
-    r"done"
-)
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ class Standing:
 class Report:
     """What the loop tells after a command."""
 
-    exit_code: int
+    left: Left
     place: Standing
 
 
@@ -73,13 +63,14 @@ class Shell:
         self._loop = asyncio.get_running_loop()
         self._output = Output(limits.output_bytes)
         self._orders = self._status = -1
-        self._buffer, self._previous = bytearray(), b""
+        self._buffer, self._previous = bytearray(), deque[bytes](maxlen=RECORDS)
         self._heard_bytes = self._heard_records = self._heard_reads = 0
         """Since the command began, on the status pipe."""
         self._number = 0
         """Of the command that runs; 0 = none yet, the shell has to say that it is ready."""
         self._heard: asyncio.Future[bytes] = self._loop.create_future()
         self._job: Job | None = None
+        self._left = Left()
         self.place = Standing()
         self.alive = False
         """Takes commands."""
@@ -124,15 +115,15 @@ class Shell:
         self._number += 1
         self._heard_bytes = self._heard_records = self._heard_reads = 0
         self._heard = self._loop.create_future()
-        frame = b"%d\0%s\0" % (self._number, command.replace(b"\0", b""))
-        record = await self._listen(timeout, frame)
+        self._previous.clear()
+        record = await self._listen(timeout, frame(self._number, command, self._left))
         if record:
             self._output.drain()
             return self._result(_read_report(record, self._previous), None, started)
         ended = await self.end("time" if record is None else "")
         return self._result(None, ended, started)
 
-    async def _listen(self, timeout: float, frame: bytes = b"") -> bytes | None:
+    async def _listen(self, timeout: float, sent: bytes = b"") -> bytes | None:
         """Send a frame, drain the output and wait; None = not over in time, empty = the shell has ended.
 
         A shell that became another program (`exec`) has no more to report, and may use the rest of its time.
@@ -141,7 +132,7 @@ class Shell:
         self._output.begin()
         try:
             async with asyncio.timeout(timeout):
-                await self._send(frame)
+                await self._send(sent)
                 record = await self._heard
                 if not record:
                     await asyncio.wait({self._job.ended})
@@ -153,11 +144,12 @@ class Shell:
 
     def _result(self, report: Report | None, ended: Ended | None, started: float) -> ExecResult:
         if report is not None:
-            self.place = report.place
+            self._left = report.left
+            self.place = Standing(report.place.cwd or self.place.cwd, report.place.exports or self.place.exports)
         own_end = ended.exit_code if ended is not None and not ended.reason else None
         return ExecResult(
             output=bytes(self._output.kept),
-            exit_code=report.exit_code if report is not None else own_end,
+            exit_code=report.left.exit_code if report is not None else own_end,
             truncated=self._output.truncated,
             total_bytes=self._output.total,
             timed_out=ended is not None and ended.reason == "time",
@@ -167,8 +159,8 @@ class Shell:
             reason=ended.reason if ended is not None else "",
         )
 
-    async def _send(self, frame: bytes) -> None:
-        view = memoryview(frame)
+    async def _send(self, sent: bytes) -> None:
+        view = memoryview(sent)
         while view:
             try:
                 view = view[os.write(self._orders, view) :]
@@ -199,7 +191,7 @@ class Shell:
             record, self._buffer = bytes(self._buffer), bytearray(part)
             if _number_of(record) == self._number and not self._heard.done():
                 return self._answer(record)
-            self._previous = record
+            self._previous.append(record)
             self._heard_records += 1
         if not data or self._is_flooded():
             self._deafen(killed=bool(data))
@@ -254,7 +246,9 @@ def _number_of(record: bytes) -> int | None:
     return int(found[1]) if found else 0 if record == READY else None
 
 
-def _read_report(record: bytes, previous: bytes) -> Report:
+def _read_report(record: bytes, previous: Sequence[bytes]) -> Report:
     found = REPORT.fullmatch(record)
     assert found is not None, "a report that was not looked at"
-    return Report(int(found[2]), Standing(found[3], previous))
+    head, last, folder = (*(b"",) * (RECORDS - len(previous)), *previous)
+    left, exports = read_left((head, last), found)
+    return Report(left, Standing(folder, exports))

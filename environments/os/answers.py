@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from environments.os.answer import canonical_answer
-from environments.os.check import Evidence, evaluation_of, judge, run_check
+from environments.os.check import Evidence, evaluation_of, judge, run_check, takes_answer
 from environments.os.scripts import reference_of
 from schemas.errors import CheckError
 from schemas.task_spec import Script, TaskSpec
@@ -50,7 +50,6 @@ jq, expr, SQL), an option that ends well, a path that exists, patterns that matc
 compares with none, a list of all small numbers: for checks that evaluate, do not quote, match or search.
 """
 
-_TAKES_ANSWER = re.compile(r"\$[1@*]|\$\{[1@*#]|argv|\bshift\b|\bgetopts\b|BASH_ARGV")
 _VARIABLE = re.compile(r"(?:^|[\s;(])([A-Za-z_]\w*)=", re.MULTILINE)
 _END = "end"
 
@@ -64,12 +63,6 @@ def tricks_for(spec: TaskSpec) -> tuple[str, ...]:
     """Return the tricks, and the check's own variables: `[[ $1 -eq $want ]]` takes the answer `want` as a number."""
     code = "\n".join(script.code for script in spec.check.scripts if script is not None)
     return (*TRICKS, *dict.fromkeys(_VARIABLE.findall(code)))
-
-
-def takes_answer(spec: TaskSpec) -> bool:
-    """Whether the check can see the answer at all; where it cannot, one answer is as good as any."""
-    codes = [script.code for script in spec.check.scripts if script is not None]
-    return spec.check.kind != "script" or any(map(_TAKES_ANSWER.search, codes))
 
 
 async def passing(

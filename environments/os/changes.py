@@ -1,17 +1,18 @@
 """The check `changes`: what the agent changed and shows, against what the reference does from the initial state.
 
 A change is a path that was added, modified or deleted, its kind, its mode and its content; times do not count, and a
-directory that is left empty counts like any other. In scratch folders only what the reference touches counts.
+directory that is left empty counts like any other. What programs leave by themselves (`by_products.py`) is none.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from environments.os.by_products import without_by_products
 from sandboxes.base import Change, FileDifference
 from schemas.episode import RewardPart, Verdict
+from schemas.task_spec import TaskSpec
 
-SCRATCH = ("/tmp/", "/var/tmp/", "/run/", "/root/.cache/")
 TOLD = 3
 """Differing paths that a verdict names."""
 
@@ -26,9 +27,9 @@ class Deed:
     """Whether `shown` was given as the answer; else it is what the last command happened to show."""
 
 
-def judge_deed(agent: Deed, reference: Deed, *, ordered: bool) -> Verdict:
+def judge_deed(agent: Deed, reference: Deed, *, ordered: bool, instruction: str) -> Verdict:
     """Compare both parts; a reference that changes something and prints nothing asks for no answer, but takes none."""
-    changes = tell_difference(agent.difference, reference.difference)
+    changes = tell_difference(agent.difference, reference.difference, instruction)
     nothing_asked = bool(reference.difference.changes) and not reference.shown.strip()
     ignored = nothing_asked and not agent.handed_in
     output = "" if ignored or is_same_output(agent.shown, reference.shown, ordered=ordered) else "the output differs"
@@ -40,12 +41,17 @@ def judge_deed(agent: Deed, reference: Deed, *, ordered: bool) -> Verdict:
     return Verdict(name="passed", reward=1.0, parts=parts, detail=detail)
 
 
-def tell_difference(agent: FileDifference, reference: FileDifference) -> str:
+def is_told_by_output(spec: TaskSpec, verdict: Verdict) -> bool:
+    """Whether what was shown last passed as the answer to a question: the reference changed nothing."""
+    return spec.check.kind == "changes" and verdict.detail.startswith("0 changes")
+
+
+def tell_difference(agent: FileDifference, reference: FileDifference, instruction: str) -> str:
     """Return in words where the changes differ; empty = nowhere."""
     if not agent.complete:
         return f"more changed than can be compared (over {len(agent.changes)} paths)"
     wanted = {change.path: change for change in reference.changes}
-    made = {c.path: c for c in agent.changes if c.path in wanted or not f"{c.path}/".startswith(SCRATCH)}
+    made = {c.path: c for c in without_by_products(agent.changes, frozenset(wanted), instruction)}
     told = [_told(path, made.get(path), wanted.get(path)) for path in sorted({*wanted, *made})]
     differing = [words for words in told if words]
     more = f" and {len(differing) - TOLD} more" if len(differing) > TOLD else ""

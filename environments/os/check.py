@@ -7,13 +7,14 @@ needs no script: what differs is compared. `chain` and `match` keep AgentBench's
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from environments.os.answer import canonical_answer
 from environments.os.changes import Deed, judge_deed
 from environments.os.pattern import is_found
-from environments.os.scripts import placed, reference_of, start_of
+from environments.os.scripts import placed, reference_of, scripts_of, start_of
 from sandboxes.base import ExecResult, Session, Snapshot
 from sandboxes.ground import HOME, Ground
 from schemas.episode import RewardPart, Verdict
@@ -27,6 +28,8 @@ _EXIT_CODES = {
 }
 
 _MISSING = (126, 127)
+SAID_CHARS = 300
+"""Of what a check said, from its begin and from its end."""
 KINDS = "script, changes, chain and match"
 
 
@@ -41,6 +44,15 @@ class Evidence:
     """None = the work was committed without an answer."""
     shown: str = ""
     """What the agent's last command printed."""
+
+
+_TAKES_ANSWER = re.compile(r"\$[1@*]|\$\{[1@*#]|argv|\bshift\b|\bgetopts\b|BASH_ARGV")
+
+
+def takes_answer(spec: TaskSpec) -> bool:
+    """Whether the check can see the answer at all; where it cannot, one answer is as good as any."""
+    codes = [script.code for script in spec.check.scripts if script is not None]
+    return spec.check.kind != "script" or any(map(_TAKES_ANSWER.search, codes))
 
 
 async def judge(spec: TaskSpec, evidence: Evidence, timeout: float, reference: str | None) -> Verdict:
@@ -107,9 +119,10 @@ async def judge_printed(
         result = await run_check(
             spec, evidence, script, evidence.final, arguments, timeout, "the check", is_closed=True
         )
+        said = f"the check ended with exit code {_exit(result)}{_said(result)}"
         if result.exit_code != 0:
-            return failed(f"the check ended with exit code {_exit(result)}")
-    return passed("the check ended with exit code 0")
+            return failed(said)
+    return passed(said)
 
 
 async def _try_program(spec: TaskSpec, evidence: Evidence, script: Script, timeout: float) -> str:
@@ -155,7 +168,7 @@ async def _judge_changes(spec: TaskSpec, evidence: Evidence, timeout: float) -> 
         raise CheckError(f"the changes could not be compared: {error}") from error
     if not reference.difference.complete:
         raise CheckError("the reference changes more than can be compared", transient=False)
-    verdict = judge_deed(agent, reference, ordered=spec.check.ordered)
+    verdict = judge_deed(agent, reference, ordered=spec.check.ordered, instruction=spec.instruction)
     return verdict.model_copy(update={"detail": verdict.detail + note})
 
 
@@ -185,7 +198,7 @@ async def _judge_chain(spec: TaskSpec, evidence: Evidence, timeout: float) -> Ve
         closed = not is_reference
         result = await run_check(spec, evidence, program, on, tuple(arguments), timeout, name, is_closed=closed)
         if result.exit_code != 0:
-            return failed(f"{name} ended with exit code {_exit(result)}; it said {result.text.strip()[-200:]!r}")
+            return failed(f"{name} ended with exit code {_exit(result)}{_said(result)}")
         arguments.append(_argument(result.output.decode("utf-8", "replace")))
     return passed(f"{len(spec.check.scripts)} steps of the check ended with exit code 0")
 
@@ -263,8 +276,7 @@ def _why_unended(name: str, result: ExecResult, timeout: float) -> str:
 
 def ground_of(spec: TaskSpec, initial: Snapshot) -> Ground:
     """Return whose version of each path the check sees: the task's own words and scripts say what it is about."""
-    scripts = (*spec.setup.init, spec.setup.start, *spec.reference, *spec.check.scripts, *spec.check.under_test)
-    text = "\n".join((spec.instruction, *(script.code for script in scripts if script is not None)))
+    text = "\n".join((spec.instruction, *(script.code for script in scripts_of(spec))))
     return Ground(initial.layers, text, spec.setup.cwd or HOME, spec.check.outputs or None)
 
 
@@ -279,6 +291,14 @@ def failed(detail: str) -> Verdict:
 def _exit(result: ExecResult) -> str:
     code = result.exit_code or 0
     return _EXIT_CODES.get(code, str(code))
+
+
+def _said(result: ExecResult) -> str:
+    """Return the check's own words, stdout and stderr, their begin and end where they are many; empty = none."""
+    words = result.text.strip()
+    if len(words) > 2 * SAID_CHARS:
+        words = f"{words[:SAID_CHARS]} ... {words[-SAID_CHARS:]}"
+    return f"; it said {words!r}" if words else ""
 
 
 def _argument(text: str) -> str:

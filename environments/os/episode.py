@@ -10,9 +10,12 @@ import jinja2
 
 import prompts
 from environments.base import UNCHANGED, Action, Card, Environment, Step, no_action
-from environments.os.check import Evidence, failed, judge, reference_output
+from environments.os.changes import is_told_by_output
+from environments.os.check import Evidence, failed, judge, reference_output, takes_answer
+from environments.os.earned import NOT_EARNED, UNTOLD, Seen, finding, is_earned
 from environments.os.scripts import as_bash, placed, reference_of, start_of
 from sandboxes.base import ExecResult, Sandbox, Session, Snapshot
+from sandboxes.ground import HOME
 from schemas.episode import Verdict
 from schemas.errors import EnvironmentFault
 from schemas.record import digest
@@ -46,8 +49,8 @@ class OsEnvironment(Environment):
     ) -> None:
         self.spec = spec
         self.timeouts = timeouts
-        self.commands = 0
-        """Commands run so far: an answer that no command preceded is not trusted."""
+        self.seen: list[Seen] = []
+        """Commands run so far and what they showed: an answer that none of them gave is not trusted."""
         self.last: ExecResult | None = None
         """The last command's whole result; observations are cut."""
         self.evidence: Evidence | None = None
@@ -61,6 +64,8 @@ class OsEnvironment(Environment):
         self._session: Session | None = None
         self._initial = Snapshot()
         self._answer: str | None = None
+        self._is_followed = False
+        """Whether the reference played this episode: its answer is right by definition."""
         self._terminated = False
         self._init_note = ""
 
@@ -97,8 +102,10 @@ class OsEnvironment(Environment):
     async def step(self, action: Action) -> Step:
         """Run a command, or take the answer."""
         if action.kind == "bash":
+            cwd = self.last.cwd if self.last and self.last.cwd else self.spec.setup.cwd or HOME
             self.last = await self.session.exec(action.text, timeout=self.timeouts.command)
-            self.commands += bool(action.text.strip())
+            if action.text.strip():
+                self.seen.append(Seen(action.text, self.last.text, cwd, not self.last.truncated))
             return Step(self._observe(self.last))
         if action.kind not in ("answer", "finish"):
             raise no_action("os", action.kind, "bash, answer, finish")
@@ -123,6 +130,7 @@ class OsEnvironment(Environment):
 
         Where changes are compared, what was printed last counts as it stands: an answer has one line only.
         """
+        self._is_followed = True
         command = Action("bash", as_bash(reference_of(self.spec)))
         shown = await self.step(command)
         compared = self.spec.check.kind == "chain" and None in self.spec.check.scripts  # then an empty answer is one
@@ -147,13 +155,27 @@ class OsEnvironment(Environment):
         """Judge what was committed; an answer that no command can have produced fails, whatever it says."""
         if not self._terminated:
             return failed("not_committed: the episode ended before `finish` or `answer`")
-        if self._answer is not None and not self.commands:
+        if self._answer is not None and not self.seen:
             return failed("answered_without_acting: no command was run before the answer")
         self.evidence = await self.freeze()
         if self.spec.check.kind == "script" and self.reference is None:
             self.reference = await reference_output(self.spec, self.evidence, self.timeouts.check)
-        verdict = await judge(self.spec, self.evidence, self.timeouts.check, self.reference)
+        verdict = self._if_earned(await judge(self.spec, self.evidence, self.timeouts.check, self.reference))
         return verdict.model_copy(update={"detail": verdict.detail + self._init_note})
+
+    def _if_earned(self, verdict: Verdict) -> Verdict:
+        """Return the verdict, or that no step earned what passed."""
+        given = self._answer
+        if given is None and is_told_by_output(self.spec, verdict):
+            given = self.last.text if self.last else ""
+        asks = takes_answer(self.spec) and self.reference != ""
+        if verdict.name != "passed" or given is None or self._is_followed or not asks:
+            return verdict
+        found = finding(self.spec, self.seen, given)
+        if not is_earned(found):
+            return failed(f"answer_not_earned: {NOT_EARNED[found]}")
+        note = UNTOLD if found == "cannot_tell" else ""
+        return verdict.model_copy(update={"detail": verdict.detail + note})
 
     async def fingerprint(self) -> str | None:
         """Digest what became of the files since the set-up: paths, kinds, modes, contents; no times, no owners."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from environments.os.changes import SCRATCH
+from environments.os.by_products import by_product_of
 from environments.os.check import Evidence, ground_of, judge, judge_printed, try_programs
 from environments.os.scripts import start_of
 from environments.os.spoil import other_values, turned
@@ -183,7 +183,7 @@ def _counts(spec: TaskSpec, change: Change) -> bool:
     path = change.path
     if path in ACCOUNTS:
         return ACCOUNTS[path] in spec.instruction.lower()
-    if f"{path}/".startswith(SCRATCH) or path.endswith(("~", "-", ".bak", ".swp", ".lock")):
+    if by_product_of("")(path) or path.endswith(("-", ".bak", ".lock")):
         return _is_named(spec, path)
     return True
 

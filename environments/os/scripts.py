@@ -1,11 +1,44 @@
-"""The programs of a task as the sandbox runs them: working directory, quiet start, one reference."""
+"""The programs of a task as the sandbox runs them: line ends, working directory, quiet start, one reference."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
+from typing import TypeVar
 
 from schemas.errors import EnvironmentFault
 from schemas.task_spec import Script, Setup, TaskSpec
+
+S = TypeVar("S", Script, Script | None)
+CRLF = "\r\n"
+
+
+def has_crlf(spec: TaskSpec) -> bool:
+    """Whether a script of the task has lines that end as Windows ends them."""
+    return any(CRLF in script.code for script in scripts_of(spec))
+
+
+def scripts_of(spec: TaskSpec) -> list[Script]:
+    """Return all programs of a task."""
+    scripts = (*spec.setup.init, spec.setup.start, *spec.reference, *spec.check.scripts, *spec.check.under_test)
+    return [script for script in scripts if script is not None]
+
+
+def with_unix_lines(spec: TaskSpec) -> TaskSpec:
+    """Return the task as it is run: bash would take the CR of a line's end for a part of the last word."""
+    if not has_crlf(spec):
+        return spec
+
+    def all_of(scripts: Iterable[S]) -> tuple[S, ...]:
+        return tuple(
+            script and script.model_copy(update={"code": script.code.replace(CRLF, "\n")}) for script in scripts
+        )
+
+    (start,) = all_of((spec.setup.start,))
+    setup = spec.setup.model_copy(update={"init": all_of(spec.setup.init), "start": start})
+    programs = {"scripts": all_of(spec.check.scripts), "under_test": all_of(spec.check.under_test)}
+    update = {"setup": setup, "reference": all_of(spec.reference), "check": spec.check.model_copy(update=programs)}
+    return spec.model_copy(update=update)
 
 
 def start_of(setup: Setup) -> Script | None:

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 
-from environments.os.scripts import as_bash
+from environments.os.scripts import as_bash, has_crlf
 from schemas.task_spec import Probe, Script, TaskSpec
 
 _COMMAND = r"(?:^|[|;&(`{]|\b(?:do|then|else|sudo|if|while|!))\s*"
@@ -31,6 +31,12 @@ def needs_no_network(spec: TaskSpec) -> Probe:
     found = _NETWORK.search(_HERE_DOCUMENT.sub("", _code(spec)))  # words of a text file call nothing
     detail = f"a script calls the network: {found.group().strip()!r}" if found else ""
     return Probe(name="needs_no_network", passed=found is None, detail=detail)
+
+
+def unix_lines(spec: TaskSpec) -> list[Probe]:
+    """Tell that the lines of a task's scripts end in CR LF, and are run as if they ended in LF."""
+    detail = "lines of its scripts end in CR LF; they are run as if they ended in LF"
+    return [Probe(name="crlf_is_lf", passed=True, detail=detail)] if has_crlf(spec) else []
 
 
 def draws_by_chance(spec: TaskSpec) -> bool:

@@ -5,11 +5,13 @@ A cheated task is told by the first answer that passed; what cheats do stands in
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from environments.os.answers import COMMON, GARBAGE, passing, takes_answer, tricks_for
+from environments.base import UNCHANGED
+from environments.os.answers import COMMON, GARBAGE, passing, tricks_for
 from environments.os.cheats import (
     ALTERED,
     CONTENT,
@@ -21,13 +23,19 @@ from environments.os.cheats import (
     is_same_work,
     sums,
 )
-from environments.os.check import Evidence
+from environments.os.check import Evidence, takes_answer
+from environments.os.earned import finding
 from environments.os.episode import OsEnvironment
 from environments.os.near_misses import changes_of, near_misses, values_of, wrong_answers
+from environments.os.scripts import as_bash, reference_of
 from schemas.errors import CheckError
 from schemas.task_spec import Probe, TaskSpec
 
 _ADVICE = "; let the check compare all that the task asks for, not that something is there"
+ASKED_OTHERWISE = "asked_otherwise"
+LOOKS_AT_PROCESSES = re.compile(
+    r"/proc\b|\b(?:ps|pgrep|pidof|pstree|top|jobs|lsof|fuser|uptime|free|vmstat)\b|\$\$|BASHPID|PPID"
+)
 NOTHING_TO_CHEAT = "reads_no_file"
 
 
@@ -50,6 +58,31 @@ class Work:
         """Take it from an environment that was verified."""
         assert environment.evidence is not None
         return cls(environment.evidence, printed_by(environment), environment.reference)
+
+
+async def asked_otherwise(environment: OsEnvironment) -> Probe | None:
+    """Run a reference that looks at processes once more in the agent's shell, from within a pipe; None = it does not.
+
+    What counts the processes that ask gives another number to whoever asks in other words.
+    """
+    spec, printed = environment.spec, printed_by(environment)
+    code = as_bash(reference_of(spec))
+    if not printed or not LOOKS_AT_PROCESSES.search(code) or await environment.fingerprint() != UNCHANGED:
+        return None
+    result = await environment.session.exec(f"(\n{code}\n) | cat", timeout=environment.timeouts.command)
+    said = result.text.strip()
+    detail = f"within a pipe the reference prints {said[:100]!r}, not {printed[:100]!r}: it counts who asks"
+    return Probe(name=ASKED_OTHERWISE, passed=said == printed, detail="" if said == printed else detail)
+
+
+def told_apart(environment: OsEnvironment) -> Probe | None:
+    """Tag a task of whose right answer the rule of earned answers cannot tell whether it was earned."""
+    printed = printed_by(environment)
+    if not printed or not takes_answer(environment.spec):
+        return None
+    found = finding(environment.spec, environment.seen, printed)
+    detail = "whether a step showed the right answer cannot be told from its words"
+    return Probe(name="earning_untold", passed=True, detail=detail) if found == "cannot_tell" else None
 
 
 async def answers_fail(environment: OsEnvironment) -> AsyncIterator[Probe]:

@@ -14,8 +14,17 @@ from environments.os.check import KINDS, failed, passed, reference_output
 from environments.os.config import OsConfig
 from environments.os.dialect import OsDialect
 from environments.os.episode import OsEnvironment, Timeouts
-from environments.os.static_probes import draws_by_chance, needs_no_network, under_another_clock
-from environments.os.trials import answers_fail, cheats_fail, near_misses_fail, passing_untouched, printed_by
+from environments.os.scripts import with_unix_lines
+from environments.os.static_probes import draws_by_chance, needs_no_network, under_another_clock, unix_lines
+from environments.os.trials import (
+    answers_fail,
+    asked_otherwise,
+    cheats_fail,
+    near_misses_fail,
+    passing_untouched,
+    printed_by,
+    told_apart,
+)
 from rehearsals.base import Rehearsal
 from sandboxes.base import Sandbox
 from sandboxes.configured import open_sandbox
@@ -41,7 +50,7 @@ class OsWorld(World):
     """Opens episodes of the OS world on one sandbox backend and one base image."""
 
     name = "os"
-    check_contract = 2  # trusted ground: docs/decisions/0010-trusted-ground.md
+    check_contract = 3  # 2: trusted ground (docs/decisions/0010-trusted-ground.md); 3: earned answers, by-products
     Config = OsConfig
     typical = (2.6, 30, 30)  # the demo, measured with the built-in stand-in
 
@@ -120,7 +129,7 @@ class OsWorld(World):
 
     def open(self, spec: TaskSpec) -> OsEnvironment:
         """Return an episode, not yet reset."""
-        return OsEnvironment(spec, self._sandbox, self.card, self._timeouts, self._image_names)
+        return OsEnvironment(with_unix_lines(spec), self._sandbox, self.card, self._timeouts, self._image_names)
 
     def problem_of(self, spec: TaskSpec) -> Refusal | None:
         """Refuse a kind of check that this world does not have."""
@@ -130,7 +139,7 @@ class OsWorld(World):
 
     async def static_probes(self, spec: TaskSpec) -> list[Probe]:
         """Refuse scripts that call the network."""
-        return [needs_no_network(spec)]
+        return [*unix_lines(spec), needs_no_network(spec)]
 
     async def again(self, spec: TaskSpec) -> TaskSpec:
         """Return the task under another seed and clock."""
@@ -187,6 +196,9 @@ class OsWorld(World):
     async def probes(self, spec: TaskSpec, honest: Honest) -> AsyncIterator[Probe]:
         """Try answers that nobody worked for, and cheats; tag what a guess may hit."""
         shell = _os(honest.environment)
+        for tried in (await asked_otherwise(shell), told_apart(shell)):
+            if tried is not None:
+                yield tried
         async for probe in answers_fail(shell):
             yield probe
         async for probe in near_misses_fail(self, shell):

@@ -9,9 +9,9 @@ import pytest
 import prompts
 from environments.admission import admit
 from environments.base import Ask
-from environments.os.answers import takes_answer
 from environments.os.author import PROMPT, OsDraft, load_seeds, make_spec
 from environments.os.cheats import is_plain_comparison
+from environments.os.check import takes_answer
 from environments.os.world import OsWorld
 from environments.self_instruct import Example
 from schemas.task_spec import Check, Probe, Script, TaskSpec
@@ -49,9 +49,25 @@ async def test_every_seed_of_ours_is_admitted(world: OsWorld, seed: Example[OsDr
     assert [probe for probe in probes if not probe.passed] == []
     plain = is_plain_comparison(spec)
     assert ("near_misses_fail" in {probe.name for probe in probes}) is not plain
-    names = [probe.name for probe in probes if probe.name != "guessable" and probe.name not in NEARLY]
+    names = [probe.name for probe in probes if probe.name not in (*NEARLY, "guessable", "asked_otherwise")]
     unearned = ["unearned_answer_fails"] if takes_answer(spec) else []
     assert names == [*PROVEN, *unearned, *GUESSED, *(["reads_no_file"] if plain else CHEATED)]
+
+
+@pytest.mark.parametrize("reference", ["ls -d /proc/[0-9]* | wc -l", "ps -e | wc -l", "ps aux | grep -c bash"])
+async def test_a_reference_that_counts_who_asks_is_turned_away(
+    world: OsWorld, make_task: MakeTask, reference: str
+) -> None:
+    probe = await failing(world, make_task(reference=reference))
+    assert probe is not None and probe.name in ("asked_otherwise", "reference_repeats")
+
+
+async def test_a_reference_that_looks_for_its_own_processes_is_asked_otherwise_and_stays(
+    world: OsWorld, make_task: MakeTask
+) -> None:
+    spec = make_task(start="(exec -a worker sleep 300) & (exec -a worker sleep 300) &", reference="pgrep -fc '^worker'")
+    probes = await admit(world, spec)
+    assert [probe.passed for probe in probes if probe.name == "asked_otherwise"] == [True]
 
 
 @pytest.mark.parametrize(

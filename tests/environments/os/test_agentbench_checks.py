@@ -30,12 +30,12 @@ async def judge(world: OsWorld, spec: TaskSpec, command: str, answer: str | None
 @pytest.mark.parametrize(
     ("command", "answer", "name"),
     [
-        ("true", "1174", "passed"),
-        ("true", " 1174\n", "passed"),
+        ("cat /root/n", "1174", "passed"),
+        ("cat /root/n", " 1174\n", "passed"),
         ("true", "1175", "failed"),
         ("true", "1174 files", "failed"),
         ("true", None, "failed"),
-        ("echo 5 > /root/n", "5", "passed"),
+        ("sed -i s/.*/5/ /root/n; cat /root/n", "5", "passed"),
     ],
 )
 async def test_the_reference_runs_on_the_agents_final_state(

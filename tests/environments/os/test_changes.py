@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from environments.admission import admit
 from environments.base import Action
+from environments.os.by_products import BY_PRODUCTS as BY_PRODUCT_ROWS
 from environments.os.changes import is_same_output
 from environments.os.world import OsWorld
 from schemas.episode import Verdict
@@ -69,6 +71,49 @@ async def test_a_scratch_folder_counts_where_the_reference_uses_it(make: MakeTas
     spec = make("cp /w/two.log /tmp/copy")
     assert (await judged(world, spec, "cat /w/two.log > /tmp/copy; touch /tmp/other")).name == "passed"
     assert "/tmp/copy added (missing)" in (await judged(world, spec, "cp /w/two.log /tmp/other")).detail
+
+
+BY_PRODUCTS = (
+    "mkdir -p /w/__pycache__ /w/lib/__pycache__; touch /w/__pycache__/m.cpython-311.pyc",
+    "cd /w; echo 'x = 1' > /tmp/m.py; PYTHONPATH=/tmp python3 -c 'import m'",
+    "touch /w/m.pyc; mkdir /w/.pytest_cache /w/.mypy_cache; touch /w/.pytest_cache/README.md",
+    "touch ~/.viminfo ~/.lesshst ~/.wget-hsts /w/.two.log.swp /w/two.log~ /w/.two.log.swo",
+    "touch ~/.bash_history ~/.python_history ~/.sqlite_history ~/.node_repl_history ~/.gdb_history",
+    "mkdir -p ~/.local/share/nano ~/.config/procps; touch ~/.local/share/nano/search_history ~/.config/procps/toprc",
+    "mkdir -p ~/.cache/pip /var/cache/man; touch /var/cache/man/index.db",
+    "touch /w/base.db-journal /w/nohup.out",
+)
+
+
+@pytest.mark.parametrize("left", BY_PRODUCTS)
+async def test_what_programs_leave_by_themselves_is_no_change(left: str, make: MakeTask, world: OsWorld) -> None:
+    assert (
+        await judged(world, make(CLEAN), f"mkdir -p /w/lib; rmdir /w/lib; {left}; rm -rf /w/lib", CLEAN)
+    ).detail == ("3 changes and the output are the reference's")
+
+
+@pytest.mark.parametrize(
+    ("reference", "instruction", "command"),
+    [
+        ("echo ls > ~/.bash_history", "Note `ls`.", "true"),  # the reference changes it
+        ("mkdir /w/__pycache__", "Make the folder.", "true"),
+        ("rm /w/two.log", "Delete the log, and leave ~/.viminfo alone.", "rm /w/two.log; touch ~/.viminfo"),
+        ("rm /w/two.log", "Delete the log; no .pyc may be left.", "rm /w/two.log; touch /w/a/m.pyc"),
+        ("rm /w/two.log", "Delete the log.", "rm /w/two.log; mkdir -p ~/.local/bin; touch ~/.local/bin/x"),
+        ("rm /w/two.log", "Delete the log.", "rm /w/two.log; touch /w/history /w/cache /w/file.swap"),
+    ],
+)
+async def test_it_counts_where_the_reference_leaves_it_or_the_task_names_it(
+    reference: str, instruction: str, command: str, make: MakeTask, world: OsWorld
+) -> None:
+    verdict = await judged(world, make(reference, instruction=instruction), command)
+    assert (verdict.name, verdict.detail[:18]) == ("failed", "the changes differ")
+
+
+def test_the_table_of_by_products_is_the_one_in_the_documentation() -> None:
+    text = (Path(__file__).parents[3] / "docs/os-tasks.md").read_text()
+    for places, who in BY_PRODUCT_ROWS.items():
+        assert f"| {', '.join(f'`{place}`' for place in places)} | {who} |" in text
 
 
 ANSWERS = {

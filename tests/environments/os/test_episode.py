@@ -122,7 +122,50 @@ async def test_the_check_uses_none_of_the_agents_tools(world: OsWorld, make_task
 
 async def test_processes_of_the_agent_do_not_reach_the_check(world: OsWorld, make_task: MakeTask) -> None:
     spec = make_task(evaluation='sleep 0.3; [ "$1" = "$2" ] && [ ! -e /root/late ]')
-    assert (await play(world, spec, "(sleep 0.2; touch /root/late) &", answer="1174")).name == "passed"
+    assert (await play(world, spec, "cat /root/n; (sleep 0.2; touch /root/late) &", answer="1174")).name == "passed"
+
+
+CRLF_TASK = {
+    "init": "mkdir -p /srv/app\r\nprintf 'a\\nb\\n' > /srv/app/app.log\r\n",
+    "start": "export WHERE=/srv/app\r\n",
+    "reference": "cd $WHERE\r\nwc -l < app.log\r\n",
+    "evaluation": 'if [ "$1" = "$2" ]\r\nthen\r\n  exit 0\r\nfi\r\nexit 1',
+}
+
+
+async def test_scripts_whose_lines_end_in_crlf_are_run_as_if_they_ended_in_lf(
+    world: OsWorld, make_task: MakeTask
+) -> None:
+    spec = make_task(**CRLF_TASK)
+    assert await observe(world, spec, "ls $WHERE") == ["app.log"]
+    assert (await play(world, spec, "wc -l /srv/app/app.log", answer="2")).name == "passed"
+    assert (await play(world, spec, "wc -l /srv/app/app.log", answer="3")).name == "failed"
+    (told, _) = await world.static_probes(spec)
+    assert (told.name, told.passed) == ("crlf_is_lf", True) and "CR LF" in told.detail
+
+
+@pytest.mark.parametrize("kind", ["changes", "chain"])
+async def test_crlf_in_other_kinds_of_checks(world: OsWorld, make_task: MakeTask, kind: str) -> None:
+    python = Script(code="import sys\r\nsys.exit(sys.argv[1] != '1')\r\n", language="python")
+    check = Check(kind=kind, scripts=(python,) if kind == "chain" else ())
+    spec = make_task(reference="touch /root/made\r\necho 1\r\n", check=check)
+    assert (await play(world, spec, "touch /root/made; echo 1", answer="1")).name == "passed"
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "detail"),
+    [
+        ("echo out; echo err >&2; exit 3", "the check ended with exit code 3; it said 'out\\nerr'"),
+        ("python3 -c 'import nothing_here'", "ModuleNotFoundError: No module named"),
+        ("echo fine", "the check ended with exit code 0; it said 'fine'"),
+        ("exit 2", "the check ended with exit code 2"),
+        ("seq 1000; exit 1", "; it said '1\\n2\\n3\\n"),
+        ("seq 1000; exit 1", "999\\n1000'"),
+    ],
+)
+async def test_what_a_check_said_is_kept(world: OsWorld, make_task: MakeTask, evaluation: str, detail: str) -> None:
+    verdict = await play(world, make_task(evaluation=evaluation), READ, answer="1174")
+    assert detail in verdict.detail and len(verdict.detail) < 1000
 
 
 async def test_a_missing_command_of_the_check_is_named(world: OsWorld, make_task: MakeTask) -> None:
