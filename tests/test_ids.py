@@ -130,19 +130,19 @@ def shop_of(open_shop: Callable[..., Workshop], tmp_path: Path) -> Callable[...,
 def test_solvers_and_curations_are_named_by_all_that_makes_their_rows_differ(shop_of: Callable[..., Workshop]) -> None:
     shop = shop_of()
     assert solver_ids(shop, (OS_TASK, "teacher"), (DB_TASK, "teacher"), (OS_TASK, "reference")) == [
-        "d4f8f165fb6e3641aa3e798db03ecf47",
-        "1bfb7e1678905cbf27cbff7d2d4505d7",
+        "57edd20c0292dc4c4f4f8721bbdd9dd2",
+        "20d9f394021928d006b2e1bef17ac001",
         "187ea26d8e955e3953527dbb206e6dfd",
     ]
     assert shop.curation_id == "fcce186ed2592d38bd97ccbe0cfdc4f0"
 
 
 @pytest.mark.parametrize(("named", "stands"), [("react", True), (["react"], True), ("tools", False)])
-def test_text_adds_nothing_to_a_solver_s_id_and_another_dialect_does(
+def test_a_dialect_that_is_named_or_the_first_is_one_solver_and_another_dialect_another(
     shop_of: Callable[..., Workshop], named: object, stands: bool
 ) -> None:
     found = solver_ids(shop_of(collect__dialect=named), (OS_TASK, "teacher"))
-    assert (found == ["d4f8f165fb6e3641aa3e798db03ecf47"]) is stands
+    assert (found == ["57edd20c0292dc4c4f4f8721bbdd9dd2"]) is stands
 
 
 def test_another_prompt_model_or_threshold_is_another_solver_or_curation(shop_of: Callable[..., Workshop]) -> None:

@@ -1,27 +1,82 @@
 """How a conversation in the database world is written and read: AgentBench's dbbench protocol.
 
 A thought, then `Action: Operation` with one ```sql block, or `Action: Answer` with `Final Answer:` (THUDM/AgentBench
-@578c5e9f dbbench/task.py). Read as leniently as there, and a reply that says nothing runnable is malformed instead of
-an empty answer.
+@578c5e9f dbbench/task.py), read as models write it; the benchmark's own reading is `agentbench_dialect`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import ClassVar
 
-from environments.base import Action, Reading
+from environments.base import Action
+from environments.dialects.fences import Fence, find_fences
+from environments.dialects.forms import CUT, Form, NoAct, bounded
+from environments.dialects.labels import ANSWER_LABEL, FINAL_LABEL
+from environments.dialects.lenient_json import json_span
+from environments.dialects.react import ReAct
 from environments.dialects.text import TextDialect
 from schemas.message import Message
 from schemas.task_spec import TaskSpec
 
-_ACTION = re.compile(r"^[ \t>*#]*Action\s*:[ \t*`]*(\w*)", re.IGNORECASE | re.MULTILINE)
-_BLOCK = re.compile(r"```[ \t]*(?:sql\w*|mysql)?[ \t]*\n(.*?)\n?[ \t]*```", re.IGNORECASE | re.DOTALL)
-_FINAL = re.compile(r"^[ \t>*#]*Final Answer\s*:[ \t*]*(.*)\Z", re.IGNORECASE | re.MULTILINE | re.DOTALL)
-_LABEL = re.compile(r"\A[*\s]*(?:Thought|Think)\s*:[*\s]*", re.IGNORECASE)
+_SQL = frozenset(
+    [
+        "sql",
+        "mysql",
+        "sqlite",
+        "sqlite3",
+        "mariadb",
+        "postgresql",
+        "postgres",
+        "psql",
+        "pgsql",
+        "plsql",
+        "tsql",
+        "tool_code",
+        "query",
+    ]
+)
+_OTHER = frozenset(
+    [
+        "bash",
+        "sh",
+        "shell",
+        "python",
+        "python3",
+        "py",
+        "javascript",
+        "js",
+        "json",
+        "yaml",
+        "html",
+        "java",
+        "php",
+        "ruby",
+        "r",
+        "c",
+        "cpp",
+    ]
+)
+_PROMPT = re.compile(
+    r"^(?:sqlite|mysql|mariadb(?: \[[^\]]*\])?|\w+[=-][#>])>?[ ]|^(?:[ ]{0,6}->|[ ]*\.\.\.>)[ ]", re.M | re.I
+)
+_STATEMENT = re.compile(
+    r"\s*(?:\(|--|/\*|(?:select|with|insert|update|delete|replace|create|alter|drop|pragma|explain|show|describe|desc|begin"
+    r"|start|commit|rollback|savepoint|release|values|truncate|set|call|use|analyze|vacuum|merge|table|attach|grant|lock)\b)",
+    re.IGNORECASE,
+)
+_WRAPPED = re.compile(
+    r"\A(`{1,2}|\*\*|__)(?!\1)(.+?)\1\Z|\A\$?\\(?:boxed|text)\{(.*)\}\$?\Z|\A<\|begin_of_box\|>(.*)<\|end_of_box\|>\Z",
+    re.DOTALL,
+)
+
+_LOOSE = re.compile(r"(?:([\]}])\.|\*\*\.?)\Z")
+"""A sentence's end behind a list; the rest of a bold line: **Final Answer: [1]**."""
 
 
-class DbDialect(TextDialect):
-    """Words turns of the database world and reads them back."""
+class DbText(TextDialect):
+    """Words turns of the database world: everything but the reading."""
 
     def context(self, spec: TaskSpec) -> tuple[Message, ...]:
         """Return the instructions and the acknowledgement; dbbench has no one-shot example."""
@@ -45,28 +100,81 @@ class DbDialect(TextDialect):
         """Return the observation as it is: rows, error or, first, the worded task."""
         return observation
 
-    def read_text(self, reply: str) -> Reading:
-        """Read a reply; the first `Action:` counts."""
-        found = _ACTION.search(reply)
-        if found is None:
-            final = _FINAL.search(reply)
-            if final is None:
-                return Reading(None, (), "no `Action:` line", reply.strip())
-            return Reading(_thought(reply[: final.start()]), (Action("answer", final[1].strip()),))
-        thought, rest = _thought(reply[: found.start()]), reply[found.end() :]
-        if found[1].lower() in ("operation", "sql"):
-            return _operation(thought, rest)
-        final = _FINAL.search(rest)
-        if final is None:
-            return Reading(thought, (), f"`Action: {found[1]}` without a `Final Answer:` line", rest.strip())
-        return Reading(thought, (Action("answer", final[1].strip()),))
-
     def write_text(self, thought: str | None, action: Action) -> str:
-        """Word a turn; inverse of `read_text`."""
+        """Word a turn; `read_text` understands it as the same, or `reads_back` says that it does not."""
         lead = f"{thought}\n\n" if thought else ""
         if action.kind == "sql":
-            return f"{lead}Action: Operation\n```sql\n{action.text}\n```"
+            mark = "```"
+            while mark in action.text:
+                mark += "`"
+            return f"{lead}Action: Operation\n{mark}sql\n{action.text}\n{mark}"
         return f"{lead}Action: Answer\nFinal Answer: {action.text}"
+
+
+class DbDialect(DbText, ReAct):
+    """The protocol as models write it."""
+
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form(
+            "sql",
+            frozenset(
+                [
+                    "operation",
+                    "operate",
+                    "sql",
+                    "sqlquery",
+                    "query",
+                    "execute",
+                    "executesql",
+                    "executequery",
+                    "runsql",
+                    "runquery",
+                    "statement",
+                    "run",
+                ]
+            ),
+            ("sql", "query", "statement", "operation", "sql_query", "command", "code"),
+            _SQL,
+        ),
+        Form(
+            "answer",
+            frozenset(["answer", "finalanswer", "finish", "final", "submit", "submitanswer", "done"]),
+            ("answer", "final_answer", "Final Answer", "answers", "result", "value"),
+        ),
+    )
+    missing = "no `Action:` line with Operation or Answer"
+
+    def script_of(self, form: Form, fence: Fence) -> str:
+        """Return the statement of a block."""
+        if fence.language in _OTHER:
+            raise NoAct(f"the block is {fence.language}, and what is run here is SQL")
+        return _PROMPT.sub("", fence.text)
+
+    def loose_script(self, text: str) -> str:
+        """Return one statement: up to the semicolon that ends a line."""
+        if not _STATEMENT.match(text):
+            raise NoAct("sql came without anything to run")
+        ended = re.search(r";[ \t]*$", text, re.MULTILINE)
+        return text[: ended.end()].rstrip() if ended else text
+
+    def answer_of(self, region: Sequence[str], *, is_cut: bool) -> str:
+        """Return the final answer's own text, whole: what it says is for the judge to read."""
+        for number, line in enumerate(region):
+            label = FINAL_LABEL.match(line) or (ANSWER_LABEL.match(line) if number else None)
+            if label:
+                region = [line[label.end() :], *region[number + 1 :]]
+                break
+        text = re.sub(
+            r"\A(?:\*+|__+)?[ \t]*[:：=]?[ \t]*(?:\*+|__+)?[ \t]*",
+            "",
+            "\n".join(bounded(region, frozenset(), (), is_answer=True)).strip(),
+        )
+        if is_cut and not _is_complete(text):
+            raise NoAct(CUT)
+        text = _unwrapped(text)
+        if not text:
+            raise NoAct("`Action: Answer` without a `Final Answer:` line")
+        return text
 
 
 _DIALECTS = {"sqlite": "SQLite", "mysql": "MySQL", "postgres": "PostgreSQL"}
@@ -77,12 +185,29 @@ def dialect_of(spec: TaskSpec) -> str:
     return _DIALECTS.get(spec.setup.dialect, spec.setup.dialect)
 
 
-def _thought(text: str) -> str | None:
-    return _LABEL.sub("", text.strip()).strip() or None
+def _is_complete(text: str) -> bool:
+    """Whether an answer that was cut ended before: its list is closed, or a paragraph follows."""
+    return json_span(text, 0) is not None if text.startswith(("[", "{")) else "\n\n" in text.strip()
 
 
-def _operation(thought: str | None, rest: str) -> Reading:
-    block = _BLOCK.search(rest)
-    if block is None or not block[1].strip():
-        return Reading(thought, (), "`Action: Operation` without a ```sql block", rest.strip())
-    return Reading(thought, (Action("sql", block[1].strip()),))
+def _unwrapped(text: str) -> str:
+    """Take mark-up off that holds the whole answer."""
+    text = re.sub(r"\s*\n[ \t]*(?:`{3,}|~{3,})[ \t]*\Z", "", text) if not find_block(text) else text
+    while True:
+        text = text.strip()
+        if (mend := _LOOSE.search(text)) and (mend[1] or text.count("**") % 2):
+            text = text[: mend.start()] + (mend[1] or "")
+            continue
+        block = find_block(text)
+        wrapped = _WRAPPED.match(text)
+        if block is not None and block.first == 0 and block.last == len(text.split("\n")):
+            text = block.text
+        elif wrapped:
+            text = next(part for part in wrapped.groups()[1:] if part is not None)
+        else:
+            return text
+
+
+def find_block(text: str) -> Fence | None:
+    """Return an answer's first code block that ends."""
+    return next((fence for fence in find_fences(text.split("\n"), frozenset(("json",))) if fence.is_closed), None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from environments.base import UNCHANGED, Action, Card, Environment, Step, no_action
 from environments.db.check import Evidence, verify
-from environments.db.dialect import DbDialect
+from environments.db.dialect import DbText
 from environments.db.engine import Result, SqlDatabase, SqlEngine
 from environments.db.judge import answer_of
 from environments.db.looked import asked
@@ -24,7 +24,7 @@ _MAX_SCHEMA_CHARS = 8000
 class DbEnvironment(Environment):
     """`reset`, `step` until terminated, `verify`, `close`."""
 
-    def __init__(self, spec: TaskSpec, engine: SqlEngine, card: Card, dialect: DbDialect) -> None:
+    def __init__(self, spec: TaskSpec, engine: SqlEngine, card: Card, dialect: DbText) -> None:
         self.spec = spec
         self.last: Result | None = None
         """The last statement's result; observations are cut."""

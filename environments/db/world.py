@@ -9,10 +9,11 @@ from typing import Any
 
 import prompts
 from environments.base import Author, Card, Dialect, Environment, Honest, Place, World
+from environments.db.agentbench_dialect import AgentBenchDb
 from environments.db.author import DbAuthor
 from environments.db.check import KINDS, run_reference
 from environments.db.config import DbConfig
-from environments.db.dialect import DbDialect, dialect_of
+from environments.db.dialect import DbDialect, DbText, dialect_of
 from environments.db.engine import SqlEngine, SqlLimits
 from environments.db.engines import Engines
 from environments.db.episode import DbEnvironment
@@ -49,9 +50,14 @@ class DbWorld(World):
 
     def __init__(self, engine: SqlEngine, *, max_turns: int = MAX_TURNS) -> None:
         self.engine, self.max_turns = engine, max_turns
-        react = DbDialect(prompts.load(PROMPT))
+        prompt = prompts.load(PROMPT)
+        react: DbText = DbDialect(prompt) if "contract" in prompt.front else AgentBenchDb.as_first(prompt)
         tools = ToolCalls(prompts.load(TOOLS_PROMPT), lambda spec: {"dialect": dialect_of(spec)})
-        self.dialects: Mapping[str, Dialect] = {"react": react, "tools": tools}
+        self.dialects: Mapping[str, Dialect] = {
+            "react": react,
+            "tools": tools,
+            "agentbench": AgentBenchDb(prompt),
+        }
         self._worded = react
         self._author: DbAuthor | None = None
 

@@ -24,11 +24,10 @@ class Rounds:
     """Implements `environments.base.Dialect`: another dialect's first request, made anew each turn."""
 
     name = "rounds"
-    contract = 1
 
     def __init__(self, dialect: Dialect, show: Callable[[str, str], str] = task_and_now) -> None:
         """`dialect` words and reads a round; `show` words task and observation as its one observation."""
-        self.prompt, self.stop = dialect.prompt, dialect.stop
+        self.prompt, self.stop, self.contract = dialect.prompt, dialect.stop, dialect.contract
         self._dialect, self._show = dialect, show
 
     def tools(self) -> tuple[Tool, ...]:

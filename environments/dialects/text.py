@@ -21,10 +21,10 @@ class TextDialect(ABC):
 
     name = "react"
     contract = 1
-    stop: tuple[str, ...] = ()
 
     def __init__(self, prompt: Prompt) -> None:
         self.prompt = prompt
+        self.stop: tuple[str, ...] = tuple(prompt.front.get("stop", ()))
 
     @abstractmethod
     def context(self, spec: TaskSpec) -> tuple[Message, ...]:

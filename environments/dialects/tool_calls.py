@@ -12,6 +12,9 @@ from typing import Any
 import orjson
 
 from environments.base import Action, Reading, actions_of
+from environments.dialects.declared_tools import arguments_of, calls_in, find_tool, text_of
+from environments.dialects.forms import CUT
+from environments.dialects.labels import thought_of
 from prompts import Prompt
 from schemas.completion import Completion
 from schemas.episode import Turn
@@ -26,14 +29,13 @@ class ToolCalls:
     """Implements `environments.base.Dialect` in the words and with the tools of a prompt."""
 
     name = "tools"
-    contract = 1
     stop: tuple[str, ...] = ()
 
     def __init__(self, prompt: Prompt, inputs: Callable[[TaskSpec], Mapping[str, Any]] = lambda spec: {}) -> None:
         """`inputs` are what the prompt takes beside `problem`, the task as the environment words it."""
         self.prompt, self._inputs = prompt, inputs
+        self.contract: int = prompt.front.get("contract", 1)  # a build goes on with the one that it began with
         self._declared: list[dict[str, Any]] = prompt.front["tools"]
-        self._by_name = {tool["name"]: tool for tool in self._declared}
         self._by_kind = {tool.get("kind", tool["name"]): tool for tool in self._declared}
         self._nothing = str(prompt.front.get("empty_observation", "(nothing)"))
 
@@ -50,32 +52,48 @@ class ToolCalls:
         return (*self._opening(spec, task), *self._played(turns, self._said))
 
     def read(self, completion: Completion) -> Reading:
-        """Read the calls; each must be of a declared tool, with a JSON object that has the tool's text."""
-        thought, calls = completion.reply.strip() or None, completion.tool_calls
+        """Read the calls; each must be of a declared tool, with a JSON object that has the tool's text.
+
+        Calls that a server left in the text count where there are no others; those behind a cut do not count.
+        """
+        text, calls, is_cut = completion.reply, completion.tool_calls, completion.finish_reason == "length"
         if not calls:
-            return Reading(thought, (), "no tool was called", completion.reply.strip())
+            text, calls = calls_in(text, self._declared)
+        thought = thought_of(text.strip(), range(text.count("\n") + 1))
+        if not calls:
+            return Reading(thought, (), CUT if is_cut else "no tool was called", completion.reply.strip())
         actions: list[Action] = []
         for call in calls:
             action = self.action_of(call)
+            if isinstance(action, str) and is_cut and actions:
+                break
             if isinstance(action, str):
-                return Reading(thought, (), action, f"{call.name}({call.arguments})", calls)
+                return Reading(thought, (), CUT if is_cut else action, f"{call.name}({call.arguments})", calls)
             actions.append(action)
-        return Reading(thought, tuple(actions), calls=calls)
+        done = zip(calls, actions, strict=False)
+        return Reading(thought, tuple(actions), calls=tuple(self._canonical(call, action) for call, action in done))
 
     def action_of(self, call: ToolCall) -> Action | str:
         """Return what a call does, or why it cannot be told."""
-        tool = self._by_name.get(call.name)
+        tool = find_tool(self._declared, call.name)
         if tool is None:
-            return f"there is no tool {call.name!r}; there are {', '.join(self._by_name)}"
-        try:
-            arguments = orjson.loads(call.arguments or "{}")
-        except orjson.JSONDecodeError as error:
-            return f"the arguments of {call.name} are no JSON: {error}"
-        problem = _problem(tool, arguments)
-        if problem:
-            return problem
+            return f"there is no tool {call.name!r}; there are {', '.join(tool['name'] for tool in self._declared)}"
+        arguments = arguments_of(tool, call.arguments, self._declared)
+        if isinstance(arguments, str):
+            return arguments
         kind, key = tool.get("kind", tool["name"]), tool.get("text")
-        return Action(kind, _text(arguments[key]), arguments) if key else Action.of(kind, arguments)
+        return Action(kind, text_of(arguments[key]), arguments) if key else Action.of(kind, arguments)
+
+    def _canonical(self, call: ToolCall, action: Action) -> ToolCall:
+        """Return a call as it was understood: as it came where it was right, else mended."""
+        tool = self._by_kind[action.kind]
+        try:
+            is_right = orjson.loads(call.arguments or "{}") == action.arguments and call.name == tool["name"]
+        except orjson.JSONDecodeError:
+            is_right = False
+        if is_right:
+            return call
+        return call.model_copy(update={"name": tool["name"], "arguments": _json(action.arguments or {})})
 
     def write(self, turn: Turn) -> Message:
         """Word a turn: its thought, then its calls; a turn that has none (a reference's) gets the call that it is."""
@@ -128,7 +146,8 @@ class ToolCalls:
 
     def _said(self, turn: Turn) -> Message:
         said = self.write(turn)
-        words = said.content if turn.reply is None else turn.reply
+        holds_calls = turn.reply is not None and turn.calls and calls_in(turn.reply, self._declared)[1]
+        words = said.content if turn.reply is None or holds_calls else turn.reply
         return said.model_copy(update={"content": words, "train": False, "reasoning_content": None})
 
     def _call(self, turn: Turn) -> ToolCall:
@@ -137,41 +156,6 @@ class ToolCalls:
         key = tool.get("text")
         arguments = _json({key: action.text}) if key else action.text or "{}"
         return ToolCall(call_id=f"call_{turn.index}", name=tool["name"], arguments=arguments)
-
-
-_TYPES: Mapping[str, type | tuple[type, ...]] = {
-    "string": str,
-    "integer": int,
-    "number": (int, float),
-    "boolean": bool,
-    "array": list,
-    "object": dict,
-}
-"""JSON Schema's names of types."""
-
-
-def _problem(tool: Mapping[str, Any], arguments: Any) -> str:
-    """Say what keeps arguments from being the tool's; the one that is the action's text may be of any type."""
-    if not isinstance(arguments, dict):
-        return f"the arguments of {tool['name']} are no object"
-    lacking = [key for key in tool["parameters"].get("required", ()) if key not in arguments]
-    if lacking:
-        return f"the call of {tool['name']} lacks {', '.join(lacking)}"
-    declared = tool["parameters"].get("properties", {})
-    for key, value in arguments.items():
-        wanted = declared.get(key, {}).get("type")
-        if key != tool.get("text") and wanted in _TYPES and not _is(value, wanted):
-            return f"{key} of {tool['name']} is to be of type {wanted}, this is {_json(value)}"
-    return ""
-
-
-def _is(value: Any, wanted: str) -> bool:
-    return isinstance(value, _TYPES[wanted]) and (wanted == "boolean" or not isinstance(value, bool))
-
-
-def _text(value: Any) -> str:
-    """Return the action's text: what is none is said as JSON, as a list of answers is."""
-    return value if isinstance(value, str) else "" if value is None else _json(value)
 
 
 def _json(value: Any) -> str:

@@ -1,30 +1,33 @@
 """How a conversation in the OS world is written and read: ReAct text with `Think:` and `Act:` lines.
 
-The reading is AgentBench's, warts included (reference/agenttuning.md 1.3): `Act:` counts wherever it stands, the last
-act that can be understood wins, all bash blocks of a reply are one command.
+The protocol is AgentBench's (reference/agenttuning.md 1.3), read as models write it; AgentBench's own reading is
+`agentbench_dialect`.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
+from typing import ClassVar
 
 import jinja2
 
 import prompts
-from environments.base import Action, Reading
+from environments.base import Action
+from environments.dialects.fences import Fence
+from environments.dialects.forms import Form
+from environments.dialects.react import ReAct
 from environments.dialects.text import TextDialect
+from environments.os.answers_said import in_brackets, plain, said_answer
+from environments.os.scripts_said import SHELL, script_of
 from schemas.message import Message, Role
 from schemas.task_spec import TaskSpec
 
-_THINK = re.compile(r"Think:\s*(.+)")
-_ACT = re.compile(r"Act:\s*(.+)")
-_BLOCK = re.compile(r"```bash\n(.*?)\n```", re.DOTALL)
 _PROBLEM = "\x00problem\x00"
 _ROLES: tuple[Role, Role] = ("user", "assistant")
 
 
-class OsDialect(TextDialect):
-    """AgentBench's OS protocol in the words of a `solve_os` prompt."""
+class OsText(TextDialect):
+    """AgentBench's OS protocol in the words of a `solve_os` prompt: everything but the reading."""
 
     def __init__(self, prompt: prompts.Prompt) -> None:
         super().__init__(prompt)
@@ -43,36 +46,62 @@ class OsDialect(TextDialect):
             return self._task.replace(_PROBLEM, observation)
         return self._observation.render(output=observation) if observation else self._empty
 
-    def read_text(self, reply: str) -> Reading:
-        """Read a reply; without any act that can be understood it is malformed."""
-        thought = "\n".join(_THINK.findall(reply)) or None
-        acts = _ACT.findall(reply)
-        for act in reversed(acts):
-            action = _read_act(act, reply)
-            if action is not None:
-                return Reading(thought, (action,))
-        problem = "no `Act:` line" if not acts else f"no act among bash, finish, answer(...): {acts[-1][:80]!r}"
-        return Reading(thought, (), problem, candidate=acts[-1] if acts else reply)
+
+class OsDialect(OsText, ReAct):
+    """The protocol as models write it."""
+
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form(
+            "bash",
+            frozenset(
+                [
+                    "bash",
+                    "shell",
+                    "sh",
+                    "run",
+                    "execute",
+                    "command",
+                    "commands",
+                    "terminal",
+                    "executebash",
+                    "runcommand",
+                    "executecommand",
+                    "runbash",
+                    "executeshell",
+                    "script",
+                ]
+            ),
+            ("script", "command", "commands", "cmd", "code", "bash", "shell"),
+            SHELL,
+            joins=True,
+        ),
+        Form(
+            "answer",
+            frozenset(["answer", "finalanswer", "submitanswer", "reply"]),
+            ("answer", "final_answer", "value", "text"),
+        ),
+        Form("finish", frozenset(["finish", "finished", "done", "complete", "completed", "end", "stop"])),
+    )
+    invented = ("The output of the OS",)
+    missing = "no `Act:` line with one of bash, finish, answer(...)"
+
+    def script_of(self, form: Form, fence: Fence) -> str:
+        """Return a block as bash runs it."""
+        return script_of(fence)
+
+    def answer_of(self, region: Sequence[str], *, is_cut: bool) -> str:
+        """Return the answer from what stands behind its name and below."""
+        return said_answer(region, self.invented, is_cut=is_cut)
 
     def write_text(self, thought: str | None, action: Action) -> str:
-        """Word a turn; inverse of `read_text` where neither text holds the protocol's own marks."""
-        lines = [f"Think: {line}" for line in (thought or "").split("\n") if line.strip()]
-        return "\n\n".join([*(["\n".join(lines)] if lines else []), _write_act(action)])
-
-
-def _read_act(act: str, reply: str) -> Action | None:
-    lowered = act.lower()
-    if lowered.startswith("bash"):
-        return Action("bash", "\n\n".join(_BLOCK.findall(reply)))
-    if lowered.startswith("finish"):
-        return Action("finish")
-    left, right = act.find("("), act.rfind(")")
-    if lowered.startswith("answer") and left != -1 and right > left:
-        return Action("answer", act[left + 1 : right])
-    return None
-
-
-def _write_act(action: Action) -> str:
-    if action.kind == "bash":
-        return f"Act: bash\n\n```bash\n{action.text}\n```"
-    return "Act: finish" if action.kind == "finish" else f"Act: answer({action.text})"
+        """Word a turn; `read_text` understands it as the same, or `reads_back` says that it does not."""
+        lead = f"Think: {thought}\n\n" if thought else ""
+        if action.kind == "bash":
+            mark = "```"
+            while mark in action.text:
+                mark += "`"
+            return f"{lead}Act: bash\n\n{mark}bash\n{action.text}\n{mark}"
+        if action.kind == "finish":
+            return f"{lead}Act: finish"
+        is_plain = in_brackets(f"({action.text})") == action.text and plain(action.text) == action.text
+        return f"{lead}Act: answer({action.text})" if is_plain else f'{lead}Act: answer("{action.text}")'

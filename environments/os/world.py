@@ -8,11 +8,12 @@ from typing import Any
 import prompts
 from environments.base import Action, Author, Card, Dialect, Environment, Honest, Place, Step, World, judge_episode
 from environments.dialects.tool_calls import ToolCalls
+from environments.os.agentbench_dialect import AgentBenchOs
 from environments.os.answers import is_guess
 from environments.os.author import OsAuthor
 from environments.os.check import KINDS, failed, passed, reference_output
 from environments.os.config import OsConfig
-from environments.os.dialect import OsDialect
+from environments.os.dialect import OsDialect, OsText
 from environments.os.episode import OsEnvironment, Timeouts
 from environments.os.scripts import with_unix_lines
 from environments.os.static_probes import draws_by_chance, needs_no_network, under_another_clock, unix_lines
@@ -71,9 +72,12 @@ class OsWorld(World):
         self._image_names = image_names
         self._timeouts, self.max_turns = Timeouts(command=command_timeout), max_turns
         self._config = config or OsConfig()
+        prompt = prompts.load(PROMPT)
+        self._react: OsText = OsDialect(prompt) if "contract" in prompt.front else AgentBenchOs.as_first(prompt)
         self.dialects: Mapping[str, Dialect] = {
-            "react": OsDialect(prompts.load(PROMPT)),
+            "react": self._react,
             "tools": ToolCalls(prompts.load(TOOLS_PROMPT)),
+            "agentbench": AgentBenchOs(prompt),
         }
         self._backend = "not tried"
         self._place: Place | None = None
@@ -152,9 +156,9 @@ class OsWorld(World):
             return "the reference did not end in the time that an agent's command has"
         if last.exit_code not in (0, None):  # None: it ended the shell with `exit`
             return f"the reference ended with exit code {last.exit_code}: {last.text[-200:]!r}"
-        end, react = turns[-1][0], self.dialects["react"]
-        assert isinstance(react, OsDialect)
-        if end.kind == "answer" and react.read_text(react.write_text(None, end)).actions != (end,):
+        end, react = turns[-1][0], self._react
+        is_carried = "\n" not in end.text and react.read_text(react.write_text(None, end)).actions == (end,)
+        if end.kind == "answer" and not is_carried:
             return f"no action can carry the reference's output as an answer: {end.text[:200]!r}"
         return ""
 

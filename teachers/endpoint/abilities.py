@@ -14,12 +14,13 @@ from teachers.endpoint.failures import EndpointError, words_of
 from teachers.endpoint.reasoning import split_reasoning
 from teachers.endpoint.replies import Reply
 
-_DISPENSABLE = ("response_format", "n", "seed", "max_tokens")
+_DISPENSABLE = ("response_format", "n", "seed", "max_tokens", "stop")
 """Fields that a request can do without: each has another way to the same end, or was a wish."""
 _NAMED = {
     "response_format": re.compile(r"\bresponse_format\b"),
     "n": re.compile(r"""['"`]n['"`]"""),
     "seed": re.compile(r"""['"`]seed['"`]"""),
+    "stop": re.compile(r"""['"`]stop['"`]"""),
     "max_tokens": re.compile(r"\bmax_completion_tokens\b"),  # many complain of max_tokens; this one says what instead
 }
 

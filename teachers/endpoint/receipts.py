@@ -12,7 +12,7 @@ from schemas.run_config import Price
 from teachers.budget.prices import cost_usd, price_of
 from teachers.endpoint.reasoning import split_reasoning
 from teachers.endpoint.replies import Choice, Reply, finish_reason
-from teachers.endpoint.tool_calls import split_calls
+from teachers.endpoint.tool_calls import calls_of
 
 _WHOLE = ("stop", "tool_calls")
 
@@ -73,7 +73,7 @@ def make_receipt(
 
 def _sample(request: CompletionRequest, choice: Choice) -> Sample:
     text, reasoning = split_reasoning(choice.message)
-    text, calls = split_calls(choice.message, text, request.tools)
+    calls = calls_of(choice.message)
     return Sample(text, reasoning, calls, finish_reason(choice, text, calls=bool(calls)))
 
 

@@ -36,7 +36,7 @@ def request_body(request: CompletionRequest, url: str, lacks: frozenset[str] = f
     body[_limit_name(url, lacks)] = sampling.max_tokens
     if not (is_openai(url) and request.model.startswith(_FIXED_SAMPLING)):
         body |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
-        if sampling.stop:
+        if sampling.stop and "stop" not in lacks:
             body["stop"] = list(sampling.stop)
     if sampling.seed is not None and "seed" not in lacks:
         body["seed"] = sampling.seed

@@ -24,9 +24,13 @@ USED = {
     "repair/v1": "5bdc67c0891ecbd101093be9788411f2298327835092292f17b9d5deede83aad",
     "repair_task/v1": "6a008906b94d46ac6ffd305fa72facf26adbdebeb16bf180e68a845d9369252f",
     "solve_db/v1": "2fe392b9862a7a8136da9b2ab4044041cb3bb8cd6c3d8d928c96b6c9e97abc9b",
+    "solve_db/v2": "a5b695d8ffb6a5ee34039f7d532a4248bcbb73c8ef6daf4de23d5e200763d52d",
     "solve_db_tools/v1": "4d431d32fcc2895560ec458c0fee6003442b89ad6ce65a0d7ae15e066beffbc2",
+    "solve_db_tools/v2": "84c601e997cafbd3de09caf7cbac6af47a7884d6011157a1f4eab6a981d87bae",
     "solve_os/v1": "ab2ec1782de8f802cf3d1b00812999be8e880af162bf005dcc494569dfda6165",
+    "solve_os/v2": "39d611b1ecbe24444a0eabed52a1167038a3840e0d2021e68eff4d25c0b26c03",
     "solve_os_tools/v1": "fc81cfe7007c51a51b9f026e30d21151b5d7107d43d963f9fa557ac5e224a283",
+    "solve_os_tools/v2": "355842c7af76f406108054394287b8bf93a7d698adf98383d5045e86926577a7",
 }
 """sha256 of every version: it stands in people's provenance. A changed wording is a new version."""
 

@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from environments.os.agentbench_dialect import AgentBenchOs
 from environments.os.config import OsConfig
 from environments.os.world import OsWorld
+from prompts import keeping
 from schemas.errors import ConfigError
 from schemas.task_spec import TaskSpec
 from tasks.workshop import Workshop
@@ -54,7 +56,7 @@ def test_a_dialect_that_the_world_lacks_is_told_with_those_that_it_has(
         dealt(open_shop(worlds=shell(), collect__dialect=said), make_specs(9))
 
 
-def test_react_adds_nothing_to_a_solver_s_id_and_another_dialect_or_contract_does(
+def test_react_s_first_contract_adds_nothing_to_a_solver_s_id_and_another_dialect_or_contract_does(
     open_shop: Shop, make_specs: Specs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (spec,) = make_specs(1)
@@ -63,11 +65,13 @@ def test_react_adds_nothing_to_a_solver_s_id_and_another_dialect_or_contract_doe
         return open_shop(worlds=shell(), **said).solver_rules(spec).solver.solver_id
 
     silent = solver_id()
-    assert solver_id(collect__dialect="react") == silent == "d4f8f165fb6e3641aa3e798db03ecf47"
+    assert solver_id(collect__dialect="react") == silent == "57edd20c0292dc4c4f4f8721bbdd9dd2"
     tools = solver_id(collect__dialect="tools")
-    monkeypatch.setattr("environments.dialects.tool_calls.ToolCalls.contract", 2)
-    monkeypatch.setattr("environments.dialects.text.TextDialect.contract", 2)
-    assert len({silent, tools, solver_id(), solver_id(collect__dialect="tools")}) == 4
+    monkeypatch.setattr("environments.dialects.react.ReAct.contract", 3)
+    assert len({silent, tools, solver_id(), solver_id(collect__dialect="agentbench")}) == 4
+    with keeping({"solve_os": "v1"}):  # as a build that began so goes on
+        assert solver_id() == "d4f8f165fb6e3641aa3e798db03ecf47"
+        assert type(shell()["os"].dialects["react"]) is AgentBenchOs
 
 
 def test_a_solver_names_its_dialect_and_asks_with_its_tools(open_shop: Shop, make_specs: Specs) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import prompts
 from environments.base import Action
+from environments.dialects.labels import thought_of
 from environments.dialects.tool_calls import ToolCalls
 from schemas.completion import Completion
 from schemas.episode import Call, Turn
@@ -22,7 +23,9 @@ DATABASE = ToolCalls(prompts.load("solve_db_tools"), lambda spec: {"dialect": "S
 KINDS = {"bash": SHELL, "answer": SHELL, "sql": DATABASE}
 ODD = ("", '"', "\\", "\n", "\0", "\x7f", "{}", '{"sql": 1}', "\u2028", "\U0001f600", "```", "Act: finish", "null")
 TEXT = st.text() | st.sampled_from(ODD)
-THOUGHT = st.none() | TEXT.map(str.strip).filter(bool)
+THOUGHT = st.none() | TEXT.map(str.strip).filter(lambda text: text and thought_of(text, range(99)) == text)
+SAID = TEXT.filter(str.strip)
+"""What is run says something: an empty command is none."""
 
 
 def called(name: str, arguments: str, call_id: str = "c") -> ToolCall:
@@ -34,7 +37,7 @@ def sent(message: Message) -> Message:
     return Message.model_validate(orjson.loads(orjson.dumps(message.model_dump())))
 
 
-@given(kind=st.sampled_from(sorted(KINDS)), text=TEXT, thought=THOUGHT)
+@given(kind=st.sampled_from(sorted(KINDS)), text=SAID, thought=THOUGHT)
 def test_reading_is_the_inverse_of_writing(
     turn: Callable[..., Turn], completion: Callable[..., Completion], kind: str, text: str, thought: str | None
 ) -> None:
@@ -54,7 +57,7 @@ def test_an_action_without_text_is_a_call_without_arguments(
     assert SHELL.read(completion("", called("finish", ""))).actions == (Action("finish", "", {}),)
 
 
-@given(texts=st.lists(TEXT, min_size=2, max_size=4))
+@given(texts=st.lists(SAID, min_size=2, max_size=4))
 def test_several_calls_of_a_turn_are_read_in_their_order_and_written_as_they_were(
     turn: Callable[..., Turn], call: Callable[..., Call], completion: Callable[..., Completion], texts: list[str]
 ) -> None:
@@ -72,7 +75,8 @@ def test_several_calls_of_a_turn_are_read_in_their_order_and_written_as_they_wer
         ((), "no tool was called"),
         ((called("bash", '{"command": "ls'),), "the arguments of bash are no JSON"),
         ((called("bash", '["ls"]'),), "the arguments of bash are no object"),
-        ((called("bash", '"ls"'),), "the arguments of bash are no object"),
+        ((called("bash", '{"command": " "}'),), "the command of bash is empty"),
+        ((called("finish", '"ls"'),), "the arguments of finish are no object"),
         ((called("bash", "null"),), "the arguments of bash are no object"),
         ((called("bash", "{}"),), "the call of bash lacks command"),
         ((called("bash", ""),), "the call of bash lacks command"),
@@ -88,6 +92,119 @@ def test_what_cannot_be_read_is_no_action_and_says_why(
     assert (reading.thought, reading.actions, reading.calls) == ("I look.", (), calls)
     assert reading.problem.startswith(problem)
     assert reading.candidate == (f"{calls[-1].name}({calls[-1].arguments})" if calls else "I look.")
+
+
+LS = '{"command":"ls -l"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("bash", '{"command": "ls -l",}'),
+        ("bash", "{'command': 'ls -l'}"),
+        ("bash", '"{\\"command\\": \\"ls -l\\"}"'),
+        ("bash", '"ls -l"'),
+        ("bash", "ls -l"),
+        ("bash", '{"cmd": "ls -l"}'),
+        ("bash", '{"script": "ls -l"}'),
+        ("functions.bash", '{"command": "ls -l"}'),
+        ("Bash", '{"command": "ls -l"}'),
+        ("bash<|channel|>json", '{"command": "ls -l"}'),
+    ],
+)
+def test_what_can_mean_one_thing_alone_is_mended_and_trained_on_as_that(
+    completion: Callable[..., Completion], name: str, arguments: str
+) -> None:
+    reading = SHELL.read(completion("", called(name, arguments)))
+    assert reading.actions == (Action("bash", "ls -l", {"command": "ls -l"}),)
+    assert reading.calls == (called("bash", LS),)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ('{"command": "cat <<E\na\nE"}', "cat <<E\na\nE"),
+        (r'{"command": "grep -P \d+\.log x"}', r"grep -P \d+\.log x"),
+        (r"""{'command': 'echo "it\'s"'}""", """echo "it's\""""),
+    ],
+)
+def test_a_command_with_newlines_or_backslashes_is_mended_to_the_letter(
+    completion: Callable[..., Completion], arguments: str, command: str
+) -> None:
+    assert [one.text for one in SHELL.read(completion("", called("bash", arguments))).actions] == [command]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"command": "echo "hi""}',
+        '{"command": "ls"',
+        '{"cmd": "ls", "script": "pwd"}',
+        '{"answer": "ls"}',
+        '{"command": "ls"} {"command": "pwd"}',
+    ],
+)
+def test_what_can_mean_two_things_is_not_run(completion: Callable[..., Completion], arguments: str) -> None:
+    reading = SHELL.read(completion("", called("bash", arguments)))
+    assert reading.actions == () and reading.problem
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        'I look.\n<tool_call>\n{"name": "bash", "arguments": {"command": "ls -l"}}\n</tool_call>',
+        'I look.\n<tool_call>\n{"name": "bash", "arguments": {"command": "ls -l"}}',
+        "I look.\n<tool_call>bash\n<arg_key>command</arg_key>\n<arg_value>ls -l</arg_value>\n</tool_call>",
+        "I look.\n<tool_call>\n<function=bash>\n<parameter=command>\nls -l\n</parameter>\n</function>\n</tool_call>",
+        'I look.<function=bash>{"command": "ls -l"}</function>',
+        'I look.[TOOL_CALLS][{"name": "bash", "arguments": {"command": "ls -l"}}]',
+        'I look.[TOOL_CALLS]bash[ARGS]{"command": "ls -l"}',
+        'I look.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>bash<｜tool▁sep｜>{"command": "ls -l"}<｜tool▁call▁end｜>',
+        'I look.<|tool_calls_section_begin|><|tool_call_begin|>functions.bash:0<|tool_call_argument_begin|>{"command": '
+        '"ls -l"}<|tool_call_end|><|tool_calls_section_end|>',
+        'I look.<|python_tag|>{"name": "bash", "parameters": {"command": "ls -l"}}',
+        'I look.<|python_tag|>bash.call(command="ls -l")',
+        'I look.<|tool_call|>[{"name": "bash", "arguments": {"command": "ls -l"}}]',
+        'I look.<|START_ACTION|>[{"tool_name": "bash", "parameters": {"command": "ls -l"}}]<|END_ACTION|>',
+        'I look.\nAction: ```json\n[{"tool_name": "bash", "parameters": {"command": "ls -l"}}]\n```',
+        'I look.\n```json\n{"name": "bash", "arguments": {"command": "ls -l"}}\n```',
+        "I look.\n```tool_code\nprint(default_api.bash(command='ls -l'))\n```",
+        'I look.<|channel|>commentary to=functions.bash <|constrain|>json<|message|>{"command": "ls -l"}<|call|>',
+        'I look.<function_calls>\n<invoke name="bash">\n<parameter name="command">ls -l</parameter>\n</invoke>',
+    ],
+)
+def test_a_call_left_in_the_text_is_read_in_each_family_s_mark_up(
+    completion: Callable[..., Completion], reply: str
+) -> None:
+    reading = SHELL.read(completion(reply))
+    assert [action.text for action in reading.actions] == ["ls -l"]
+    assert (reading.thought, reading.calls) == ("I look.", (called("bash", LS, "call_0"),))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ['{"name": "other", "arguments": {}}', "<tool_call>{broken}</tool_call>", '{"name": "bash", "arguments": 3}'],
+)
+def test_what_only_looks_like_a_call_is_none(completion: Callable[..., Completion], reply: str) -> None:
+    reading = SHELL.read(completion(reply))
+    assert reading.actions == () and reading.problem
+
+
+def test_calls_behind_a_cut_do_not_count_and_a_cut_first_one_says_so(completion: Callable[..., Completion]) -> None:
+    whole, cut = called("bash", LS), called("bash", '{"command": "ca')
+    first = completion("", whole, cut).model_copy(update={"finish_reason": "length"})
+    assert SHELL.read(first).calls == (whole,)
+    alone = completion("", cut).model_copy(update={"finish_reason": "length"})
+    assert "cut at the maximum" in SHELL.read(alone).problem and SHELL.read(alone).actions == ()
+
+
+def test_a_call_that_stood_in_the_text_is_said_once_in_the_next_request(
+    spec: TaskSpec, turn: Callable[..., Turn], call: Callable[..., Call]
+) -> None:
+    reply = 'I look.<function=bash>{"command":"ls -l"}</function>'
+    made = (call("c", "bash", LS, "bash", "ls -l"),)
+    done = turn(0, "Count.", "bash", "ls -l", thought="I look.", reply=reply, calls=made)
+    assert SHELL.render(spec, (done,), "x")[2].content == "I look."
 
 
 @given(st.text(), st.lists(st.tuples(st.sampled_from(["bash", "answer", "finish", "x"]), st.text()), max_size=3))

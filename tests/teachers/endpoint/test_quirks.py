@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from environments.dialects.tool_calls import ToolCalls
+from prompts import Prompt
 from rehearsals.quirks import CONTEXT, QUIRKS, THOUGHT, QuirkyServer
 from schemas.completion import AnswerSchema, Completion, Sampling
 from schemas.errors import ConfigError, ContextOverflow, TeacherError
@@ -87,9 +89,16 @@ async def test_abort_engine_dead_busy_and_only_loads_are_asked_again(ask, quirk)
         assert (completion.reply, completion.finish_reason, len(asked.server.bodies)) == ("Forty.", "stop", 2)
 
 
-@pytest.mark.parametrize("quirk", ["calls_in_text", "calls_as_objects"])
-async def test_calls_in_text_and_calls_as_objects_are_calls(ask, quirk):
-    completion = await answer(ask, quirk, tools=(LOOK,))
+async def test_calls_in_text_stay_there_for_the_dialect_to_read(ask):
+    completion = await answer(ask, "calls_in_text", tools=(LOOK,))
+    assert completion.tool_calls == () and completion.finish_reason == "stop"
+    prompt = Prompt("p", "v1", "", "", {"tools": [{"name": "look", "parameters": {}}]})
+    (action,) = ToolCalls(prompt).read(completion).actions
+    assert (action.kind, action.arguments) == ("look", {"path": "/srv"})
+
+
+async def test_calls_as_objects_are_calls(ask):
+    completion = await answer(ask, "calls_as_objects", tools=(LOOK,))
     (call,) = completion.tool_calls
     assert (call.call_id, call.name, call.arguments) == ("call_0", "look", '{"path": "/srv"}')
     assert (completion.reply, completion.finish_reason) == ("", "tool_calls")

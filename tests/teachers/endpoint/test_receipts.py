@@ -40,6 +40,34 @@ def receipt(request: CompletionRequest, *payloads: Any, **changes: Any) -> Compl
         ({"content": "<think>it goes on and"}, "", "it goes on and"),
         ({"content": "grep '</think>' log"}, "grep '</think>' log", None),
         ({"content": "Write <think> and </think>\nso."}, "Write <think> and </think>\nso.", None),
+        ({"content": "[THINK]2+2[/THINK]4"}, "4", "2+2"),
+        ({"content": "<thinking>2+2</thinking>4"}, "4", "2+2"),
+        ({"content": "<Think>\n2+2\n</Think>\n4"}, "4", "2+2"),
+        ({"content": "<seed:think>2+2</seed:think>4"}, "4", "2+2"),
+        ({"content": "◁think▷2+2◁/think▷4"}, "4", "2+2"),
+        ({"content": "<|START_THINKING|>2+2<|END_THINKING|><|START_RESPONSE|>4<|END_RESPONSE|>"}, "4", "2+2"),
+        ({"content": "<think>2+2</think><response>4</response>"}, "4", "2+2"),
+        (
+            {"content": "<|channel|>analysis<|message|>2+2<|end|><|start|>assistant<|channel|>final<|message|>4"},
+            "4",
+            "2+2",
+        ),
+        ({"content": "analysis2+2assistantfinal4"}, "4", "2+2"),
+        ({"content": "Here is my thought process:\n2+2\n\nHere is my response:\n4"}, "4", "2+2"),
+        ({"content": "Sure.\n<think>2+2</think>\n4"}, "Sure.\n\n4", "2+2"),
+        ({"content": "<think>2+</think>4\n<think>2</think>"}, "4\n", "2+\n\n2"),
+        ({"content": "Think: <think>2+2</think>4"}, "Think: 4", "2+2"),
+        ({"content": "2+2</think>4"}, "4", "2+2"),
+        ({"content": "```\n<think>2+2</think>\n4\n```"}, "```\n\n4\n```", "2+2"),
+        (
+            {"content": "```bash\ncat <<E\n<think>\n</think>\nE\n```"},
+            "```bash\ncat <<E\n<think>\n</think>\nE\n```",
+            None,
+        ),
+        ({"content": "<thought>what was asked for</thought>"}, "what was asked for", None),
+        ({"content": "<thought>2+2</thought>4"}, "4", "2+2"),
+        ({"content": "4<|im_end|>\n<|im_start|>user\nThanks."}, "4", None),
+        ({"content": "<|begin_of_box|>4<|end_of_box|>"}, "4", None),
         ({"content": [{"type": "text", "text": "4"}]}, "4", None),
     ],
 )
@@ -62,28 +90,15 @@ def test_arguments_that_come_parsed_and_calls_without_an_id_are_put_right(ask):
     assert [(c.call_id, c.arguments) for c in made.tool_calls] == [("call_0", '{"path": "/é"}'), ("call_1", "{}")]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '<tool_call>\n{"name": "look", "arguments": {"path": {"at": "/"}}}\n</tool_call>',
-        '{"name": "look", "parameters": {"path": {"at": "/"}}}',
-    ],
-)
-def test_a_call_left_in_the_text_is_found_where_tools_were_offered(ask, text):
-    made = receipt(ask(tools=(LOOK,)), answer({"content": text, "tool_calls": []}))
-    assert made.finish_reason == "tool_calls" and made.reply == ""
-    assert [(c.name, c.arguments) for c in made.tool_calls] == [("look", '{"path": {"at": "/"}}')]
-    assert receipt(ask(), answer({"content": text})).reply == text, "nobody asked for calls"
+def test_a_call_without_a_name_calls_nothing(ask):
+    made = receipt(ask(tools=(LOOK,)), answer({"content": "4", "tool_calls": [{"function": {"arguments": "{}"}}]}))
+    assert (made.reply, made.tool_calls, made.finish_reason) == ("4", (), "stop")
 
 
-def test_what_only_looks_like_a_call_stays_text(ask):
-    for text in (
-        '{"name": "other", "arguments": {}}',
-        "<tool_call>{broken}</tool_call>",
-        '{"name": "look", "arguments": 3}',
-    ):
-        made = receipt(ask(tools=(LOOK,)), answer({"content": text}))
-        assert (made.reply, made.tool_calls, made.finish_reason) == (text, (), "stop")
+def test_calls_that_stand_in_the_text_are_left_to_the_dialect(ask):
+    text = '<tool_call>{"name": "look", "arguments": {}}</tool_call>'
+    made = receipt(ask(tools=(LOOK,)), answer({"content": text}))
+    assert (made.reply, made.tool_calls, made.finish_reason) == (text, (), "stop")
 
 
 def test_the_first_whole_sample_is_the_reply_and_what_was_cut_is_left_out(ask):

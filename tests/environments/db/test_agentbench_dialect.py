@@ -1,4 +1,4 @@
-"""Turns of the database world are read as AgentBench reads them, and what is written is read back."""
+"""The `agentbench` dialect reads turns of the database world as dbbench does, and what is written is read back."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 import prompts
 from environments.base import Action
-from environments.db.dialect import DbDialect
+from environments.db.agentbench_dialect import AgentBenchDb
 
-DIALECT = DbDialect(prompts.load("solve_db"))
+DIALECT = AgentBenchDb(prompts.load("solve_db"))
 LINES = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters="`*"), min_size=1)
 TEXT = st.lists(LINES, min_size=1, max_size=3).map("\n".join).filter(lambda text: ":" not in text)
 

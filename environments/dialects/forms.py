@@ -1,0 +1,154 @@
+"""The acts of a world, in the words and marks that models have for them; a world lists its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from environments.base import Action
+from environments.dialects.fences import Fence, find_fences, outside
+from environments.dialects.labels import ACT_LABEL, FINAL_LABEL, INVENTED_LABEL, THINK_LABEL
+from environments.dialects.written_calls import WrittenCall, python_calls
+from schemas.record import canonical_json
+
+_WORD = re.compile(r"[*_`\"'(\[<]*(\w+(?:[ _-]\w+)?)")
+_PROSE = re.compile(r"(?:[A-Z][\w']*|I'(?:ll|m))(?:,? [\w'`/.-]+,?){2,}.*[.:!?]\s*\Z", re.DOTALL)
+_OTHERWISE = re.compile(r"\b(?:or|if|alternativ\w*|instead|otherwise|output|result|expected?|example|prints?)\b", re.I)
+_CONNECTIVE_WORDS = 6
+CUT = "the reply was cut at the maximum of output tokens before its act was complete"
+
+
+class NoAct(Exception):
+    """An act that stands there and cannot be carried out; the text says why."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """One kind of act."""
+
+    kind: str
+    names: frozenset[str]
+    """What models call it, in lower case without blanks and underscores."""
+    keys: tuple[str, ...] = ()
+    """What they call its text where it stands in JSON; empty = it takes none."""
+    languages: frozenset[str] = frozenset()
+    """Languages of code blocks that hold its text as it is run; empty = its text stands in no block."""
+    joins: bool = False
+    """Whether further blocks of the same act are part of it."""
+
+    def text_of(self, given: Any) -> str:
+        """Return the act's text from JSON arguments."""
+        if isinstance(given, dict):
+            known = [given[key] for key in self.keys if key in given]
+            given = known[0] if known else next(iter(given.values())) if len(given) == 1 else None
+        if given is None and self.keys:
+            raise NoAct(f"{self.kind} came without its text ({self.keys[0]})")
+        return given if isinstance(given, str) else canonical_json(given).decode()
+
+    def action_of(self, given: Any) -> Action:
+        """Return the action from JSON arguments."""
+        return Action(self.kind, checked(self, self.text_of(given))) if self.keys else Action(self.kind)
+
+
+def form_named(forms: Sequence[Form], head: str) -> tuple[Form, str] | None:
+    """Return the form that a text begins with the name of, and what follows the name."""
+    found = _WORD.match(head)
+    if found is None:
+        return None
+    words = found[1]
+    for name in (words, re.split(r"[ _-]", words)[0]):
+        for form in forms:
+            if re.sub(r"[\s_-]", "", name.lower()) in form.names:
+                wrapped = head[: found.start(1)]
+                rest = head[found.start(1) + len(name) :]
+                return form, rest.removeprefix(
+                    {"(": ")", "[": "]", "<": ">"}.get(wrapped, wrapped)
+                ) if wrapped else rest
+    return None
+
+
+def form_of_call(forms: Sequence[Form], call: WrittenCall) -> Form:
+    """Return the form that a call names, or that takes what it gives."""
+    found = next((form for form in forms if re.sub(r"[\s_-]", "", call.name.lower()) in form.names), None)
+    if found is None:
+        raise NoAct(f"there is no act {call.name!r}")
+    return found
+
+
+def checked(form: Form, text: str) -> str:
+    """Return the text of a command as it is run; blank lines and comments alone are none."""
+    if form.languages and not any(line.strip() and not re.match(r"\s*(?:#|--)", line) for line in text.split("\n")):
+        raise NoAct(f"{form.kind} came without anything to run")
+    return text.strip("\n") if form.languages else text
+
+
+def bounded(
+    lines: Sequence[str], languages: frozenset[str], invented: Collection[str], *, is_answer: bool = False
+) -> list[str]:
+    """Return the lines up to the next label or to what the other side would say, code blocks aside."""
+    labels = (ACT_LABEL, THINK_LABEL, INVENTED_LABEL, *(() if is_answer else (FINAL_LABEL,)))
+    fences = list(find_fences(lines, languages))
+    for number in outside(lines, fences):
+        line = lines[number]
+        if number and (
+            any(one.match(line) for one in labels) or any(line.lstrip(" *#>_").startswith(words) for words in invented)
+        ):
+            return list(lines[:number])
+    return list(lines)
+
+
+def block_of(form: Form, region: Sequence[str], *, is_cut: bool) -> list[Fence] | str:
+    """Return the blocks that hold an act's text, or the text where it stands in none; `region`: behind the name."""
+    fences = list(find_fences(region, form.languages))
+    inline = region[0].strip() if region[0].strip(' *_.:：-–—>"') else ""
+    next_line = next((number for number in range(1, len(region)) if region[number].strip()), len(region))
+    is_note = not inline.lstrip(":：* ").startswith("`")
+    if fences and (not inline or fences[0].first == 0 or (fences[0].first == next_line and is_note)):
+        if is_cut and not fences[0].is_closed:
+            raise NoAct(CUT)
+        return _of_one_act(form, region, fences)
+    if inline and is_cut and next_line == len(region):
+        raise NoAct(CUT)
+    return _called(form, inline) if inline else _paragraphs(list(region[1:]), is_cut=is_cut)
+
+
+def _called(form: Form, inline: str) -> str:
+    """Return a command that stands behind the act's name on its line."""
+    text = re.sub(r"^[*_]*[ \t]*[:：]*[ \t]*[*_]*[ \t]*", "", inline)
+    if text.startswith("(") and (calls := python_calls(form.kind + text)):
+        return form.text_of(calls[0].arguments)
+    quoted = re.match(r"(`+)[ ]?(.+?)[ ]?\1(?!`)", text)
+    if quoted:
+        return quoted[2]
+    if text.startswith(("(", "[")) and text.endswith((")", "]")):
+        return text[1:-1].strip("\"'`")
+    return text.removesuffix("**") if inline.endswith("**") and inline.count("**") % 2 else text
+
+
+def _paragraphs(lines: Sequence[str], *, is_cut: bool) -> str:
+    """Return a command that stands in no block: paragraphs up to the first that is prose."""
+    paragraphs = re.split(r"\n[ \t]*\n", "\n".join(lines).strip("\n"))
+    kept = []
+    for paragraph in paragraphs:
+        if _PROSE.match(paragraph.strip()):
+            break
+        kept.append(paragraph)
+    if is_cut and len(kept) == len(paragraphs):
+        raise NoAct(CUT)
+    text = "\n\n".join(kept)
+    wrapped = re.fullmatch(r"\s*(`+)([^`]+)\1\s*", text)
+    return wrapped[2] if wrapped else text
+
+
+def _of_one_act(form: Form, region: Sequence[str], fences: Sequence[Fence]) -> list[Fence]:
+    """Return the first block, and those after a few words (`and then`) that are tagged as more of the same."""
+    chosen = [fences[0]]
+    for fence in fences[1:]:
+        between = " ".join(region[chosen[-1].last : fence.first]).strip()
+        is_more = fence.language in form.languages and len(between.split()) <= _CONNECTIVE_WORDS
+        if not form.joins or not fence.is_closed or not is_more or _OTHERWISE.search(between):
+            break
+        chosen.append(fence)
+    return chosen
