@@ -8,30 +8,16 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from environments.code_blocks import Block, BlockReader, Passage, has_open_quote, to_last_fence
 from environments.dialects.thoughts import without_reasoning
+from environments.task_headings import SYNONYMS, Heading, heading_in, heading_pattern
 from schemas.rejection import Refusal
 
 MAX_SECTION_CHARS = 8000
 """A section longer than this is no task for an episode's turns."""
-_SYNONYMS: Mapping[str, str] = {
-    "problem": "task|question|assignment",
-    "explanation": "rationale|approach|solution explanation|notes",
-    "initialisation": "init|set-?up|preparation|initial state|environment",
-    "reference": "solution|sql|query|statement|reference",
-    "evaluation": "check(?:er)?|verification|validation|grading|test",
-}
-"""Other words for a part, understood where its own word is nowhere."""
-_TAIL = (
-    r"(?:\s+(?:statement|description|text|script|code|sql|solution|answer|query|command|commands"
-    r"|statements|block|part|section"
-    r"|bash|shell|python|implementation|for (?:other )?authors|for the (?:assistant|agent"
-    r"|author)))*(?:\s*\([^)\n]{1,40}\))?"
-)
-_AFTER = re.compile(r"([*_`#>\]\s]*)([:：.–—-]?)([*_`#\]\s]*)(.*)\Z", re.DOTALL)
 _WRAPPERS = re.compile(
     r"^[ \t]*</?(?:response|answer|output|reply|task|final|result)>[ \t]*(?=$|[#*<])", re.MULTILINE | re.IGNORECASE
 )
@@ -53,18 +39,10 @@ _ASIDE = re.compile(
 _PROSE = re.compile(r"\s*(?:[A-Z][\w'’]*,? (?:[\w'’`-]+[,;:]? )+.*[.!?:)]|[A-Z][\w'’-]+[.!?]|\*\*\w+.*)\s*")
 
 
-class _Heading(NamedTuple):
-    title: str
-    style: str
-    """Level, bold, numbered or bare: the headings of one task look alike."""
-    rest: str
-    """Text on its line."""
-
-
 class _Mark(NamedTuple):
     place: int
     """Among the lines and blocks."""
-    heading: _Heading
+    heading: Heading
 
 
 class Sections:
@@ -77,7 +55,7 @@ class Sections:
         code: Collection[str],
         may_be_blank: Collection[str],
         most_chars: int = MAX_SECTION_CHARS,
-        plain_code: re.Pattern[str],
+        plain_code: re.Pattern[str] | None = None,
     ) -> None:
         """`titles` are lower case, in the order in which a missing one is told; `initialisation` takes a z, too.
 
@@ -86,8 +64,8 @@ class Sections:
         self._titles, self._code, self._may_be_blank, self._most = tuple(titles), code, may_be_blank, most_chars
         self._plain_code = plain_code
         own = {title: title.replace("lisation", "li[sz]ation") + "s?" for title in titles}
-        self._own = _heading_pattern(own)
-        self._any = _heading_pattern({title: f"{word}|{_SYNONYMS[title]}" for title, word in own.items()})
+        self._own = heading_pattern(own)
+        self._any = heading_pattern({title: "|".join((word, SYNONYMS.get(title, word))) for title, word in own.items()})
 
     def read(self, reply: str) -> dict[str, Block] | Refusal:
         """Cut a reply; headings inside code blocks are code. A text is a block without a language.
@@ -109,7 +87,7 @@ class Sections:
         self, lines: Sequence[str], pattern: re.Pattern[str], closing: bool, heredocs: bool
     ) -> dict[str, Block] | Refusal:
         def title_of(line: str) -> str | None:
-            heading = _heading_in(line, pattern)
+            heading = heading_in(line, pattern)
             return heading.title if heading else None
 
         read = BlockReader(lines, title_of, self._code, headings_close=closing, heredocs=heredocs)
@@ -117,7 +95,7 @@ class Sections:
         marks = [
             _Mark(i, heading)
             for i, piece in enumerate(pieces)
-            if piece.block is None and not piece.is_quoted and (heading := _heading_in(piece.text, pattern))
+            if piece.block is None and not piece.is_quoted and (heading := heading_in(piece.text, pattern))
         ]
         chosen = self._choose(marks)
         if isinstance(chosen, Refusal):
@@ -192,43 +170,13 @@ class Sections:
         inline = re.fullmatch(r"(?:[^`\n]*\s)?(`{1,2})([^`\n]+)\1[^`\n]*", text.strip())
         if inline and inline[0].strip("`.") == inline[2]:
             return Block("", [inline[2].strip()])
-        if self._plain_code.match(text):
+        if self._plain_code and self._plain_code.match(text):
             return Block("", _without_remarks(textwrap.dedent(text).split("\n")))
         if title in self._may_be_blank and len(text) < 300 and _NOTHING.search(text):
             return Block("")
         if inline and " " in inline[2].strip():
             return Block("", [inline[2].strip()])
         return Refusal("no_code_block", f"{title} has no code block")
-
-
-def _heading_pattern(words: Mapping[str, str]) -> re.Pattern[str]:
-    named = "|".join(f"(?P<{title}>{word})" for title, word in words.items())
-    number = r"(?:(?:part|step|section)?\s*[(\[]?(?:\d{1,2}|[ivx]{1,3}|[a-e])\\?[)\].:]?\s*[.:–—-]?\s*[*_]*)?"
-    return re.compile(
-        rf"(?P<before>(?:[^\w\n]|_)*)(?P<number>{number})(?:the\s+)?(?:{named})(?P<tail>{_TAIL})(?![^\W_])",
-        re.IGNORECASE,
-    )
-
-
-def _heading_in(line: str, pattern: re.Pattern[str]) -> _Heading | None:
-    """Read a heading: marked by hashes, bold, a number, a tag, a colon, or by standing alone on its line."""
-    found = pattern.match(line)
-    after = _AFTER.match(line[found.end() :]) if found else None
-    if found is None or after is None:
-        return None
-    title = next(name for name, text in found.groupdict().items() if text and name not in ("before", "number", "tail"))
-    before, rest = found["before"], after[4].strip()
-    style = f"#{before.count('#')}" if "#" in before else ("bold" if re.search(r"\*\*|__", before) else "")
-    style = style or ("tag" if before.strip().endswith("<") and line.strip().endswith(">") else "")
-    style = style or ("numbered" if found["number"].strip() else "bare")
-    if "/" in before or (style == "bare" and (before.strip(" *_>-") or before[:1].isspace())):
-        return None
-    is_parted = bool(after[2]) or (style == "bold" and re.search(r"\*\*|__", after[1] + after[3]))
-    if style == "bare" and (not found[title][0].isupper() or (rest and after[2] not in (":", "："))):
-        return None
-    if (rest and not is_parted) or (style == "numbered" and rest and after[2] not in (":", "：")):
-        return None
-    return _Heading(title, style, rest.rstrip("#").strip() if style.startswith("#") else rest)
 
 
 def _read_text(inside: Sequence[Passage], between: Sequence[str]) -> Block:

@@ -10,51 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date
 
-_NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w])")
+from tasks.curate.derivable import all_numbers, is_derived
+from tasks.curate.given_answers import SPEAKS_OF_ONE
+
 _THOUSANDS = re.compile(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _QUOTED = re.compile(
     r"(?<!\w)'((?:[^'\n]|(?<=\w)'(?=\w))+?)'(?!\w)|\"([^\"\n]+?)\"|`([^`\n]+?)`|“([^”\n]+?)”|(?<!\w)‘([^’\n]+?)’(?!\w)"
 )
 _WORD = re.compile(r"[^\W_]+")
-_GIVEN = r"(?:given|provided|supplied|handed|shown|told)"
-_BEEN = r"(?:was|were|am|have been|has been|had been)"
-_I_WAS = rf"\b(?:i|we)(?:\s+(?:already\s+)?{_BEEN}|'m|'ve been|'d been)(?:\s+already)?"
-_THE = r"(?:(?:this|that|the|an?|my|its|correct|right|next|final|exact|full|whole|very)\s+)*"
-_DEED = r"(?:solution|answer|action)s?\b"
-_WORK = r"(?:solutions?|answers?|actions?|quer(?:y|ies)|sql|commands?)\b"
-_FORM = r"(?!['’]?s?\s+(?:form|type|should|must|has to|have to|needs|is (?:an?|one|just|only)\b))"
-_SPOKEN = (
-    # by a name that only somebody who holds it would use
-    rf"\b(?:reference|gold(?:en)?(?:[- ]standard)?|oracle|labell?ed|intended|demonstrated)\s+{_THE}{_WORK}",
-    r"\b(?:reference|gold(?:en)?)\s+(?:output|result)s?\b|\bground[- ]truth\b|\b(?:answer|solution) key\b",
-    rf"\b(?:model|hidden|official|target|suggested|recorded|known)\s+{_THE}{_DEED}",
-    rf"\b(?:given|provided|supplied)\s+{_THE}(?:{_DEED}|quer(?:y|ies)\b|sql\b)(?!\s+(?:form|type))",
-    rf"\bexpected\s+(?:solution|action)s?\b|\bexpected\s+answers?\b{_FORM}",
-    # as something that was given
-    rf"{_I_WAS}\s+{_GIVEN}\s+(?:with\s+)?{_THE}{_DEED}|{_I_WAS}\s+{_GIVEN}\s+(?:with\s+)?(?:the|this)\s+{_THE}{_WORK}",
-    rf"\b{_DEED}\s+(?:(?:that|which)\s+)?(?:{_I_WAS}|{_BEEN})\s+(?:already\s+)?{_GIVEN}\b|\b{_WORK}\s+{_I_WAS}\s+{_GIVEN}\b",
-    rf"\b{_BEEN}\s+{_GIVEN}\s+(?:to me\s+)?as\s+{_THE}{_DEED}",
-    rf"\b{_DEED}\s+(?:(?:is|are)\s+)?(?:already\s+)?{_GIVEN}\b"
-    r"(?!\s+(?:by|as|in|with|when|after|once|only|the|this|that|these|what|how|my)\b)",
-    rf"\b{_DEED}\s+(?:(?:is|are)\s+)?{_GIVEN}\s+(?:by|in|with)\s+the\s+(?:task|prompt|instructions?)\b",
-    rf"\b(?:told|instructed|informed)\s+that\s+{_THE}{_DEED}{_FORM}",
-    r"\b(?:prompt|task|hint|instructions?)\s+(?:already\s+)?(?:gives?|tells?|says?|shows?|states?)\s+(?:me\s+|us\s+)?"
-    rf"(?:that\s+)?the\s+{_THE}(?:solution|action)s?\b",
-    r"\bactions?\s+(?:is|are)\s+(?:given|provided|shown)\b",
-    r"\bnext action\s+(?:given|provided|shown|shows|says|listed)\b",
-    r"\b(?:given|shown|seen|listed|stated|written)\s+(?:in|under|as|by)\s+the\s+next\s+action\b",
-    # as something that speaks or leads
-    r"\bthe\s+(?:reference|solution)\s+(?:says|states|shows|tells|uses|does|runs|gives|indicates|calls for)\b",
-    r"\b(?:from|seen|saw|based on|according to|follow(?:s|ing)?|match(?:es|ing)?|reproduc(?:es?|ing)|per"
-    r"|look(?:ed|ing)? at)\s+the\s+(?:(?:correct|right|known|final|full)\s+)?(?:reference|solution)\b"
-    r"(?!\s+(?:manual|table|column|file|folder|directory|id|number|list))",
-    r"\bpeek(?:ed|ing)?\s+at\s+the\s+answer\b|\bbackwards?\s+from\s+the\s+(?:\w+\s+)?(?:answer|solution|result)\b",
-    r"\b(?:since|as|because)\s+the\s+(?:\w+\s+)?(?:answer|solution)\s+is\s+(?:already\s+)?known\b",
-    r"\b(?:answer|solution|action)\b[^.]{0,40}\bin advance\b|\bin advance\b[^.]{0,40}\b(?:answer|solution|action)\b",
-)
-_REFERENCE = re.compile("|".join(_SPOKEN), re.IGNORECASE)
 _WORDS_IN_A_ROW = 4
 _SMALL = {
     word: str(number)
@@ -73,14 +37,11 @@ _CLAIMS = (
 )
 _CLAIM = tuple(re.compile(claim, re.IGNORECASE) for claim in _CLAIMS)
 """Sentences that say how much comes out: there a single digit gives something away, too."""
-_AMOUNT = re.compile(r"\b(?:first|last|top|head|tail|limit)(?:\s+(?:of\s+)?|\s*-n\s*)\Z", re.IGNORECASE)
 _ALONE = re.compile(r"[\W_]*(\d{1,2})[\W_]*(?:rows?\b.{0,20})?")
 """A result that is one small number, or says how many rows a statement touched."""
 _VALUE = re.compile(r"[\W_]*([^\W\d_]{3,})[\W_]*")
 _COUNTED = re.compile(r"^\s*\d+\s+([^\W\d_]{3,})\s*$|['\"]([^\W\d_]{3,})['\"], \d", re.MULTILINE)
-_ROUGHLY = re.compile(r"\s+or so\b", re.IGNORECASE)
 _ASSIGNED = re.compile(r"\b\w[\w.-]*\s*=\s*\S*\w")
-_DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
 _NAME = re.compile(r"(?<![\w.@/-])(?=[^\s]*[\w])[\w@/.+-]*\w")
 _SAID_BY_SYSTEMS = re.compile(
     r"no such file or directory|permission denied|command not found|no such (?:table|column)|syntax error"
@@ -110,11 +71,11 @@ def find_leak(
         plans: later commands and statements.
     """
     seen, unseen = _Text([*visible, action]), _Text([_SAID_BY_SYSTEMS.sub("|", text) for text in results])
-    for spoken in _REFERENCE.finditer(thought):
+    for spoken in SPEAKS_OF_ONE.finditer(thought):
         if not seen.has_phrase(spoken.group(0)):  # a task may well be about an answer key
             return f"speaks of a reference or given answer: {spoken.group(0)!r}"
     for number in _numbers(thought):
-        if unseen.has_number(number) and not seen.has_number(number) and not _is_derived(number, thought, seen):
+        if unseen.has_number(number) and not seen.has_number(number) and not is_derived(number, thought, seen):
             return f"the number {number} was not visible yet"
     for claimed in _claims(thought):
         if claimed in unseen.alone and not seen.has_standing(claimed):
@@ -135,7 +96,7 @@ class _Text:
     """Texts prepared for the questions."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self._numbers = {number for text in texts for number in _all_numbers(text)}
+        self._numbers = {number for text in texts for number in all_numbers(text)}
         self._text = self.text = "\n".join(" ".join(text.lower().split()) for text in texts)
         self._texts = texts
         self.rows = set().union(*(_rows(text) for text in texts)) if texts else set()
@@ -182,46 +143,6 @@ class _Text:
         return re.search(rf"(?<!\w){wanted}(?!\w)", self._text) is not None
 
 
-def _is_derived(number: str, thought: str, seen: _Text) -> bool:
-    """Whether a number follows from what was visible: an amount to look at, a date some days on, a sum worked out."""
-    is_there = False
-    for sentence in re.split(r"(?<=[.!?;])\s", thought):
-        known = [one for one in _all_numbers(sentence) if seen.has_number(one)]
-        for found in re.finditer(rf"(?<!\d)(?:\d[\d,]*\.)?{re.escape(number)}(?!\d)(?:\.\d+)?", sentence):
-            whole, before = found[0].replace(",", ""), sentence[: found.start()]
-            is_amount = _AMOUNT.search(before) or _ROUGHLY.match(sentence[found.end() :])
-            is_there = True
-            if not (is_amount or _adds_up(whole, known) or _is_days_on(number, sentence, seen)):
-                return False
-    return is_there
-
-
-def _adds_up(number: str, others: Sequence[str]) -> bool:
-    values, wanted = [float(one) for one in dict.fromkeys(others)], float(number)
-    close = 0.5 * 10 ** -len(number.partition(".")[2]) + 1e-9
-    pairs = ((a, b) for i, a in enumerate(values) for b in values[i + 1 :])
-    found = (r for a, b in pairs for r in (a + b, abs(a - b), a * b, b and a / b, a and b / a))
-    return any(abs(result - wanted) <= (close if "." in number else 1e-9) for result in found)
-
-
-def _is_days_on(number: str, sentence: str, seen: _Text) -> bool:
-    """Whether a number is of a date in the sentence that lies as many days from a visible one as the sentence says."""
-    days = [_day(found) for found in _DATE.finditer(sentence)]
-    told = {int(n) for n in re.findall(r"\b\d{1,4}\b", _DATE.sub("", sentence))} | {
-        7 * int(n) for n in re.findall(r"\b(\d+) weeks", sentence)
-    }
-    known = [day for day, text in days if day and seen.has_phrase(text)]
-    derived = [text for day, text in days if day and any(abs((day - other).days) in told for other in known)]
-    return any(number in set(_all_numbers(text)) for text in derived)
-
-
-def _day(found: re.Match[str]) -> tuple[date | None, str]:
-    try:
-        return date(int(found[1]), int(found[2]), int(found[3])), found[0]
-    except ValueError:
-        return None, found[0]
-
-
 def _claims(thought: str) -> Iterator[str]:
     """Yield the small numbers that a thought says come out."""
     for claim in _CLAIM:
@@ -257,15 +178,7 @@ def _values(thought: str, unseen: _Text) -> Iterator[str]:
 def _numbers(text: str) -> Iterator[str]:
     """Yield the numbers of two digits or more; `1,174` is one number, `10,20` are two."""
     parts = {part for match in _THOUSANDS.finditer(text) for part in match.group(0).split(",")}
-    return (n for n in _all_numbers(text) if sum(c.isdigit() for c in n) >= 2 and n not in parts)
-
-
-def _all_numbers(text: str) -> Iterator[str]:
-    """Yield numbers as they are meant (`1,174` = `1174`, `59.60` = `59.6`), and every run of digits."""
-    for match in _NUMBER.finditer(text):
-        plain = match.group(0).replace(",", "")
-        yield plain.rstrip("0").rstrip(".") if "." in plain else plain
-    yield from re.findall(r"\d+", text)
+    return (n for n in all_numbers(text) if sum(c.isdigit() for c in n) >= 2 and n not in parts)
 
 
 def _quotes(text: str) -> Iterator[str]:

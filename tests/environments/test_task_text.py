@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from environments.db.author import DbDraft
 from environments.db.author import read_task as read_db_task
 from environments.os.author import OsDraft, read_task
+from environments.task_text import Sections
 from schemas.rejection import Refusal
 
 PROBLEM = "How many lines of `/root/a.txt` hold a number? Answer with the number."
@@ -258,6 +259,13 @@ def test_a_problem_keeps_its_own_markdown() -> None:
     problem = "Read `a.txt`:\n\n```\nx: 1\n```\n\n- Reference values are in b.txt\n- **Note:** the problem is old"
     found = read_task(PLAIN.replace(PROBLEM, problem))
     assert isinstance(found, OsDraft) and found.problem == problem
+
+
+def test_a_world_of_its_own_has_titles_of_its_own() -> None:
+    sections = Sections(("riddle", "key"), code=("key",), may_be_blank=())
+    found = sections.read("## Riddle: What has roots?\n## Key\n```\na tree\n```\n")
+    assert not isinstance(found, Refusal)
+    assert {title: part.code for title, part in found.items()} == {"riddle": "What has roots?", "key": "a tree"}
 
 
 SQL = "UPDATE pets\nSET age = 3\nWHERE id = 1;"
