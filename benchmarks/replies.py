@@ -19,6 +19,7 @@ from environments.base import Dialect
 from environments.db import author as db_author
 from environments.db.dialect import DbDialect, dialect_of
 from environments.db.judge import judge_rows
+from environments.dialects.thoughts import clean_thought
 from environments.dialects.tool_calls import ToolCalls
 from environments.os import author as os_author
 from environments.os.dialect import OsDialect
@@ -155,7 +156,7 @@ def read_thought(row: Mapping[str, Any]) -> tuple[Read, str]:
     completion = complete(row["reply"])
     if completion.finish_reason in ("length", "empty", "content_filter"):
         return _as_told(means["kind"], completion), completion.finish_reason
-    thought = " ".join(completion.reply.split())  # as the backfiller takes it
+    thought = clean_thought(completion.reply)
     if not thought:
         return _as_told(means["kind"], completion), "no thought"
     if means["kind"] in TOLD or not is_same(thought, means["thought"]):

@@ -29,6 +29,9 @@ _OTHER = re.compile(_HEDGE, re.IGNORECASE)
 _VALUE = re.compile(rf"[\[{{(`\"]|\d|{_HEDGE}", re.IGNORECASE)
 """What a second answer has: a literal, a quoted value, a number, a word that offers another."""
 _LITERAL = re.compile(rf"[\[{{`\"]|{_HEDGE}", re.IGNORECASE)
+_TYPOGRAPHIC = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
+_STATEMENT = re.compile(r"^```\s*sql\b.*?^```\s*$", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+_QUOTED = re.compile(r'"[^"\n]+"')
 _PROSE_WORDS = 3
 _PAIR = re.compile(r"(.+?)(?:\s*[:=→]\s*|\s+[-–—]\s+|\s*\((?=[^()]*\)$))([^:=→()]+)\)?")
 _NUMBER = re.compile(
@@ -84,9 +87,17 @@ def _unwrapped(text: str) -> Iterator[str]:
         yield inside
     bare = text.replace("**", "").replace("`", "").strip("_* \n")
     yield bare
+    if bare.startswith(("[", "{", "(")) and '"' not in bare:
+        yield bare.translate(_TYPOGRAPHIC)
     head = _leading_literal(bare)
-    if head and _is_note(bare[len(head) :], _LITERAL):
+    if head and _is_note(_aside(text, head), _LITERAL):
         yield head
+
+
+def _aside(text: str, head: str) -> str:
+    """Return what is said after the answer, without a statement in a fence and what it says again of the answer."""
+    bare = _STATEMENT.sub("", text).replace("**", "").replace("`", "").strip("_* \n")
+    return _QUOTED.sub(lambda found: "" if found[0] in head else found[0], bare[len(head) :])
 
 
 def _fenced(text: str) -> tuple[str, str]:
