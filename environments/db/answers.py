@@ -13,26 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from environments.db.measures import MEASURES
 from environments.db.state import is_composable
+from environments.db.wrapping import OTHER, PROSE_WORDS, VALUE, is_note, unwrapped
 
 MAX_ANSWER_CHARS = 100_000
 _MAX_DEPTH = 32
 """Of lists in lists: a row holds values, and deeper ones only make their text long."""
 _DECIMAL = re.compile(r"Decimal\((['\"])([^'\"]*)\1\)")
 _BULLET = re.compile(r"\A\s*(?:[-*•]|\d+[.)])\s+")
-_HEDGE = (
-    r"\b(?:or|either|alternatively|otherwise|maybe|perhaps|possibly|could|might|may|instead|rather|actually|correction"
-    r"|sorry|wait)\b"
-)
-_OTHER = re.compile(_HEDGE, re.IGNORECASE)
-"""A word that offers another answer."""
-_VALUE = re.compile(rf"[\[{{(`\"]|\d|{_HEDGE}", re.IGNORECASE)
-"""What a second answer has: a literal, a quoted value, a number, a word that offers another."""
-_LITERAL = re.compile(rf"[\[{{`\"]|{_HEDGE}", re.IGNORECASE)
-_TYPOGRAPHIC = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
-_STATEMENT = re.compile(r"^```\s*sql\b.*?^```\s*$", re.DOTALL | re.MULTILINE | re.IGNORECASE)
-_QUOTED = re.compile(r'"[^"\n]+"')
-_PROSE_WORDS = 3
 _PAIR = re.compile(r"(.+?)(?:\s*[:=→]\s*|\s+[-–—]\s+|\s*\((?=[^()]*\)$))([^:=→()]+)\)?")
 _NUMBER = re.compile(
     r"(?<![\w.,])[-+−]?[$€£]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\d,]*\d)(?![A-Za-z])(?:\s*%|\s*[€£])?"
@@ -56,7 +45,7 @@ class Reading:
 def readings(answer: str, width: int) -> Iterator[Reading]:
     """Yield what the answer may mean; `width` is the number of values in a row of the right one."""
     seen: set[str] = set()
-    for text in _unwrapped(answer.strip()[:MAX_ANSWER_CHARS]):
+    for text in unwrapped(answer.strip()[:MAX_ANSWER_CHARS]):
         if text and text not in seen:
             seen.add(text)
             yield from plain_readings(text, width, parse_float=Written)
@@ -78,89 +67,6 @@ def plain_readings(answer: str, width: int, *, parse_float: Callable[[str], Any]
             yield from _bare(part, width)
 
 
-def _unwrapped(text: str) -> Iterator[str]:
-    """Yield the text, and what stands in its box, its fence or its bold letters."""
-    yield text
-    yield from _boxed(text)
-    inside, beside = _fenced(text)
-    if inside and _is_note(beside):
-        yield inside
-    bare = text.replace("**", "").replace("`", "").strip("_* \n")
-    yield bare
-    if bare.startswith(("[", "{", "(")) and '"' not in bare:
-        yield bare.translate(_TYPOGRAPHIC)
-    head = _leading_literal(bare)
-    if head and _is_note(_aside(text, head), _LITERAL):
-        yield head
-
-
-def _aside(text: str, head: str) -> str:
-    """Return what is said after the answer, without a statement in a fence and what it says again of the answer."""
-    bare = _STATEMENT.sub("", text).replace("**", "").replace("`", "").strip("_* \n")
-    return _QUOTED.sub(lambda found: "" if found[0] in head else found[0], bare[len(head) :])
-
-
-def _fenced(text: str) -> tuple[str, str]:
-    """Return what stands in the text's one fence, and what beside it; nothing where there are several."""
-    inside: list[str] = []
-    beside: list[str] = []
-    mark, count = "", 0
-    for line in text.splitlines():
-        said = line.strip()
-        if mark and said.startswith(mark) and not said.strip(mark[0]):
-            mark = ""
-        elif not mark and said.startswith(("```", "~~~")):
-            mark, count = said[:3], count + 1
-        else:
-            (inside if mark else beside).append(line)
-    return ("\n".join(inside).strip(), "\n".join(beside)) if count == 1 else ("", "")
-
-
-def _boxed(text: str) -> Iterator[str]:
-    r"""Yield what the one `\boxed{...}` holds, without TeX's own signs."""
-    start = text.find("\\boxed{")
-    if start < 0 or text.count("\\boxed") > 1 or _OTHER.search(text):
-        return
-    depth, inside = 0, ""
-    for place in range(start + len("\\boxed"), len(text)):
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
-        if depth == 0:
-            inside = text[start + len("\\boxed{") : place]
-            break
-    inside = re.sub(r"\\(?:text|mathrm|textbf|mathbf)\s*\{([^{}]*)\}", r"\1", inside)
-    yield re.sub(r"\\([%$#&_{}])", r"\1", inside.replace("{,}", ",").replace("\\,", "").replace("\\!", "")).strip()
-
-
-def _leading_literal(text: str) -> str:
-    """Return the list or object that the text begins with; empty = none, or it is not closed."""
-    if not text.startswith(("[", "{")):
-        return ""
-    depth, quote, is_escaped = 0, "", False
-    for place, sign in enumerate(text):
-        if quote:
-            quote = "" if sign == quote and not is_escaped else quote
-            is_escaped = sign == "\\" and not is_escaped
-        elif sign == '"' or (sign == "'" and text[place - 1] in "[({, :"):
-            quote = sign
-        else:
-            depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(sign, 0)
-            if depth == 0:
-                return text[: place + 1]
-    return ""
-
-
-def _is_note(text: str, other: re.Pattern[str] = _VALUE) -> bool:
-    """Whether the text beside an answer is prose that holds no second one (`other`)."""
-    return all(_is_prose(line.strip(), other) for line in text.splitlines())
-
-
-def _is_prose(line: str, other: re.Pattern[str]) -> bool:
-    said = line.strip(" \t.:;-–—()")
-    if not said or other.search(said):
-        return not said
-    return len(said.split()) >= (2 if line.startswith("(") else _PROSE_WORDS) or line.endswith(":")
-
-
 def _further(text: str, width: int) -> Iterator[Reading]:
     value = _literal(text, Written)
     if isinstance(value, dict) and len(value) == 1 and isinstance(inner := next(iter(value.values())), (list, dict)):
@@ -179,7 +85,7 @@ def _further(text: str, width: int) -> Iterator[Reading]:
 
 def _lines_of_texts(lines: Sequence[str]) -> Iterator[Reading]:
     """Yield one value a line, after a line that announces them."""
-    if len(lines) > 1 and lines[0].endswith(":") and not _OTHER.search(lines[0]):
+    if len(lines) > 1 and lines[0].endswith(":") and not OTHER.search(lines[0]):
         yield Reading([(line,) for line in lines[1:]])
 
 
@@ -190,7 +96,7 @@ def _table(text: str) -> Iterator[Reading]:
     if rule is None or "|" not in lines[rule - 1] + lines[rule]:
         return
     end = next((i for i in range(rule + 1, len(lines)) if "|" not in lines[i]), len(lines))
-    if _is_note("\n".join((*lines[: rule - 1], *lines[end:]))):
+    if is_note("\n".join((*lines[: rule - 1], *lines[end:]))):
         yield Reading([_split_row(line) for line in lines[rule + 1 : end]], tuple(_split_row(lines[rule - 1])))
 
 
@@ -218,7 +124,7 @@ def _sentence(text: str) -> Iterator[Reading]:
     if len(text) > _MAX_SENTENCE or "\n" in text or text.startswith(("[", "{", "(")):
         return
     found = list(_NUMBER.finditer(text))
-    if len(found) != 1 or len(text.split()) < _PROSE_WORDS or _OTHER.search(text) or _VAGUE.search(text):
+    if len(found) != 1 or len(text.split()) < PROSE_WORDS or OTHER.search(text) or _VAGUE.search(text):
         return
     start, end = found[0].span()
     if not re.search(r"\d", text[:start] + text[end:]):
@@ -227,42 +133,11 @@ def _sentence(text: str) -> Iterator[Reading]:
         yield Reading([(f"{found[0].group().strip()} {measure}".strip(),)])
 
 
-MEASURES: Mapping[str, str] = {
-    **dict.fromkeys(("km", "kilometer", "kilometers", "kilometre", "kilometres"), "kilometer"),
-    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), "meter"),
-    **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), "centimeter"),
-    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "millimeter"),
-    **dict.fromkeys(("mi", "mile", "miles"), "mile"),
-    **dict.fromkeys(("ft", "foot", "feet"), "foot"),
-    **dict.fromkeys(("kg", "kilogram", "kilograms", "kilo", "kilos"), "kilogram"),
-    **dict.fromkeys(("g", "gram", "grams"), "gram"),
-    **dict.fromkeys(("lb", "lbs", "pound", "pounds", "gbp", "£"), "pound"),
-    **dict.fromkeys(("t", "ton", "tons", "tonne", "tonnes"), "ton"),
-    **dict.fromkeys(("l", "liter", "liters", "litre", "litres"), "liter"),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "hour"),
-    **dict.fromkeys(("min", "mins", "minute", "minutes"), "minute"),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "second"),
-    **dict.fromkeys(("day", "days"), "day"),
-    **dict.fromkeys(("week", "weeks"), "week"),
-    **dict.fromkeys(("month", "months"), "month"),
-    **dict.fromkeys(("year", "years", "yr", "yrs"), "year"),
-    **dict.fromkeys(("dollar", "dollars", "usd", "$"), "dollar"),
-    **dict.fromkeys(("euro", "euros", "eur", "€"), "euro"),
-    **dict.fromkeys(("percent", "pct", "percentage", "%"), "percent"),
-    **dict.fromkeys(("k", "thousand", "thousands"), "thousand"),
-    **dict.fromkeys(("million", "millions"), "million"),
-    **dict.fromkeys(("bn", "billion", "billions"), "billion"),
-    "dozen": "dozen",
-    "hundred": "hundred",
-}
-"""Words that say how much a number is of, by what they all mean."""
-
-
 def _first_line(text: str) -> tuple[str, ...]:
     """Return the first line where what follows is prose: with a second answer in it, there is not one answer."""
     first, _, rest = text.partition("\n")
     lines = [line for line in rest.splitlines() if line.strip()]
-    is_prose = all(len(line.split()) >= _PROSE_WORDS and not _VALUE.search(line) for line in lines)
+    is_prose = all(len(line.split()) >= PROSE_WORDS and not VALUE.search(line) for line in lines)
     return (first.strip(),) if is_prose else ()
 
 

@@ -13,7 +13,8 @@ from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any
 
-from environments.db.answers import MEASURES, Written
+from environments.db.answers import Written
+from environments.db.measures import MEASURES
 from environments.db.state import SqlValue, nfc
 
 _MAX_BITS = 14_000

@@ -134,7 +134,6 @@ IMPORTER = Importer(
         "not_one_statement": "has a gold query of several statements, or none",
         "not_a_select": "has a gold query that does not ask",
         "sql_fails": "has a gold query that does not run",
-        "empty_result": "has a gold query without an answer",
         "result_too_long": "has a gold query whose answer cannot be seen at once",
     },
 )
