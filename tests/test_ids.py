@@ -93,7 +93,7 @@ def test_a_rejection_s_id_is_stage_reason_source_and_row() -> None:
 
 def test_contracts_are_raised_by_hand() -> None:
     assert (os_world.CONTRACT, db_world.CONTRACT, LOOP_CONTRACT, RENDERER) == (2, 1, 1, 1)
-    assert (os_world.OsWorld.check_contract, db_world.DbWorld.check_contract) == (2, 3)
+    assert (os_world.OsWorld.check_contract, db_world.DbWorld.check_contract) == (3, 3)
 
 
 def test_the_os_world_s_id_is_its_description_and_its_image() -> None:

@@ -222,7 +222,7 @@ async def test_an_unknown_world_of_a_configuration_is_told(tmp_path: Path) -> No
 
 def test_the_contract_of_a_world_s_checks_is_known_without_opening_it(announce: Callable[[str, str], None]) -> None:
     announce("shelf", "a_shelf:Shelf")
-    assert [check_contract_of(name) for name in ("os", "db", "shelf", "moon")] == [2, 3, 1, None]
+    assert [check_contract_of(name) for name in ("os", "db", "shelf", "moon")] == [3, 3, 1, None]
 
 
 def test_of_a_world_that_cannot_be_loaded_nothing_is_known(announce: Callable[[str, str], None]) -> None:
