@@ -13,6 +13,7 @@ from tasks.ingest.admit import ADMISSION
 AFTER_READING: Mapping[Kind, Mapping[str, str]] = {
     "logs": {
         "unknown_task": "names a task that was not imported before",
+        "unknown_action": "does what no world has an action for",
         "duplicate": "is the same recording as one before it",
     },
     "chats": ADMISSION,

@@ -52,7 +52,7 @@ def run_import(format_: str, paths: list[Path], said: Mapping[str, str], lint: b
     else:
         counts = +WAYS[importer.kind](importer, files, given, json)
         _report(format_, Counter(counts), json)
-        _end(format_, counts)
+        _end(importer, counts)
 
 
 def _ingest(importer: Importer, paths: Sequence[Path], given: Given, quiet: bool) -> Counter[str]:
@@ -145,14 +145,18 @@ def _report(format_: str, counts: Counter[str], json: bool) -> None:
         say(f'The rows: trajmill sql "{_REJECTED}"')
 
 
-def _end(format_: str, counts: Counter[str]) -> None:
+def _end(importer: Importer, counts: Counter[str]) -> None:
     """End with exit code 1 where nothing came in and nothing had before.
 
     Raises:
         NothingFound: there was no row at all.
     """
     if not counts:
-        raise NothingFound(f"{format_}: there is no row in what was named, so nothing was imported")
+        what = "question" if importer.kind == "questions" else "row"
+        raise NothingFound(
+            f"{importer.name}: there is no {what} in what was named, so nothing was imported; docs/own-data.md and "
+            "docs/formats.md say what such a file or folder holds"
+        )
     if not counts["kept"] and not counts["imported_before"]:
-        say_aside(f"{format_}: every row was rejected, so nothing was imported")
+        say_aside(f"{importer.name}: every row was rejected, so nothing was imported")
         raise SystemExit(1)

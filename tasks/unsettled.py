@@ -18,8 +18,12 @@ from warehouse.warehouse import Warehouse
 LEAST = 3
 """Fewer unknown outcomes than these are no outage, however small the build is."""
 
+NOT_REPRODUCIBLE = "not_reproducible"
+"""What an interruption leaves, not an outage: it is asked again like one, and stops no build."""
+
 UNSETTLED = f"""
-    SELECT episode_id, environment, build, try_number, if(outcome IN {NOT_FINAL!r}, outcome, 'check_error') AS cause
+    SELECT episode_id, environment, build, try_number, CASE WHEN outcome_reason = '{NOT_REPRODUCIBLE}'
+        THEN outcome_reason WHEN outcome IN {NOT_FINAL!r} THEN outcome ELSE 'check_error' END AS cause
     FROM latest_episodes WHERE outcome IN {NOT_FINAL!r} OR verdict = 'unknown'
     UNION ALL
     SELECT episode_id, environment, build, 0, 'no_thought' FROM latest_episodes
@@ -67,6 +71,7 @@ def require_outcomes(workshop: Workshop, build: int | None = None) -> None:
         build = newest[0][0] if newest else workshop.build
     waiting, given_up = count_unsettled(warehouse, config.collect.max_tries, build)
     attempts = int(warehouse.query("SELECT count(*) FROM latest_episodes WHERE build = ?", (build,))[0][0])
+    del waiting[NOT_REPRODUCIBLE]
     unknown, counted = waiting.total(), attempts - given_up.total()
     if is_outage(unknown, counted, config.publish.max_unknown):
         raise OutageError(

@@ -38,6 +38,8 @@ CONFIG: dict[str, Any] = {
     "generate.db.requests": 12,
     "generate.db.questions": 24,
     "curate.backfill_retries": 0,
+    "collect.repairs": 0,
+    "publish.max_unknown": 1.0,
     "faults.solver": 0.0,
     "faults.task": 0.0,
     "faults.leak": 0.0,

@@ -12,6 +12,7 @@ import pytest
 
 from commands.cli import run
 from environments.db.sample import build_sample
+from warehouse.state import State
 from warehouse.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -205,6 +206,15 @@ def test_a_bird_folder_comes_in_tried(trajmill: Any, tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "home")
     assert made.json["imported"] == warehouse.count("task_specs") >= 80
     assert warehouse.count("task_specs", "len(probes) = 0") == 0
+    again = trajmill("import", "bird", str(folder), "--json", home=tmp_path / "home")
+    assert (again.code, again.json["imported"], again.json["rejected"]) == (0, 0, 0), again.err
+    assert again.json["imported_before"] > 0, "what stands is told"
+    (tmp_path / "shop.sqlite").write_bytes(b"")
+    with sqlite3.connect(tmp_path / "shop.sqlite") as shop:
+        shop.execute("CREATE TABLE t (a INTEGER)")
+    nothing = trajmill("import", "bird", str(tmp_path / "shop.sqlite"), home=tmp_path / "home")
+    assert nothing.code == 1 and "there is no question in what was named" in nothing.err
+    assert State(tmp_path / "home").stages_alone() == [-3, -2, -1]
 
 
 @real

@@ -131,6 +131,51 @@ def test_a_stage_is_summarised_with_its_most_frequent_reasons(workshop: Workshop
     assert told.startswith(f"1,021 done, 1,000 kept, 21 rejected ({most}, and 2 reasons more), ")
 
 
+def test_a_collection_tells_what_passed_and_an_outage_turns_nothing_away(workshop: Workshop) -> None:
+    stage = workshop.progress.begin("collect_episodes")
+    workshop.progress.keep("collect_episodes", 6)
+    workshop.progress.reject("collect_episodes", "failed", 2)
+    for _ in range(17):
+        workshop.progress.leave_open("collect_episodes", "teacher_error")
+    told = summarise(workshop, "collect_episodes")
+    assert told.startswith("25 done, 6 passed, 2 failed (failed 2), 17 without an outcome (teacher_error 17), ")
+    assert stage.done == 25 and stage_table(workshop).records()[1]["no outcome"] == "17"
+    assert "no outcome" in drawn(workshop, 80)[0]
+
+
+def test_a_stage_that_was_cut_short_shows_no_tick(workshop: Workshop) -> None:
+    for name, is_cut in (("generate_tasks", False), ("collect_episodes", True)):
+        workshop.progress.begin(name)
+        workshop.progress.end(name, is_cut=is_cut)
+    assert [line[0] for line in drawn(workshop, 100)[1:4]] == ["✓", "✗", "·"]
+    assert summarise(workshop, "collect_episodes").endswith(", cut short")
+
+
+@pytest.mark.parametrize("width", range(52, 100, 8))
+def test_a_narrow_window_shows_fewer_columns_and_no_half_number(width: int, workshop: Workshop) -> None:
+    for name in workshop.progress.stages:
+        workshop.progress.begin(name)
+        workshop.progress.expect(name, 1_935)
+        workshop.progress.keep(name, 1_900)
+    pay(workshop.ledger, 1, 655_618, 0.5)
+    lines = drawn(workshop, width)
+    assert not any("…" in line for line in lines) and max(map(len, lines)) <= width
+    assert len(lines) == len(workshop.progress.stages) + 2 and "1,900/1,935" in lines[1]
+
+
+def test_off_a_terminal_a_long_stage_says_how_far_it_is(
+    workshop: Workshop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reports.display.BEAT_SECONDS", 0.01)
+    with shown(workshop):
+        workshop.progress.begin("generate_tasks")
+        workshop.progress.expect("generate_tasks", 40)
+        told = ""
+        while "so far" not in told:
+            told += capsys.readouterr().err
+    assert told.startswith("generate_tasks: 0/40 done so far, ")
+
+
 def test_off_a_terminal_a_line_is_printed_when_a_stage_ends_and_the_table_at_the_end(
     workshop: Workshop, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -199,3 +199,22 @@ async def test_what_used_up_its_tries_is_listed_and_does_not_count(shop: Shop) -
 )
 def test_more_than_the_share_and_at_least_three_are_an_outage(unknown: int, of: int, most: float, is_one: bool) -> None:
     assert is_outage(unknown, of, most) is is_one
+
+
+async def test_what_an_interruption_made_irreproducible_is_told_and_stops_no_build(shop: Shop) -> None:
+    async with shop() as workshop:
+        await derive_tasks.fn(workshop.build)
+        ids = iter(range(100))
+        for part, index in plan_shards(workshop, "db", 1, "teacher", None):
+            await collect_shard.fn(workshop.build, part, index)
+        seen = workshop.warehouse.read("episodes")
+        told = {"outcome": "environment_error", "outcome_reason": "not_reproducible", "verdict": "unknown"}
+        changed = [
+            one.model_copy(update={**told, "episode_id": f"e{next(ids)}", "landing": "other"}) for one in seen[:5]
+        ]
+        workshop.warehouse.land("episodes", changed, key="interrupted")
+        require_outcomes(workshop, workshop.build)
+        broken = [one.model_copy(update={"outcome_reason": "SandboxError", "try_number": 2}) for one in changed]
+        workshop.warehouse.land("episodes", broken, key="broken")
+        with pytest.raises(OutageError, match="environment_error 5"):
+            require_outcomes(workshop, workshop.build)
