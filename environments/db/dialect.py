@@ -150,12 +150,17 @@ class DbDialect(DbText, ReAct):
             raise NoAct(f"the block is {fence.language}, and what is run here is SQL")
         return _PROMPT.sub("", fence.text)
 
+    def is_command(self, text: str) -> bool:
+        """Whether a text begins as a statement does."""
+        return bool(_STATEMENT.match(text))
+
     def loose_script(self, text: str) -> str:
         """Return one statement: up to the semicolon that ends a line."""
         if not _STATEMENT.match(text):
             raise NoAct("sql came without anything to run")
-        ended = re.search(r";[ \t]*$", text, re.MULTILINE)
-        return text[: ended.end()].rstrip() if ended else text
+        ends = (found.end() for found in re.finditer(r";[ \t]*$", text, re.MULTILINE))
+        end = next((end for end in ends if text.count("'", 0, end) % 2 == 0), len(text))
+        return text[:end].rstrip()
 
     def answer_of(self, region: Sequence[str], *, is_cut: bool) -> str:
         """Return the final answer's own text, whole: what it says is for the judge to read."""

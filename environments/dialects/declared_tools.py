@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from environments.dialects.forms import command_of
 from environments.dialects.lenient_json import read_json
 from environments.dialects.written_calls import WrittenCall, calls_of, plain_name, written_calls
 from schemas.message import ToolCall
@@ -56,6 +57,9 @@ def arguments_of(
     if not isinstance(given, dict):
         return f"the arguments of {name} are no object"
     given = _renamed(tool, given, {key for other in declared for key in _properties(other)})
+    words = given.get(tool.get("text", ""))
+    if isinstance(words, list) and words and tool.get("kind") == "bash" and all(isinstance(w, str) for w in words):
+        given = given | {tool["text"]: command_of(words)}
     return _problem(tool, given) or given
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-_OPEN = re.compile(r"^(?P<indent>[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<mark>`{3,}|~{3,})(?P<info>[^`\n]*)$")
+_OPEN = re.compile(r"^(?P<indent>[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<mark>`{2,}|~{3,}|'{3})(?P<info>[^`'\n]*)$")
 _ON_ONE_LINE = re.compile(r"^[ \t>]*(?P<mark>`{3,}|~{3,})(?P<text>.+?)(?P=mark)[ \t]*$")
 HEREDOC = re.compile(r"(?<!<)<<-?[ \t]*(['\"\\]?)([A-Za-z_][\w.-]*)\1")
 """Where a here-document begins; the second group is the word that ends it."""

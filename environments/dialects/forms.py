@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
+import textwrap
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from environments.base import Action
 from environments.dialects.fences import Fence, find_fences, outside
-from environments.dialects.labels import ACT_LABEL, FINAL_LABEL, INVENTED_LABEL, THINK_LABEL
+from environments.dialects.labels import ACT_LABEL, FINAL_LABEL, INPUT_LABEL, INVENTED_LABEL, THINK_LABEL
 from environments.dialects.written_calls import WrittenCall, python_calls
 from schemas.record import canonical_json
 
@@ -43,6 +45,8 @@ class Form:
         if isinstance(given, dict):
             known = [given[key] for key in self.keys if key in given]
             given = known[0] if known else next(iter(given.values())) if len(given) == 1 else None
+        if self.joins and isinstance(given, list) and all(isinstance(word, str) for word in given):
+            return command_of(given)
         if given is None and self.keys:
             raise NoAct(f"{self.kind} came without its text ({self.keys[0]})")
         return given if isinstance(given, str) else canonical_json(given).decode()
@@ -99,6 +103,20 @@ def bounded(
     return list(lines)
 
 
+def without_label(form: Form, region: list[str]) -> list[str]:
+    """Take off what stands before an act's text, below its name: `Action Input:`, `SQL:`."""
+    at = next((number for number, line in enumerate(region) if line.strip()), 0)
+    found = INPUT_LABEL.match(region[at])
+    is_ahead = found is not None and (form.languages or "input" in found[0].lower())
+    return [region[at][found.end() :], *region[at + 1 :]] if found and is_ahead else region
+
+
+def command_of(words: Sequence[str]) -> str:
+    """Return a command that is given as its words: ["bash", "-lc", "ls | wc"], ["ls", "-l"]."""
+    is_shell = len(words) == 3 and words[0].rpartition("/")[2] in ("bash", "sh") and words[1] in ("-c", "-lc")
+    return words[2] if is_shell else shlex.join(words)
+
+
 def block_of(form: Form, region: Sequence[str], *, is_cut: bool) -> list[Fence] | str:
     """Return the blocks that hold an act's text, or the text where it stands in none; `region`: behind the name."""
     fences = list(find_fences(region, form.languages))
@@ -116,7 +134,7 @@ def block_of(form: Form, region: Sequence[str], *, is_cut: bool) -> list[Fence] 
 
 def _called(form: Form, inline: str) -> str:
     """Return a command that stands behind the act's name on its line."""
-    text = re.sub(r"^[*_]*[ \t]*[:：]*[ \t]*[*_]*[ \t]*", "", inline)
+    text = re.sub(r"^[*_]*[ \t]*(?:[:：]+|[-–—]+(?=[ \t]))?[ \t]*[*_]*[ \t]*", "", inline)
     if text.startswith("(") and (calls := python_calls(form.kind + text)):
         return form.text_of(calls[0].arguments)
     quoted = re.match(r"(`+)[ ]?(.+?)[ ]?\1(?!`)", text)
@@ -137,9 +155,12 @@ def _paragraphs(lines: Sequence[str], *, is_cut: bool) -> str:
         kept.append(paragraph)
     if is_cut and len(kept) == len(paragraphs):
         raise NoAct(CUT)
-    text = "\n\n".join(kept)
-    wrapped = re.fullmatch(r"\s*(`+)([^`]+)\1\s*", text)
-    return wrapped[2] if wrapped else text
+    text = re.sub(r"\n[ \t]*</\w+>\s*\Z", "", textwrap.dedent("\n\n".join(kept)).strip("\n"))
+    wrapped = re.fullmatch(r"\s*(`+)([^`]+)\1\s*|\s*[<\[]\w+[>\]]\n?(.*?)\n?[<\[]/\w+[>\]]\s*", text, re.DOTALL)
+    text = (wrapped[2] or wrapped[3] or "") if wrapped else text
+    if re.match(r"<\w|\[\w+\]", text):
+        raise NoAct(f"no command stands there: {text[:80]!r}")
+    return text
 
 
 def _of_one_act(form: Form, region: Sequence[str], fences: Sequence[Fence]) -> list[Fence]:

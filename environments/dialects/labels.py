@@ -13,8 +13,10 @@ THINK = (
     r"think|thinking|thoughts?(?:[ \t]*#?\d+)?|thought process|reasoning|pensamiento|pensamento|pensée|pensiero"
     r"|gedanke|мысль|思考|想法|考え"
 )
-FINAL = r"(?:my |the )?final[ _]answer|réponse finale|respuesta final|endgültige antwort|最终答案|最終回答"
+FINAL = r"(?:my |the )?final[ _]answer(?: is)?|réponse finale|respuesta final|endgültige antwort|最终答案|最終回答"
 ANSWER = r"(?:the )?answer|réponse|respuesta|antwort|ответ|答案|回答"
+INPUT = r"(?:action[ _])?input|arguments?|parameters?|commands?|script|code|bash|sql|query|statement"
+"""What stands before an act's text, below its name: LangChain's `Action Input:` and the like."""
 INVENTED = r"observation|user|human|obs"
 """What a model writes that goes on by itself: the other side's words."""
 _ROLE = r"(?:(?:assistant|ai|agent|model)[ \t]*[:：][ \t]*)?"
@@ -30,12 +32,18 @@ def label(words: str) -> re.Pattern[str]:
     return re.compile(rf"(?:{with_colon}|{alone})", re.IGNORECASE | re.MULTILINE)
 
 
-ACT_LABEL, THINK_LABEL, FINAL_LABEL, ANSWER_LABEL, INVENTED_LABEL = map(label, (ACT, THINK, FINAL, ANSWER, INVENTED))
+ACT_LABEL, THINK_LABEL, FINAL_LABEL, ANSWER_LABEL = map(label, (ACT, THINK, FINAL, ANSWER))
+INPUT_LABEL, INVENTED_LABEL = map(label, (INPUT, INVENTED))
+_INPUT_ALONE = re.compile(rf"\n[ \t*_#>]*(?:{INPUT})[*_]*[ \t]*[:：][*_]*\s*\Z", re.IGNORECASE)
+WITHIN_A_LINE = re.compile(
+    r"(?<=[.;!?。])[ \t]+(?=[*_]*(?:Act|Action)[*_]*[ \t]*[:：])|^[ \t]*<(?:act|action)>\s*", re.MULTILINE
+)
+"""Where an act begins that is on one line with its thought, or in tags."""
 _ROLE_ALONE = re.compile(r"\A\s*(?:assistant|ai|agent|model)[ \t]*[:：]?[ \t]*(?:\n|(?<=[:：]))", re.IGNORECASE)
 _RULE = re.compile(
     r"(?:\n[ \t]*(?:-{3,}|\*{3,}|_{3,}|`{3,}\w*|~{3,}\w*))+\s*\Z|\A\s*(?:(?:-{3,}|\*{3,}|_{3,})[ \t]*\n)+"
 )
-_TAGS = re.compile(r"</?(?:think|thinking|thoughts?|action|act|response|output)>", re.IGNORECASE)
+_TAGS = re.compile(r"</?(?:think|thinking|thoughts?|action|act|response|output|answer)>", re.IGNORECASE)
 
 _QUOTED = re.compile(r'"([^"]+)"|“([^“”]+)”')
 
@@ -48,7 +56,7 @@ def thought_of(text: str, labelled_lines: Collection[int]) -> str | None:
         found = THINK_LABEL.match(line) if number in labelled_lines else None
         kept.append(_unlabelled(line, found) if found else line)
     whole = "\n".join(kept).strip()
-    bare = _TAGS.sub("", _RULE.sub("", whole)).strip()
+    bare = _INPUT_ALONE.sub("", _TAGS.sub("", _RULE.sub("", whole)).strip())
     quoted = _QUOTED.fullmatch(bare)
     return (quoted[1] or quoted[2] if quoted else bare).strip() or None
 

@@ -14,15 +14,27 @@ from typing import Any, ClassVar
 
 from environments.base import Action, Reading, actions_of
 from environments.dialects.fences import Fence, find_fences, outside
-from environments.dialects.forms import CUT, Form, NoAct, block_of, bounded, checked, form_named, form_of_call
-from environments.dialects.labels import ACT_LABEL, ANSWER_LABEL, FINAL_LABEL, thought_of
-from environments.dialects.lenient_json import read_json
+from environments.dialects.forms import (
+    CUT,
+    Form,
+    NoAct,
+    block_of,
+    bounded,
+    checked,
+    form_named,
+    form_of_call,
+    without_label,
+)
+from environments.dialects.labels import ACT_LABEL, ANSWER_LABEL, FINAL_LABEL, WITHIN_A_LINE, thought_of
+from environments.dialects.lenient_json import json_span, read_json
 from environments.dialects.text import TextDialect
 from environments.dialects.written_calls import WrittenCall, call_of, calls_of, written_calls
 from schemas.completion import Completion
 from schemas.episode import Turn
 
 _DOCUMENTS = ("", "markdown", "md", "text", "txt", "plaintext", "plain", "xml")
+_INVISIBLE = re.compile(r"^[\u200b\u2060\ufeff]+", re.MULTILINE)
+_BOXED = re.compile(r"\W*\\boxed\{(.+)\}\W*")
 _THOUGHTS = ("thought", "think", "thoughts", "thinking", "reasoning", "rationale", "reflection")
 _ACTS = ("act", "action", "kind", "next_action")
 
@@ -53,6 +65,10 @@ class ReAct(TextDialect):
         """
         return fence.text
 
+    def is_command(self, text: str) -> bool:
+        """Whether a text without a name can only be a command."""
+        return False
+
     def loose_script(self, text: str) -> str:
         """Return what is run of a text that stands in no code block."""
         return text
@@ -67,7 +83,7 @@ class ReAct(TextDialect):
         return self._read(reply, (), is_cut=False)
 
     def _read(self, reply: str, calls: tuple[WrittenCall, ...], *, is_cut: bool) -> Reading:
-        text = reply.replace("\r\n", "\n").replace("\r", "\n").strip()
+        text = _INVISIBLE.sub("", reply.replace("\r\n", "\n").replace("\r", "\n")).strip()
         lines = self._unwrapped(text.split("\n"))
         found = (
             self._object("\n".join(lines))
@@ -133,6 +149,8 @@ class ReAct(TextDialect):
             return self._called(thought_of(written[0], range(len(lines))), written[1], is_cut=is_cut)
         places = places or [n for n, line in enumerate(lines) if ACT_LABEL.match(line) or FINAL_LABEL.match(line)]
         places = places or [n for n in free if ANSWER_LABEL.match(lines[n])]
+        if not places and (apart := WITHIN_A_LINE.sub(_on_its_own_line, "\n".join(lines))) != "\n".join(lines):
+            return self._marked(apart.split("\n"), is_cut=is_cut)
         readings = (self._at(lines, number, free, is_cut=is_cut) for number in places)
         return next((reading for reading in readings if reading is not None), None)
 
@@ -164,9 +182,12 @@ class ReAct(TextDialect):
         if named is not None:
             form, rest = named
             return self._reading(thought, lambda: self._act(form, [rest, *region[1:]], is_cut=is_cut), said)
-        return self._reading(thought, lambda: self._unknown(runs, head), said)
+        return self._reading(thought, lambda: self._unnamed(runs, head, said, is_cut=is_cut), said)
 
-    def _unknown(self, runs: Form, head: str) -> Action:
+    def _unnamed(self, runs: Form, head: str, said: str, *, is_cut: bool) -> Action:
+        """Read an act that has no name: a command in back ticks, a text that can be nothing else."""
+        if self.is_command(said):
+            return self._act(runs, ["", *said.split("\n")], is_cut=is_cut)
         if head.startswith("`") and " " in head.strip("`") and head.endswith("`"):
             return Action(runs.kind, checked(runs, head.strip("` ")))
         raise NoAct(f"no act among {', '.join(form.kind for form in self.forms)}: {head[:80]!r}")
@@ -174,6 +195,11 @@ class ReAct(TextDialect):
     def _act(self, form: Form, region: list[str], *, is_cut: bool) -> Action:
         if not form.keys:
             return Action(form.kind)
+        region = without_label(form, region)
+        said = "\n".join(region).strip()
+        given = _object_in(said[:end]) if said.startswith("{") and (end := json_span(said, 0)) else None
+        if given and (form.languages or set(given) & set(form.keys)):
+            return form.action_of(given)
         if not form.languages:
             return Action(form.kind, self.answer_of(region, is_cut=is_cut))
         found = block_of(form, bounded(region, form.languages, self.invented), is_cut=is_cut)
@@ -201,6 +227,8 @@ class ReAct(TextDialect):
     def _unlabelled(self, lines: list[str], *, is_cut: bool) -> Reading | None:
         """Read a reply whose act has no label: its last line is the act, or one tagged block is all that it runs."""
         number = max((n for n, line in enumerate(lines) if line.strip()), default=0)
+        if boxed := _BOXED.fullmatch(lines[number].strip()):
+            return Reading(thought_of("\n".join(lines[:number]), range(number)), (Action("answer", boxed[1]),))
         named = form_named(self.forms, lines[number].strip(" \t*_#`>-"))
         if named is not None and (_is_whole(*named)):
             form, rest = named
@@ -219,6 +247,18 @@ class ReAct(TextDialect):
             return Reading(thought, (act(),))
         except NoAct as error:
             return Reading(thought, (), str(error), said.strip())
+
+
+def _on_its_own_line(found: re.Match[str]) -> str:
+    return "Act: " if "<" in found[0] else "\n"
+
+
+def _object_in(text: str) -> dict[str, Any] | None:
+    try:
+        value = read_json(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _is_whole(form: Form, rest: str) -> bool:

@@ -75,7 +75,10 @@ class TextDialect(ABC):
         return bare == whole
 
     def _said(self, turn: Turn) -> Message:
-        return self.write(turn) if turn.reply is None else Message(role="assistant", content=turn.reply)
+        says_nothing = not (
+            turn.reply or ""
+        ).strip()  # a native call in a text dialect: endpoints take no empty message
+        return self.write(turn) if says_nothing else Message(role="assistant", content=turn.reply or "")
 
     def _seen(self, observation: str, index: int) -> Message:
         return Message(role="user", content=self.observe(observation, index))

@@ -34,12 +34,13 @@ def said_answer(region: Sequence[str], invented: Collection[str], *, is_cut: boo
     kept = bounded(region, frozenset(), invented, is_answer=True)
     text = "\n".join(kept).strip()
     opening = text.lstrip(" *_`")
-    if kept[0].strip() and opening[:1] in _BRACKETS:
+    is_below = not kept[0].strip() and text.endswith(")")
+    if (kept[0].strip() and opening[:1] in _BRACKETS) or (is_below and opening.startswith("(")):
         if is_cut and _BRACKETS[opening[0]] not in opening:
             raise NoAct(CUT)
         return plain(in_brackets(opening))
     fences = list(find_fences(kept, frozenset()))
-    inline = re.sub(r"^(?:\*+|__+)?[ \t]*[:：=]?[ \t]*", "", kept[0]).strip()
+    inline = re.sub(r"^(?:\*+|__+)?[ \t]*(?:[:：=]|[-–—](?=[ ]))?[ \t]*", "", kept[0]).strip()
     if not inline and fences and fences[0].is_closed:
         return plain(fences[0].text)
     below = "\n".join(kept[1:]).strip("\n")

@@ -89,6 +89,10 @@ class OsDialect(OsText, ReAct):
         """Return a block as bash runs it."""
         return script_of(fence)
 
+    def loose_script(self, text: str) -> str:
+        """Return a command without a terminal's prompts."""
+        return script_of(Fence(0, 0, "console", text, True)) if text.startswith("$ ") else text
+
     def answer_of(self, region: Sequence[str], *, is_cut: bool) -> str:
         """Return the answer from what stands behind its name and below."""
         return said_answer(region, self.invented, is_cut=is_cut)

@@ -38,6 +38,7 @@ _INTERPRETERS: Mapping[str, str] = {
 }
 """Languages whose programs are handed to an interpreter's standard input."""
 _UNTAGGED = frozenset({"", "text", "txt", "plaintext", "plain", "code", "tool_code", "command", "commands", "linux"})
+_SHEBANG = re.compile(r"#!\S*/(?:env[ ]+)?(\w+)")
 _PROMPT = re.compile(r"^(?:[\w.-]+@[\w.-]+:[^\n$#]*|\[[^\]\n]*\])?[$#%][ ]", re.MULTILINE)
 
 
@@ -48,7 +49,10 @@ def script_of(fence: Fence) -> str:
         NoAct: its language is none that can be run so.
     """
     language, text = fence.language, _unprompted(fence)
-    if language in SHELL or language in _UNTAGGED or text.startswith("#!/bin/"):
+    named = _SHEBANG.match(text)
+    if named and named[1] in _INTERPRETERS:
+        return as_heredoc(_INTERPRETERS[named[1]], text)
+    if language in SHELL or language in _UNTAGGED or named:
         return text
     interpreter = _INTERPRETERS.get(language)
     first = text.split(None, 1)[0] if text.strip() else ""

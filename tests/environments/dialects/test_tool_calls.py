@@ -106,6 +106,8 @@ LS = '{"command":"ls -l"}'
         ("bash", '"ls -l"'),
         ("bash", "ls -l"),
         ("bash", '{"cmd": "ls -l"}'),
+        ("bash", '{"command": ["ls", "-l"]}'),
+        ("bash", '{"command": ["bash", "-lc", "ls -l"]}'),
         ("bash", '{"script": "ls -l"}'),
         ("functions.bash", '{"command": "ls -l"}'),
         ("Bash", '{"command": "ls -l"}'),
