@@ -29,6 +29,9 @@ def unwrapped(text: str) -> Iterator[str]:
         yield inside
     bare = text.replace("**", "").replace("`", "").strip("_* \n")
     yield bare
+    start = min((place for place in map(bare.find, "[{") if place > 0), default=0)
+    if start and is_note(bare[:start]):
+        bare = bare[start:]
     head = _leading_literal(bare)
     if head and is_note(bare[len(head) :], _LITERAL):
         yield head
