@@ -185,7 +185,7 @@ def is_same_number(found: Cell, wanted: Cell) -> bool:
     assert wanted.value is not None
     says = found.says
     if found.percent is not None:
-        above = (found.percent,) if abs(wanted.value) >= 1 else ()
+        above = (found.percent,) if abs(wanted.value) > 1 else ()
         says = (*says, found.percent.scaleb(-2), *above)
     return any(is_near(amount, wanted.value) for amount in says)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -31,6 +32,11 @@ _NO_ROWS = frozenset(
     )
 )
 """What people say for a list of nothing."""
+_NO_ROW_SAID = re.compile(
+    r"(?:there (?:are|is|was|were) (?:no|none)|no"
+    r"|(?:the )?(?:query|search|result) (?:returned|gave|found|is) (?:no|empty))\b[^\d\"\[\n]*"
+)
+_MAX_SENTENCE = 200
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,7 @@ def _plain_name(name: str) -> str:
 
 def _says_nothing(answer: str) -> bool:
     said = answer[:MAX_ANSWER_CHARS].strip().strip("[]()\"'`*. ").lower()
-    return said in _NO_ROWS
+    return said in _NO_ROWS or (len(said) <= _MAX_SENTENCE and bool(_NO_ROW_SAID.fullmatch(said)))
 
 
 async def judge_aside(

@@ -34,6 +34,9 @@ def unwrapped(text: str) -> Iterator[str]:
     yield bare
     if bare.startswith(("[", "{", "(")) and '"' not in bare:
         yield bare.translate(_TYPOGRAPHIC)
+    start = min((place for place in map(bare.find, "[{") if place > 0), default=0)
+    if start and is_note(bare[:start]):
+        bare = bare[start:]
     head = _leading_literal(bare)
     if head and is_note(_aside(text, head), _LITERAL):
         yield head
@@ -42,7 +45,7 @@ def unwrapped(text: str) -> Iterator[str]:
 def _aside(text: str, head: str) -> str:
     """Return what is said after the answer, without a statement in a fence and what it says again of the answer."""
     bare = _STATEMENT.sub("", text).replace("**", "").replace("`", "").strip("_* \n")
-    return _QUOTED.sub(lambda found: "" if found[0] in head else found[0], bare[len(head) :])
+    return _QUOTED.sub(lambda found: "" if found[0] in head else found[0], bare.partition(head)[2])
 
 
 def _fenced(text: str) -> tuple[str, str]:
