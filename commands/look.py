@@ -21,6 +21,18 @@ from schemas.verification import Verification
 from warehouse.state import State
 from warehouse.warehouse import Warehouse
 
+TITLES = {
+    "reasons": "What was turned away, and why, over all builds",
+    "costs": "What was paid",
+    "trajectory_costs": "What a kept trajectory took of it",
+    "losses": "What was billed beyond its maximum, or may have been billed for a reply that was lost",
+    "outages": "What an outage or an interruption cost, and what has been settled since",
+    "given_up": "Attempts that used up their tries and have no outcome",
+    "stages_alone": "What became of the tasks of stages that were run by themselves",
+    "releases": "Releases",
+}
+"""Of the tables of `status` that are the same for every home."""
+
 
 def run_sql(query: str, json: bool, csv: bool = False) -> None:
     """Answer a query.
@@ -37,20 +49,6 @@ def run_sql(query: str, json: bool, csv: bool = False) -> None:
         say_json({"columns": columns, "rows": rows})
     else:
         say_table(f"{len(rows):,} rows", report.TableOf(tuple(columns), rows))
-
-
-_TITLES = {
-    "funnel": "What became of the tasks of build {}",
-    "reasons": "What was turned away, and why, over all builds",
-    "costs": "What was paid",
-    "trajectory_costs": "What a kept trajectory took of it",
-    "losses": "What was billed beyond its maximum, or may have been billed for a reply that was lost",
-    "outages": "What an outage or an interruption cost, and what has been settled since",
-    "given_up": "Attempts that used up their tries and have no outcome",
-    "stages_alone": "What became of the tasks of stages that were run by themselves",
-    "releases": "Releases",
-}
-"""Of each table of `status`."""
 
 
 def run_status(json: bool) -> None:
@@ -85,8 +83,9 @@ def run_status(json: bool) -> None:
         say("One is unfinished: the command that began it goes on where it stood.")
     if warm:
         say("A Prefect server of this home is warm for the next command; it ends by itself.")
+    titles = {"funnel": f"What became of the tasks of build {builds[-1] if builds else ''}", **TITLES}
     for name, table in tables.items():
-        say_table(_TITLES[name].format(builds[-1] if builds else ""), table)
+        say_table(titles[name], table)
 
 
 def _max_tries(state: State) -> int:
