@@ -10,13 +10,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-_OPEN = re.compile(r"^(?P<indent>[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<mark>`{2,}|~{3,}|'{3})(?P<info>[^`'\n]*)$")
-_ON_ONE_LINE = re.compile(r"^[ \t>]*(?P<mark>`{3,}|~{3,})(?P<text>.+?)(?P=mark)[ \t]*$")
+_OPEN = re.compile(r"^(?P<indent>[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<mark>`{2,}+|~{3,}+|'{3})(?P<info>[^`'\n]*)$")
+_ON_ONE_LINE = re.compile(r"^[ \t>]*+(?P<mark>`{3,}+|~{3,}+)(?P<text>.+?)(?P=mark)[ \t]*$")
 HEREDOC = re.compile(r"(?<!<)<<-?[ \t]*(['\"\\]?)([A-Za-z_][\w.-]*)\1")
 """Where a here-document begins; the second group is the word that ends it."""
 _LANGUAGE = re.compile(r"\{?\.?([A-Za-z][\w+#.-]*)\}?(?:[ \t]+|$)")
 _ATTRIBUTE = re.compile(r"\{|[\w-]+[=:]\S|[\w./-]+$")
 """What else stands on an opening line: {.numberLines}, title="x", a file's name."""
+
+_MOST_NESTED = 20
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def _closing(lines: Sequence[str], at: int, mark: str) -> tuple[int, str | None]
             return number, found[1]
         elif (opened := _OPEN.match(line)) and opened["mark"].startswith(mark) and opened["info"].strip():
             nested.append(number)
+            if len(nested) > _MOST_NESTED:
+                break
         elif (begun := HEREDOC.search(line)) and any(later.strip() == begun[2] for later in lines[number + 1 :]):
             word = begun[2]
     return (nested[0] if nested else len(lines)), None

@@ -16,7 +16,7 @@ from environments.dialects.written_calls import WrittenCall, python_calls
 from schemas.record import canonical_json
 
 _WORD = re.compile(r"[*_`\"'(\[<]*(\w+(?:[ _-]\w+)?)")
-_PROSE = re.compile(r"(?:[A-Z][\w']*|I'(?:ll|m))(?:,? [\w'`/.-]+,?){2,}.*[.:!?]\s*\Z", re.DOTALL)
+_PROSE = re.compile(r"(?:[A-Z][\w']*|I'(?:ll|m))(?:,? [\w'`/.-]+,?){2}.*[.:!?]\s*\Z", re.DOTALL)
 _OTHERWISE = re.compile(r"\b(?:or|if|alternativ\w*|instead|otherwise|output|result|expected?|example|prints?)\b", re.I)
 _CONNECTIVE_WORDS = 6
 CUT = "the reply was cut at the maximum of output tokens before its act was complete"

@@ -20,7 +20,7 @@ INPUT = r"(?:action[ _])?input|arguments?|parameters?|commands?|script|code|bash
 INVENTED = r"observation|user|human|obs"
 """What a model writes that goes on by itself: the other side's words."""
 _ROLE = r"(?:(?:assistant|ai|agent|model)[ \t]*[:：][ \t]*)?"
-_BEFORE = r"^[ \t>]*(?:(?:\(?\d+[.):]|[-•+*])[ \t]+)?[ \t*_#`]*"
+_BEFORE = r"^[ \t>]*(?:(?:\(?\d+[.):]|[-•+*])[ \t]+)?[ \t*_#`]*+"
 _COLON = r"[*_`]*[ \t]*(?:[:：](?:\*+|__+)?|[-–—=]+>?(?=[ \t])|→)[ \t]*"
 _HEADING = r"^[ \t>]*(?:(?:\d+[.)]|[-•+*])[ \t]+)?(?:#{1,6}[ \t]*(?:\d+[.)][ \t]*)?[*_]*|[*_]{2,3}|<)"
 

@@ -124,3 +124,13 @@ def test_reasoning_stands_apart_in_training_and_never_in_a_request(
 @DIALECTS
 def test_no_tools_are_declared(dialect: TextDialect) -> None:
     assert dialect.tools() == () and dialect.name == "react"
+
+
+@DIALECTS
+@pytest.mark.parametrize(
+    "flood",
+    ["`" * 9000, "```bash\n" * 900, "*" * 9000, "Act: bash\n" + "Word word, " * 900, "Act: answer(" + "(" * 9000],
+)
+def test_a_flood_of_marks_is_read_to_its_end(dialect: TextDialect, flood: str) -> None:
+    reading = dialect.read_text(flood)
+    assert (not reading.actions) == bool(reading.problem)
