@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-
 from benchmarks.replies import GOAL, Line, make_table, meets_goal, read_corpus, share
 
-OTHERS = {"db-025", "db-029", "db-030", "db-076", "db-101", "db-102", "db-113", "db-127", "db-157", "db-160"}
-"""Answers whose text is delivered whole, and whose forms the judge is to read."""
-ENDPOINT = {"db-079", "db-092", "os-088"}
-"""Reasoning in a form that the endpoint's reader is to take."""
+KNOWN = ("to-042",)
+"""Whole, and cut in a closing remark: a cut reply is never taken for a task, since its check may lack the end."""
 
 
-@pytest.mark.parametrize("part", ["os-", "db-", "tc-"])
-def test_turns_and_calls_are_read_as_meant(part: str) -> None:
-    lines = [line for line in read_corpus((part,)) if line.line_id not in OTHERS | ENDPOINT]
-    missed = [line for line in lines if line.read != "as meant"]
-    assert len(lines) > 40 and not missed
+def test_replies_are_read_as_meant_and_none_as_something_else() -> None:
+    lines = list(read_corpus())
+    missed = [(line.line_id, line.detail) for line in lines if line.read != "as meant" and line.line_id not in KNOWN]
+    assert len(lines) >= 400 and not missed
+    assert meets_goal(lines)
 
 
 def test_the_table_counts_by_part_and_kind_and_the_goal_holds_nothing_misread() -> None:
