@@ -11,6 +11,7 @@ from typing import Any
 
 from rehearsals.base import Move, Rehearsal
 from rehearsals.plan import model_seed, solver_fault, task_fault, thought_fault
+from rehearsals.styles import dress, dress_thought
 from rehearsals.thoughts import is_backfill, write_thought
 from rehearsals.votes import proposals_in, vote
 from schemas.message import Message, ToolCall
@@ -25,10 +26,12 @@ _NOT_REHEARSED = (
 )
 
 
-def respond(body: Mapping[str, Any], rehearsals: Sequence[Rehearsal], faults: FaultsConfig) -> Message:
+def respond(
+    body: Mapping[str, Any], rehearsals: Sequence[Rehearsal], faults: FaultsConfig, *, styled: bool = False
+) -> Message:
     """Reply to a request body: a task for a generation prompt, the next turn for a solver's conversation (a tool call
     where the body offers the world's tools), a thought for a backfill prompt, what most say for an aggregator's, and a
-    polite word for anything else."""
+    polite word for anything else. What is `styled` is worded as models of several families do (`styles.py`)."""
     messages = _without_repairs(tuple(map(read_message, body["messages"])))
     seed = model_seed(body["model"], body.get("seed"))
     prompt = messages[-1].content
@@ -36,15 +39,21 @@ def respond(body: Mapping[str, Any], rehearsals: Sequence[Rehearsal], faults: Fa
     if proposals:
         return _say(vote(proposals))
     if is_backfill(prompt):
-        return _say(write_thought(prompt, _dice(messages, body), thought_fault(prompt, seed, faults)))
+        fault, dice = thought_fault(prompt, seed, faults), _dice(messages, body)
+        thought = write_thought(prompt, dice, fault)
+        return _say(dress_thought(thought, dice) if styled and not fault else thought)
     for rehearsal in rehearsals:
         problem = rehearsal.problem(messages)
         if problem is not None:
             fault = solver_fault(problem, seed, rehearsal.solver_faults(problem), faults)
-            return _word(rehearsal, rehearsal.solve(messages, fault), messages, body.get("tools") or ())
+            said = _word(rehearsal, move := rehearsal.solve(messages, fault), messages, body.get("tools") or ())
+            is_text = not said.tool_calls and move.raw is None
+            return _say(dress(said.content, _dice(messages, body))) if styled and is_text else said
         if rehearsal.drafts(prompt):
             fault = task_fault(prompt, seed, rehearsal.task_faults(prompt), faults)
-            return _say(rehearsal.draft(prompt, _dice(messages, body), fault))
+            dice = _dice(messages, body)
+            draft = rehearsal.draft(prompt, dice, fault)
+            return _say(dress(draft, dice) if styled and not fault else draft)
     return _say(_NOT_REHEARSED)
 
 

@@ -29,12 +29,14 @@ _ROLES = {"system", "user", "assistant", "tool"}
 class OfflineServer:
     """Serves `/v1/chat/completions`, `/v1/models`, `/v1/files` and `/v1/batches`; holds its batches and a counter."""
 
-    def __init__(self, rehearsals: Sequence[Rehearsal], faults: FaultsConfig | None = None) -> None:
+    def __init__(
+        self, rehearsals: Sequence[Rehearsal], faults: FaultsConfig | None = None, *, styled: bool = False
+    ) -> None:
         self.answered = 0
         """Chat completions given."""
         self.batches = OfflineBatches(self._complete)
         self._rehearsals = tuple(rehearsals)
-        self._faults = faults or FaultsConfig()
+        self._faults, self._styled = faults or FaultsConfig(), styled
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -103,7 +105,7 @@ class OfflineServer:
 
     def _complete(self, raw: bytes) -> dict[str, Any]:
         body = read_body(raw)
-        completion = complete(body, respond(body, self._rehearsals, self._faults))
+        completion = complete(body, respond(body, self._rehearsals, self._faults, styled=self._styled))
         self.answered += 1
         return completion
 

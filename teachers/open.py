@@ -44,7 +44,7 @@ async def open_teacher(
         ConfigError: no key, a model that the offline teacher does not have, or one without a price.
     """
     _require_sense(config)
-    server = OfflineServer(rehearsals, config.faults) if config.teacher.kind == "offline" else None
+    server = OfflineServer(rehearsals, config.faults, styled=True) if config.teacher.kind == "offline" else None
     endpoint = OpenAIChat(config.teacher, "offline", server.start()) if server else _configured(config, settings)
     batches = None
     if config.teacher.mode == "batch":

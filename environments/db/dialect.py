@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from environments.base import Action
+from environments.db.wrapping import without_note
 from environments.dialects.fences import Fence, find_fences
 from environments.dialects.forms import CUT, Form, NoAct, bounded
 from environments.dialects.labels import ANSWER_LABEL, FINAL_LABEL
@@ -163,7 +164,7 @@ class DbDialect(DbText, ReAct):
         return text[:end].rstrip()
 
     def answer_of(self, region: Sequence[str], *, is_cut: bool) -> str:
-        """Return the final answer's own text, whole: what it says is for the judge to read."""
+        """Return the final answer's own text, without a note behind its list: what it says is for the judge to read."""
         for number, line in enumerate(region):
             label = FINAL_LABEL.match(line) or (ANSWER_LABEL.match(line) if number else None)
             if label:
@@ -176,7 +177,7 @@ class DbDialect(DbText, ReAct):
         )
         if is_cut and not _is_complete(text):
             raise NoAct(CUT)
-        text = _unwrapped(text)
+        text = without_note(_unwrapped(text))
         if not text:
             raise NoAct("`Action: Answer` without a `Final Answer:` line")
         return text

@@ -42,6 +42,12 @@ def unwrapped(text: str) -> Iterator[str]:
         yield head
 
 
+def without_note(text: str) -> str:
+    """Return the list or object that a text begins with where only a note follows it, else the text."""
+    head = _leading_literal(text)
+    return head if head and is_note(_aside(text, head), _LITERAL) else text
+
+
 def _aside(text: str, head: str) -> str:
     """Return what is said after the answer, without a statement in a fence and what it says again of the answer."""
     bare = _STATEMENT.sub("", text).replace("**", "").replace("`", "").strip("_* \n")
