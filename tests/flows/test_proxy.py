@@ -77,9 +77,11 @@ def is_alive(port: int) -> bool:
 
 def wait_until(true: Callable[[], Any], seconds: float, told: Path) -> None:
     deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, told.read_text()[-2000:]
+    while time.monotonic() < deadline:
+        if true():
+            return
         time.sleep(0.2)
+    raise AssertionError(told.read_text()[-2000:])
 
 
 def free_port() -> int:
