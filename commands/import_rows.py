@@ -67,7 +67,8 @@ def _problem_of(spec: TaskSpec, worlds: dict[str, World]) -> Refusal | None:
         return Refusal("not_a_task", f"environment: there is no world {name!r}; there are {', '.join(world_names())}")
     try:
         with own_mistakes_told(name):
-            return _made(name, worlds).problem_of(spec)
+            found = _made(name, worlds).problem_of(spec)
+            return Refusal("not_a_task", found.detail) if found else None
     except EnvironmentFault as error:
         return Refusal("not_a_task", str(error))
 

@@ -74,7 +74,7 @@ def test_what_weaker_checks_accepted_is_judged_part_by_part_and_nothing_else_cha
     code, out, _ = call(
         "sql", "SELECT DISTINCT check_contract FROM latest_verdicts WHERE verdict = 'passed' ORDER BY 1", "--json"
     )
-    assert (code, json.loads(out)["rows"]) == (0, [[2], [3]])
+    assert (code, json.loads(out)["rows"]) == (0, [[3]])
 
 
 def test_a_false_acceptance_falls_and_is_told_by_table_show_and_sql(

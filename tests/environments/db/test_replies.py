@@ -94,7 +94,7 @@ def test_a_short_statement_may_stand_on_its_label_s_line(reply: str) -> None:
         ('Action: Answer\nFinal Answer: ["a", 1].', '["a", 1]'),
         ('```\nAction: Answer\nFinal Answer: ["a", 1]\n```', '["a", 1]'),
         ('Action: Answer\nFinal Answer: ["a", 1]\n\nUser: Right. Next:\n\nAction: Operation', '["a", 1]'),
-        ('Action: Answer\nFinal Answer: ["a", 1]\n\nNote that it is sorted.', '["a", 1]\n\nNote that it is sorted.'),
+        ('Action: Answer\nFinal Answer: ["a", 1]\n\nNote that it is sorted.', '["a", 1]'),
         ("Action: Answer\nFinal Answer: done", "done"),
         ("Action: Answer\nFinal Answer:\n- a\n- b", "- a\n- b"),
         ("Action: Answer\nFinal Answer:\n| a |\n| - |\n| b |", "| a |\n| - |\n| b |"),
@@ -102,7 +102,7 @@ def test_a_short_statement_may_stand_on_its_label_s_line(reply: str) -> None:
         ('<tool_call>{"name": "answer", "arguments": {"answer": "[1]"}}</tool_call>', "[1]"),
     ],
 )  # fmt: skip
-def test_an_answer_s_own_text_is_delivered_whole(reply: str, answer: str) -> None:
+def test_an_answer_s_own_text_is_delivered(reply: str, answer: str) -> None:
     assert read(reply).actions == (Action("answer", answer),)
 
 

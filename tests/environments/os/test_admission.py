@@ -62,10 +62,15 @@ async def test_a_reference_that_counts_who_asks_is_turned_away(
     assert probe is not None and probe.name in ("asked_otherwise", "reference_repeats")
 
 
+STARTED = "until [ $(pgrep -fc '^worker') = 2 ]; do sleep 0.05; done"
+
+
 async def test_a_reference_that_looks_for_its_own_processes_is_asked_otherwise_and_stays(
     world: OsWorld, make_task: MakeTask
 ) -> None:
-    spec = make_task(start="(exec -a worker sleep 300) & (exec -a worker sleep 300) &", reference="pgrep -fc '^worker'")
+    spec = make_task(
+        start="(exec -a worker sleep 300) & (exec -a worker sleep 300) &\n" + STARTED, reference="pgrep -fc '^worker'"
+    )
     probes = await admit(world, spec)
     assert [probe.passed for probe in probes if probe.name == "asked_otherwise"] == [True]
 

@@ -47,7 +47,8 @@ async def test_the_reference_runs_on_the_agents_final_state(
 
 async def test_each_output_becomes_an_argument_of_what_follows(world: OsWorld, make_task: MakeTask) -> None:
     steps = (Script(code='echo "<$1>"'), None, Script(code='[ "$1|$2|$3" = "7|<7>\n|1174\n" ]'))
-    verdict = await judge(world, make_task(check=chain(*steps), origin="benchmark"), "true", "7")
+    spec = make_task(check=chain(*steps), init="echo 1174 > /root/n; echo 7 > /root/m", origin="benchmark")
+    verdict = await judge(world, spec, "cat /root/m", "7")
     assert verdict.name == "passed"
     assert verdict.detail == "3 steps of the check ended with exit code 0"
 
@@ -85,5 +86,5 @@ async def test_errors_of_the_reference_are_part_of_its_output(world: OsWorld, ma
 async def test_match_is_exact_or_a_pattern_found_anywhere(
     world: OsWorld, make_task: MakeTask, check: Check, answer: str | None, name: str
 ) -> None:
-    spec = make_task(check=check, reference="", origin="benchmark")
-    assert (await judge(world, spec, "true", answer)).name == name
+    spec = make_task(check=check, init=f"echo {answer} > /root/said", reference="", origin="benchmark")
+    assert (await judge(world, spec, "cat /root/said", answer)).name == name

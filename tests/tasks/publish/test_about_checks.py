@@ -6,15 +6,15 @@ import pytest
 
 from tasks.publish.about_checks import Accepted, note_fallen, note_weaker_checks
 
-OS, DB, GONE = Accepted("os", 2), Accepted("db", 1), Accepted("moon", 1)
+OS, DB, GONE = Accepted("os", 3), Accepted("db", 1), Accepted("moon", 1)
 
 
 @pytest.mark.parametrize(
     ("accepted", "beginnings"),
     [
         ([], []),
-        ([OS, OS, Accepted("os", 3)], []),
-        ([OS, DB, DB], ["2 of 2 agent rows (db) were accepted under contract 1 of its checks, today's is 2: "]),
+        ([OS, OS, Accepted("os", 4)], []),
+        ([OS, DB, DB], ["2 of 2 agent rows (db) were accepted under contract 1 of its checks, today's is 3: "]),
         ([Accepted("os", 1), OS, OS], ["1 of 3 agent rows (os) were accepted under contract 1 of its checks, today's"]),
         (
             [GONE, Accepted("moon", 2), OS],

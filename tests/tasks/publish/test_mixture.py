@@ -151,7 +151,7 @@ async def test_a_mixture_without_any_trajectory_is_told(open_shop: Callable[...,
 
 async def test_another_curation_s_trajectories_are_not_mixed_in(shop: Workshop, open_shop: Any) -> None:
     open_shop(home=shop.home, curate__per_task=1)
-    with pytest.raises(ConfigError, match="no trajectory has been kept yet"):
+    with pytest.raises(ConfigError, match="no trajectory of this configuration's curation"):
         await publish_release.fn(1, [])
     open_shop(home=shop.home, curate__per_task=1, mixture__curation_id=shop.curation_id)
     assert (await publish_release.fn(1, [])).curation_id == shop.curation_id

@@ -82,7 +82,7 @@ async def test_what_an_expectation_turned_away_is_in_no_release(shop: Workshop, 
     land_bad(shop, **untrained(shop))
     await validate_tables.fn(1)
     open_shop(home=shop.home, mixture__curation_id="other")
-    with pytest.raises(ConfigError, match="no trajectory"):
+    with pytest.raises(ConfigError, match="every trajectory of curation other was turned away"):
         await publish_release.fn(1, [])
 
 
