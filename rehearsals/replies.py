@@ -48,7 +48,7 @@ def respond(
             fault = solver_fault(problem, seed, rehearsal.solver_faults(problem), faults)
             said = _word(rehearsal, move := rehearsal.solve(messages, fault), messages, body.get("tools") or ())
             is_text = not said.tool_calls and move.raw is None
-            return _say(dress(said.content, _dice(messages, body))) if styled and is_text else said
+            return _say(dress(said.content, random.Random(f"{seed} {problem}"))) if styled and is_text else said
         if rehearsal.drafts(prompt):
             fault = task_fault(prompt, seed, rehearsal.task_faults(prompt), faults)
             dice = _dice(messages, body)

@@ -35,7 +35,8 @@ TASK_REASONS = {
     # A change that the initial state already holds may fail when the reference makes it once more.
     "nothing_passes": {"nothing_fails", "reference_passes_1"},
     "any_answer_passes": {"any_answer_fails"},
-    "random_reference": {"reference_repeats", "reference_is_stable"},
+    # A key that is drawn by chance points nowhere.
+    "random_reference": {"reference_repeats", "reference_is_stable", "reference_passes_1"},
     "needs_network": {"needs_no_network"},
     SOUND: set(),
 }
@@ -111,7 +112,7 @@ def test_what_was_planted_is_what_was_done(found: Found) -> None:
         elif fault == "repeats":
             assert len(set(case.replies)) == 1 and len(case.replies) == 3, case
         elif fault == "malformed":
-            assert case.actions[-1] == "invalid" and done["invalid"] == 1, case
+            assert case.actions[-2:] == ("invalid", "invalid") and done["invalid"] == 2, case  # asked once more
         elif fault == "gives_up":
             assert re.search(r"give up|do not|don't", case.replies[-1]), case
         else:

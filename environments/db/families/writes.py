@@ -52,7 +52,7 @@ def _plan(at: Position, change: Change, fault: str | None) -> list[Move]:
         "repeats": lambda: [look],
         "gives_up": lambda: [look],
         "malformed": lambda: [look, write],
-        "extra_write": lambda: [look, write, _extra(at, change, table)],
+        "extra_write": lambda: [look, write, _extra(at, change)],
         "rolled_back": lambda: [begin, write, Move(end, "sql", "ROLLBACK")],
         "other_form": lambda: [begin, write, Move(end, "sql", "COMMIT")],
     }
@@ -75,10 +75,13 @@ def _check(change: Change, table: str) -> str:
     return f"SELECT COUNT(*) FROM {table} WHERE {change.condition()}"
 
 
-def _extra(at: Position, change: Change, table: str) -> Move:
-    """Delete a row that nobody spoke of: there is one, or the change would have taken or made the only row."""
-    keys = next((t.primary for t in read_schema(at.schema) if t.name == change.table), ())
-    key = quote_name(keys[0]) if keys else "rowid"
+def _extra(at: Position, change: Change) -> Move:
+    """Delete a row that nobody spoke of, where no key has it refused: of a table that no other points into."""
+    tables = {one.name: one for one in read_schema(at.schema)}
+    pointed = {field.foreign_table for one in tables.values() for field in one.fields}
+    name = next((one for one in (change.table, *tables) if one not in pointed), change.table)
+    keys = tables[name].primary if name in tables else ()
+    key, table = quote_name(keys[0]) if keys else "rowid", quote_name(name)
     sql = f"DELETE FROM {table} WHERE {key} = (SELECT MIN({key}) FROM {table})"
     return Move("While I am at it, I also remove a row that looks superfluous.", "sql", sql)
 

@@ -120,8 +120,8 @@ def _malformed(at: Position, found: Found) -> Move:
         return found.scene.moves[0]
     move = found.scene.moves[-1]
     raw = (
-        f"I would run the following:\n\n```bash\n{move.text}\n```",
-        f"Think: the next step is clear.\n\nAction: bash\n\n```bash\n{move.text}\n```",
+        f"The next thing to do is to run `{move.text.splitlines()[0]}` and to see what comes back.",
+        "Think: the next step is clear.\n\nAct: look around",
         "Think: I should look at the files before I decide anything.",
     )
     return replace(move, raw=random.Random(at.problem).choice(raw))
