@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from environments.base import Action
+from environments.os.check import judge
 from environments.os.world import OsWorld
 from schemas.episode import Verdict
 from schemas.task_spec import Check, Provenance, Script, Setup, TaskSpec
@@ -60,7 +61,11 @@ async def judge_attempt(world: OsWorld, row: Row, attempt: dict[str, str | None]
         await episode.step(Action("bash", attempt["script"] or ""))
         answer = attempt["answer"]
         await episode.step(Action("finish") if answer is None else Action("answer", answer))
-        return await episode.verify()
+        verdict = await episode.verify()
+        if not verdict.detail.startswith("answer_not_earned"):
+            return verdict
+        assert episode.evidence is not None  # what is labelled is the check, whoever earned the answer
+        return await judge(episode.spec, episode.evidence, episode.timeouts.check, episode.reference)
 
 
 @pytest.mark.slow
