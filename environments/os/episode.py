@@ -167,7 +167,7 @@ class OsEnvironment(Environment):
         """Return the verdict, or that no step earned what passed."""
         given = self._answer
         if given is None and is_told_by_output(self.spec, verdict):
-            given = self.last.text if self.last else ""
+            given = (self.last.text.strip() if self.last else "") or None  # silence says nothing
         asks = takes_answer(self.spec) and self.reference != ""
         if verdict.name != "passed" or given is None or self._is_followed or not asks:
             return verdict

@@ -39,6 +39,7 @@ CONFIG: dict[str, Any] = {
     "generate.db.questions": 24,
     "curate.backfill_retries": 0,
     "collect.repairs": 0,
+    "generate.repairs": 0,
     "publish.max_unknown": 1.0,
     "faults.solver": 0.0,
     "faults.task": 0.0,
