@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.metadata
 import re
 import subprocess
@@ -33,15 +34,28 @@ def tracked() -> list[Path]:
     return [REPO / name for name in listed.stdout.split("\0") if name and (REPO / name).is_file()]
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """Return a file's tree, read once for all the rules."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def markers(node: ast.AST) -> set[str]:
     """Return the names in every `pytest.mark.NAME` below a node."""
-    found = {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "pytest.mark"}
-    return found
+    return {
+        n.attr
+        for n in ast.walk(node)
+        if isinstance(n, ast.Attribute)
+        and isinstance(n.value, ast.Attribute)
+        and n.value.attr == "mark"
+        and isinstance(n.value.value, ast.Name)
+        and n.value.value.id == "pytest"
+    }
 
 
 def marked_functions(path: Path) -> Iterator[tuple[str, set[str]]]:
     """Yield every test function of a file with the markers that hold for it."""
-    module = ast.parse(path.read_text(encoding="utf-8"))
+    module = parsed(path)
     everywhere = {
         m for n in module.body if isinstance(n, ast.Assign) and "pytestmark" in ast.unparse(n) for m in markers(n)
     }
@@ -110,7 +124,7 @@ SIMULATED = "simulate"
 def files_of_tests() -> Iterator[tuple[str, dict[str, Function]]]:
     """Yield every file of tests with its functions by name, inner ones too."""
     for path in sorted((REPO / "tests").rglob("test_*.py")):
-        module = ast.parse(path.read_text(encoding="utf-8"))
+        module = parsed(path)
         functions = {node.name: node for node in ast.walk(module) if isinstance(node, Function)}
         yield str(path.relative_to(REPO)), functions
 
@@ -290,7 +304,7 @@ def test_the_body_of_a_function_has_at_most_35_lines() -> None:
     long = [
         f"{path.relative_to(REPO)}:{node.lineno} {node.name}"
         for path in sources
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and body_lines(node) > 35
     ]
     assert not long
@@ -328,7 +342,7 @@ def test_no_class_name_stands_twice_outside_the_worlds() -> None:
     found: dict[str, list[str]] = {}
     for path in (path for name in PACKAGES for path in (REPO / name).rglob("*.py")):
         if not any(world in path.parents for world in worlds):
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            for node in parsed(path).body:
                 if isinstance(node, ast.ClassDef):
                     found.setdefault(node.name, []).append(str(path.relative_to(REPO)))
     assert not {name: places for name, places in found.items() if len(places) > 1}
@@ -359,9 +373,10 @@ def test_every_module_is_imported_by_another_or_run() -> None:
             f'"{name}"',
         )
         wanted = re.compile(rf"(?:{'|'.join(ways)})\b")
+        where_named = (other for place, other in text.items() if place != path and name in other)
         is_found_in_its_folder = path.name == "world.py" or re.search("IMPORTER|EXPORTER", sources[path])
         if path.name.startswith("__") or is_found_in_its_folder:
             continue
-        if not any(wanted.search(other) for place, other in text.items() if place != path):
+        if not any(map(wanted.search, where_named)):
             lonely.add(str(path.relative_to(REPO)))
     assert lonely - set(SHIPPED) == set()

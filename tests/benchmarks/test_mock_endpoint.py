@@ -25,7 +25,7 @@ def mock(shared: Mock) -> Mock:
     return shared
 
 
-async def ask(mock: Mock, rows: Any, timeout: float = 5) -> dict[int, Any]:
+async def ask(mock: Mock, rows: Any, timeout: float = 120) -> dict[int, Any]:
     """Ask all rows at once; return status by row, None where no answer came in time."""
     answers: dict[int, Any] = {}
 

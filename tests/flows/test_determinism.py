@@ -45,6 +45,7 @@ def paced(
     return homes
 
 
+@pytest.mark.slow
 def test_one_episode_at_a_time_and_eight_make_the_same_rows_in_every_table(paced: list[Path]) -> None:
     slow, quick = map(digests, paced)
     assert slow == quick
@@ -52,12 +53,14 @@ def test_one_episode_at_a_time_and_eight_make_the_same_rows_in_every_table(paced
     assert filled == {*TABLES} - {"recordings", "verdicts"}, "every table that a build fills holds rows to compare"
 
 
+@pytest.mark.slow
 def test_two_homes_publish_the_same_release_to_the_last_byte(paced: list[Path]) -> None:
     slow, quick = (files(home / "releases") for home in paced)
     assert slow == quick
     assert len({name.split("/")[0] for name in slow}) == 1, "one release, under one id"
 
 
+@pytest.mark.slow
 def test_the_same_sources_are_published_again_under_the_same_id_with_the_same_bytes(
     smoke: Any, tmp_path: Path, trajmill: Callable[..., Any]
 ) -> None:

@@ -152,6 +152,7 @@ def test_the_suite_of_worlds_tries_it_from_outside(installed: Path) -> None:
     assert " passed" in done.stdout and "failed" not in done.stdout
 
 
+@pytest.mark.slow
 def test_it_is_built_into_a_release_in_two_dialects(
     installed: Path, endpoint: str, tmp_path: Path, trajmill: Callable[..., Any]
 ) -> None:

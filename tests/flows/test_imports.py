@@ -199,6 +199,7 @@ def test_general_chats_of_the_wild_add_up(trajmill: Any, tmp_path: Path) -> None
     assert (again["imported"], again["rejected"]) == (0, 0) and warehouse.count("conversations") == kept
 
 
+@pytest.mark.slow
 def test_a_bird_folder_comes_in_tried(trajmill: Any, tmp_path: Path) -> None:
     folder = build_sample(tmp_path / "bird")
     made = trajmill("import", "bird", str(folder), "--json", home=tmp_path / "home")

@@ -9,11 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from commands.dashboard.server_folder import warm_servers
 
 WAIT_SECONDS = 600
 
 
+@pytest.mark.slow
 def test_two_commands_share_a_server_that_outlives_them_and_ends_with_its_home(
     smoke: Any, trajmill: Callable[..., Any], tmp_path: Path
 ) -> None:
