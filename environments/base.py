@@ -28,6 +28,10 @@ from schemas.rejection import Refusal, Rejection
 from schemas.run_config import GenerateConfig, RunConfig
 from schemas.task_spec import Probe, TaskSpec
 
+OBSERVATION_CHARS = 800
+"""AgentBench: observations are cut at 800 characters."""
+TELLING = 3
+"""Solvers' prompts from this contract on say the world's rules; observations keep head and tail, and count."""
 UNCHANGED = "as set up"
 """Fingerprint of a state that nothing has changed."""
 
@@ -88,8 +92,7 @@ class Card:
     max_turns: int
     prompt: str
     """Name of the prompt that words its observations."""
-    observation_chars: int = 800
-    """AgentBench: observations are cut at 800 characters."""
+    observation_chars: int = OBSERVATION_CHARS
     lists_admissible: bool = False
     """Malformed actions are snapped to the closest admissible one by BLEU."""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -175,6 +178,9 @@ class Dialect(Protocol):
     """What its requests are worded by; its sha256 counts in `solver_id` and in each request."""
     stop: tuple[str, ...]
     """Where an endpoint is to end the reply."""
+
+    def knowing(self, told: Mapping[str, Any]) -> Self:
+        """Return the dialect that tells its solver this of the world (`World.told`)."""
 
     def tools(self) -> tuple[Tool, ...]:
         """Return the functions that a request declares; none = text."""
@@ -338,6 +344,18 @@ class World(ABC):
             ConfigError: what it runs on is not here; the text says what brings it.
         """
         return self.world_id
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What its solvers are told of it, as JSON: limits, what is there to use. Whole once it is entered.
+
+        The solver's prompt has it as `world`, and each episode keeps it.
+        """
+        return {}
+
+    def as_told(self, told: str | None) -> Self:
+        """Return the world as an episode saw it that was told this: None = made before solvers were told anything."""
+        return self
 
     def describe(self, spec: TaskSpec | None = None) -> Mapping[str, str]:
         """Return provenance: image, sandbox; of what `spec` runs on, whose `world_id_of` was asked for before."""

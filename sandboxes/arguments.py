@@ -10,11 +10,11 @@ from pathlib import Path
 
 from sandboxes.base import Limits
 from sandboxes.ground import CLOSED_BASH, HOME, PYTHON_FOLDER, VARIABLES, git_variables
-from sandboxes.image_paths import inside_image, names_inside
+from sandboxes.image_paths import FOLDERS, inside_image, names_inside
 from schemas.errors import InputError, SandboxError
 
 HOSTNAME = "sandbox"
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = ":".join(f"/{folder}" for folder in FOLDERS)
 TRUSTED_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 """The image's own programs first: /usr/local stays the agent's."""
 SHARED_MEMORY_BYTES = 64 << 20

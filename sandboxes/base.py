@@ -174,6 +174,8 @@ class Sandbox(Protocol):
 
     backend: str
     """Its name in configurations and ids."""
+    image: Image
+    """What its sessions start from."""
     limits: Limits
 
     async def probe(self) -> Capabilities:

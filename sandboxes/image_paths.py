@@ -10,15 +10,19 @@ import fnmatch
 import os
 import stat
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandboxes.base import Image
 from schemas.errors import InputError
 
 MOST_LINKS = 40
 """On the way to one name; Linux follows as many (path_resolution(7))."""
 NOT_OF_THE_IMAGE = ("proc", "dev", "sys")
 """Whoever looks there sees what the kernel says of himself."""
+FOLDERS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
+"""Where a sandbox's shell looks for programs."""
 WHAT_TO_DO = "; make the image with a link that stays inside it, or with a folder there"
 
 
@@ -43,6 +47,19 @@ def inside_image(image: Path, name: str) -> Path | None:
     """
     found = _walk(image, name)
     return found.place if found.exists else None
+
+
+def programs_in(image: Image, names: Collection[str]) -> frozenset[str]:
+    """Return the names that a shell on the image finds as programs."""
+    return frozenset(name for name in names if any(_is_program(image, f"{folder}/{name}") for folder in FOLDERS))
+
+
+def _is_program(image: Image, name: str) -> bool:
+    try:
+        found = _walk(Path(image.path), name)
+    except InputError:  # a link that leaves the image leads nowhere in a sandbox
+        return False
+    return found.exists and found.place.is_file() and os.access(found.place, os.X_OK)
 
 
 def refuse_lost_links(image: Path, *names: str) -> None:

@@ -158,6 +158,9 @@ class Episode(Record):
     Volatile, since a file may hold the time."""
     check_contract: int = 1
     """Contract of the world's checks that gave the verdict; 1 (NULL in SQL) also where it was not recorded yet."""
+    told: str | None = None
+    """JSON of what the solver was told of the world beside the task (limits, commands that are there): its rows say the
+    same. None = nothing, as before contract 3 of the solvers' prompts."""
 
     @property
     def is_final(self) -> bool:

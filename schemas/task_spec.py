@@ -10,6 +10,7 @@ from schemas.record import Record, digest
 
 Origin = Literal["self_instruct", "derived", "benchmark", "recorded", "own"]
 Language = Literal["bash", "python"]
+Lines = Literal["one", "in_order", "in_any_order"]
 
 
 class Script(Record):
@@ -86,6 +87,8 @@ class Check(Record):
     """Expected values (`label`)."""
     ordered: bool = False
     """Row order (`rows`) or line order (`changes`) counts: true only where the question orders."""
+    lines: Lines = "one"
+    """Lines of the answer (OS): one; several, in the order that the problem asks for; several, in any order."""
     distinct: bool = False
     """A row that is there twice counts once (`rows`): where the gold lacks a DISTINCT that the question implies, or its
     source compares sets."""

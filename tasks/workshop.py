@@ -99,7 +99,10 @@ class Workshop:
 
     def solver_rules(self, spec: TaskSpec, kind: SolverKind = "teacher") -> Rules:
         """Return what the loop asks and when it stops, for a solver on a task."""
-        teacher, dialect = self.config.teacher, self.dialect_of(spec)
+        teacher, world = self.config.teacher, self.worlds[spec.environment]
+        told = world.told and {**world.told, **({"tokens": teacher.max_output_tokens} if kind == "teacher" else {})}
+        dialect = self.dialect_of(spec)
+        dialect = dialect.knowing(told) if told else dialect
 
         def ask(messages: tuple[Message, ...], attempt: int) -> CompletionRequest:
             return self.request(
@@ -114,8 +117,8 @@ class Workshop:
                 stop=dialect.stop,
             )
 
-        most = self.worlds[spec.environment].max_turns, self.config.collect.max_tokens, self.config.collect.repairs
-        return Rules(self._solver(kind, dialect), ask, dialect, *most)
+        most = world.max_turns, self.config.collect.max_tokens, self.config.collect.repairs
+        return Rules(self._solver(kind, dialect), ask, dialect, *most, told)
 
     def _solver(self, kind: SolverKind, dialect: Dialect) -> Solver:
         teacher = self.config.teacher

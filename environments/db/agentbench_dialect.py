@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from environments.base import Action, Reading
+import prompts
+from environments.base import TELLING, Action, Reading
 from environments.db.dialect import DbText
 from prompts import Prompt
 
@@ -16,6 +17,11 @@ _ACTION = re.compile(r"^[ \t>*#]*Action\s*:[ \t*`]*(\w*)", re.IGNORECASE | re.MU
 _BLOCK = re.compile(r"```[ \t]*(?:sql\w*|mysql)?[ \t]*\n(.*?)\n?[ \t]*```", re.IGNORECASE | re.DOTALL)
 _FINAL = re.compile(r"^[ \t>*#]*Final Answer\s*:[ \t*]*(.*)\Z", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 _LABEL = re.compile(r"\A[*\s]*(?:Thought|Think)\s*:[*\s]*", re.IGNORECASE)
+
+
+def as_agentbench(prompt: Prompt) -> Prompt:
+    """Return the prompt in dbbench's own words: without rules of ours, results without what they count."""
+    return prompts.load(prompt.name, "v2") if prompt.front.get("contract", 1) >= TELLING else prompt
 
 
 class AgentBenchDb(DbText):

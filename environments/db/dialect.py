@@ -95,6 +95,7 @@ class DbText(TextDialect):
             database=spec.setup.database_name or "main",
             schema=schema,
             dialect=dialect_of(spec),
+            world=self.told,
         )
 
     def observe(self, observation: str, index: int) -> str:

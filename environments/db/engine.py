@@ -59,6 +59,9 @@ class Result:
     """Tables that it read or wrote, in name order; no catalogue, but what looks like a table (`json_each`) too."""
     wrote: bool = False
     """It was of a kind that writes, even if it changed nothing; on a server also where it failed."""
+    changed: int | None = None
+    """Rows that an INSERT, UPDATE or DELETE itself changed, as the engine counts them (MariaDB: an UPDATE's rows that
+    were so before do not count); what triggers and keys did beside is not counted. None = no such statement."""
 
 
 class SqlDatabase(Protocol):

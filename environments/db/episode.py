@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from environments.base import UNCHANGED, Action, Card, Environment, Step, no_action
+from environments.base import TELLING, UNCHANGED, Action, Card, Environment, Step, no_action
 from environments.db.check import Evidence, verify
 from environments.db.dialect import DbText
 from environments.db.engine import Result, SqlDatabase, SqlEngine
 from environments.db.judge import answer_of
 from environments.db.looked import asked
+from environments.observing import head_and_tail, shown_rows
 from schemas.episode import Verdict
 from schemas.errors import EnvironmentFault
 from schemas.recording import SUBMIT, RecordedTurn
@@ -52,7 +53,8 @@ class DbEnvironment(Environment):
             raise no_action("db", action.kind, "sql, answer")
         self.last = await self._live.execute(action.text)
         self._note(action.text, self.last)
-        return Step(observation_of(self.last, self._card.observation_chars))
+        said = counted_observation if self._dialect.prompt.front.get("contract", 1) >= TELLING else observation_of
+        return Step(said(self.last, self._card.observation_chars))
 
     def _note(self, sql: str, result: Result) -> None:
         seen = self._evidence
@@ -116,6 +118,27 @@ def observation_of(result: Result, most: int) -> str:
     """Word a result as dbbench does: the Python repr of its rows or the error, cut at `most` characters."""
     text = f"Error: {result.error}" if result.error is not None else repr(list(result.rows))
     return text if len(text) <= most and not result.truncated else text[:most] + _TRUNCATED
+
+
+def counted_observation(result: Result, most: int) -> str:
+    """Word a result with what it counts: rows and their columns, or how many a statement changed.
+
+    Of a long list the first and the last rows are shown.
+    """
+    if result.error is not None:
+        return head_and_tail(f"Error: {result.error}", most)
+    said = [] if result.changed is None else [f"{_rows(result.changed)} changed"]
+    if not result.columns:
+        return said[0] if said else "Done."
+    columns = head_and_tail(", ".join(result.columns), most // 2)
+    rows, shown = shown_rows([repr(row) for row in result.rows], max(most - len(columns) - 60, 100))
+    count = f"{'more than ' if result.truncated else ''}{_rows(len(result.rows))} ({columns})"
+    cut = f", {shown:,} shown" if shown < len(result.rows) else ""
+    return f"{'; '.join([*said, count])}{cut}:\n{rows}" if result.rows else "; ".join([*said, count])
+
+
+def _rows(number: int) -> str:
+    return f"{number:,} row{'s' * (number != 1)}"
 
 
 def shown_schema(schema: str) -> str:

@@ -400,6 +400,7 @@ def _result(reply: dict[str, Any]) -> Result:
         reply["truncated"],
         tuple(reply.get("tables", ())),
         reply.get("wrote", False),
+        reply.get("changed"),
     )
 
 

@@ -29,6 +29,7 @@ _REFUSED = frozenset(
 )
 _REFUSED_FUNCTIONS = frozenset(("load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"))
 _TOUCHES = frozenset({sqlite3.SQLITE_READ, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
+_CHANGES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _READS = frozenset(
     {
         sqlite3.SQLITE_SELECT,
@@ -121,6 +122,8 @@ class Held:
             self.catalogue = Catalogue(self.connection)
         self.touched: set[str] = set()
         self.wrote = False
+        self.changes = False
+        """Whether it is an INSERT, UPDATE or DELETE of data, WITH before it or not."""
 
     def harden(
         self, limits: Mapping[str, Any], is_late: Callable[[], bool], clock: Sequence[int] | None = None
@@ -158,6 +161,7 @@ class Held:
         if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _REFUSED_FUNCTIONS:
             return sqlite3.SQLITE_DENY
         self.wrote |= action not in _READS
+        self.changes |= action in _CHANGES and not name.startswith("sqlite_")
         if action in _TOUCHES and name and not name.startswith("sqlite_"):
             self.touched.add(first or "")
         return sqlite3.SQLITE_OK

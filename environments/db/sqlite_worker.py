@@ -117,11 +117,13 @@ class Worker:
     def execute(self, request: dict[str, Any]) -> dict[str, Any]:
         held = self.held[request["handle"]]
         held.touched.clear()
-        held.wrote = False
+        held.wrote = held.changes = False
         cursor = held.connection.cursor()
         try:
             cursor.execute(request["sql"])
             rows, truncated = self._fetch(cursor)
+            touched, wrote = sorted(held.touched), held.wrote
+            changed = self._changed(held, cursor.rowcount) if held.changes else None
         except _FAULTS as error:
             return {"error": _worded(error, float(request["seconds"]))}
         finally:
@@ -131,9 +133,17 @@ class Worker:
             "columns": columns,
             "rows": rows,
             "truncated": truncated,
-            "tables": sorted(held.touched),
-            "wrote": held.wrote,
+            "tables": touched,
+            "wrote": wrote,
+            "changed": changed,
         }
+
+    def _changed(self, held: Held, counted: int) -> int:
+        """Return what a change changed; the driver does not count behind a WITH."""
+        if counted >= 0:
+            return counted
+        (number,) = held.connection.execute("SELECT changes()").fetchone()
+        return int(number)
 
     def _fetch(self, cursor: sqlite3.Cursor) -> tuple[list[list[Any]], bool]:
         rows: list[list[Any]] = []

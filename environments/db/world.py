@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import prompts
-from environments.base import Author, Card, Dialect, Environment, Honest, Place, World
-from environments.db.agentbench_dialect import AgentBenchDb
+from environments.base import OBSERVATION_CHARS, TELLING, Author, Card, Dialect, Environment, Honest, Place, World
+from environments.db.agentbench_dialect import AgentBenchDb, as_agentbench
 from environments.db.author import DbAuthor
 from environments.db.check import KINDS, run_reference
 from environments.db.config import DbConfig
@@ -48,15 +49,16 @@ class DbWorld(World):
     Config = DbConfig
     typical = (2.7, 30, 40)  # the demo, measured with the built-in stand-in
 
-    def __init__(self, engine: SqlEngine, *, max_turns: int = MAX_TURNS) -> None:
+    def __init__(self, engine: SqlEngine, *, max_turns: int = MAX_TURNS, is_benchmark: bool = False) -> None:
+        """`is_benchmark`: all solvers are spoken to as dbbench does, and results are worded as there."""
         self.engine, self.max_turns = engine, max_turns
-        prompt = prompts.load(PROMPT)
+        prompt = as_agentbench(prompts.load(PROMPT)) if is_benchmark else prompts.load(PROMPT)
         react: DbText = DbDialect(prompt) if "contract" in prompt.front else AgentBenchDb.as_first(prompt)
         tools = ToolCalls(prompts.load(TOOLS_PROMPT), lambda spec: {"dialect": dialect_of(spec)})
         self.dialects: Mapping[str, Dialect] = {
             "react": react,
             "tools": tools,
-            "agentbench": AgentBenchDb(prompt),
+            "agentbench": AgentBenchDb(as_agentbench(prompt)),
         }
         self._worded = react
         self._author: DbAuthor | None = None
@@ -71,7 +73,13 @@ class DbWorld(World):
 
     @classmethod
     def on_engines(
-        cls, databases: Path, servers: Mapping[str, str], *, statement_timeout: float = 2.0, max_turns: int = MAX_TURNS
+        cls,
+        databases: Path,
+        servers: Mapping[str, str],
+        *,
+        statement_timeout: float = 2.0,
+        max_turns: int = MAX_TURNS,
+        is_benchmark: bool = False,
     ) -> DbWorld:
         """Return the world on SQLite, and on servers for the tasks that are written for them.
 
@@ -80,9 +88,8 @@ class DbWorld(World):
         limits = SqlLimits(statement_seconds=statement_timeout)
         mariadb = partial(MariaDbEngine, databases, limits, url=servers.get("mysql"))
         postgres = partial(_postgres, databases, limits, url=servers.get("postgres"))
-        return cls(
-            Engines(SqliteEngine(databases, limits), {"mysql": mariadb, "postgres": postgres}), max_turns=max_turns
-        )
+        engines = Engines(SqliteEngine(databases, limits), {"mysql": mariadb, "postgres": postgres})
+        return cls(engines, max_turns=max_turns, is_benchmark=is_benchmark)
 
     @classmethod
     def at(cls, place: Place, config: DbConfig) -> DbWorld:
@@ -90,7 +97,10 @@ class DbWorld(World):
         collect = place.config.collect
         timeout, turns = collect.statement_timeout_seconds, collect.max_turns.get(cls.name, MAX_TURNS)
         databases = databases_of(place.home)
-        world = cls.on_engines(databases, place.servers, statement_timeout=timeout, max_turns=turns)
+        is_benchmark = collect.dialect == AgentBenchDb.name
+        world = cls.on_engines(
+            databases, place.servers, statement_timeout=timeout, max_turns=turns, is_benchmark=is_benchmark
+        )
         world._author = DbAuthor(config, world.engine, place.home)
         return world
 
@@ -101,7 +111,24 @@ class DbWorld(World):
 
     def _card_on(self, engine: SqlEngine) -> Card:
         extra: dict[str, Any] = {"limits": engine.limits, "engine": engine.version}
-        return Card(self.name, CONTRACT, self.max_turns, PROMPT, extra=extra)
+        contract = self._worded.prompt.front.get("world_contract", CONTRACT)
+        return Card(self.name, contract, self.max_turns, PROMPT, extra=extra)
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """Its limits."""
+        if self._worded.prompt.front.get("contract", 1) < TELLING:
+            return {}
+        seconds = f"{self.engine.limits.statement_seconds:g}"
+        return {"turns": self.max_turns, "seconds": seconds, "characters": OBSERVATION_CHARS}
+
+    def as_told(self, told: str | None) -> Self:
+        """Return the world whose results are worded as they were before contract 3 of the prompt."""
+        if told is not None or self._worded.prompt.front.get("contract", 1) < TELLING:
+            return self
+        other = copy(self)
+        other._worded = DbDialect(as_agentbench(self._worded.prompt))
+        return other
 
     @classmethod
     def rehearsal(cls) -> Rehearsal:

@@ -29,6 +29,7 @@ from environments.dialects.labels import ACT_LABEL, ANSWER_LABEL, FINAL_LABEL, W
 from environments.dialects.lenient_json import json_span, read_json
 from environments.dialects.text import TextDialect
 from environments.dialects.written_calls import WrittenCall, call_of, calls_of, written_calls
+from prompts import Prompt
 from schemas.completion import Completion
 from schemas.episode import Turn
 
@@ -48,6 +49,10 @@ class ReAct(TextDialect):
     """How the world's own observations begin."""
     missing: ClassVar[str]
     """What an unreadable reply lacks, in words for whoever wrote it."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        super().__init__(prompt)
+        self.contract = prompt.front.get("contract", 2)
 
     @abstractmethod
     def answer_of(self, region: Sequence[str], *, is_cut: bool) -> str:

@@ -6,7 +6,9 @@ a conversation of its own: what the model saw when it chose, and no more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from typing import Any, Self
 
 from environments.base import Dialect, Reading
 from schemas.completion import Completion
@@ -29,6 +31,12 @@ class Rounds:
         """`dialect` words and reads a round; `show` words task and observation as its one observation."""
         self.prompt, self.stop, self.contract = dialect.prompt, dialect.stop, dialect.contract
         self._dialect, self._show = dialect, show
+
+    def knowing(self, told: Mapping[str, Any]) -> Self:
+        """Return the rounds of a dialect that tells its solver this of the world."""
+        other = copy(self)
+        other._dialect = self._dialect.knowing(told)
+        return other
 
     def tools(self) -> tuple[Tool, ...]:
         """Declare what the other dialect does."""

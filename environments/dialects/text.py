@@ -6,7 +6,9 @@ A world's own protocol says what stands before the task, and how an observation 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import Any, Self
 
 from environments.base import Action, Reading, actions_of
 from prompts import Prompt
@@ -24,6 +26,7 @@ class TextDialect(ABC):
 
     def __init__(self, prompt: Prompt) -> None:
         self.prompt = prompt
+        self.told: Mapping[str, Any] = {}
         self.stop: tuple[str, ...] = tuple(prompt.front.get("stop", ()))
 
     @abstractmethod
@@ -41,6 +44,12 @@ class TextDialect(ABC):
     @abstractmethod
     def write_text(self, thought: str | None, action: Action) -> str:
         """Word a turn; inverse of `read_text`."""
+
+    def knowing(self, told: Mapping[str, Any]) -> Self:
+        """Return the dialect that tells its solver this of the world."""
+        other = copy(self)
+        other.told = told
+        return other
 
     def tools(self) -> tuple[Tool, ...]:
         """Declare none."""

@@ -7,7 +7,8 @@ name) and `text` (the argument that is the action's text; without it the argumen
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import orjson
 
@@ -34,10 +35,17 @@ class ToolCalls:
     def __init__(self, prompt: Prompt, inputs: Callable[[TaskSpec], Mapping[str, Any]] = lambda spec: {}) -> None:
         """`inputs` are what the prompt takes beside `problem`, the task as the environment words it."""
         self.prompt, self._inputs = prompt, inputs
+        self.told: Mapping[str, Any] = {}
         self.contract: int = prompt.front.get("contract", 1)  # a build goes on with the one that it began with
         self._declared: list[dict[str, Any]] = prompt.front["tools"]
         self._by_kind = {tool.get("kind", tool["name"]): tool for tool in self._declared}
         self._nothing = str(prompt.front.get("empty_observation", "(nothing)"))
+
+    def knowing(self, told: Mapping[str, Any]) -> Self:
+        """Return the dialect that tells its solver this of the world."""
+        other = copy(self)
+        other.told = told
+        return other
 
     def tools(self) -> tuple[Tool, ...]:
         """Declare the prompt's tools."""
@@ -122,7 +130,7 @@ class ToolCalls:
         return True
 
     def _opening(self, spec: TaskSpec, task: str) -> tuple[Message, ...]:
-        system, *others = self.prompt.sections(problem=_TASK, **self._inputs(spec))
+        system, *others = self.prompt.sections(problem=_TASK, world=self.told, **self._inputs(spec))
         user = "\n".join(others).replace(_TASK, task)  # the task's own text never cuts the conversation
         return Message(role="system", content=system), Message(role="user", content=user)
 

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import re
 
-from environments.base import Action, Reading
+import prompts
+from environments.base import TELLING, Action, Reading
 from environments.os.dialect import OsText
 from prompts import Prompt
 
 _THINK = re.compile(r"Think:\s*(.+)")
 _ACT = re.compile(r"Act:\s*(.+)")
 _BLOCK = re.compile(r"```bash\n(.*?)\n```", re.DOTALL)
+
+
+def as_agentbench(prompt: Prompt) -> Prompt:
+    """Return the prompt in AgentBench's own words: without rules of ours, output cut at its end."""
+    return prompts.load(prompt.name, "v2") if prompt.front.get("contract", 1) >= TELLING else prompt
 
 
 class AgentBenchOs(OsText):

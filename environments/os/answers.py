@@ -120,7 +120,7 @@ def _as_seen(spec: TaskSpec, answer: str | None, compared: str) -> str:
     """Return an answer as the check gets it."""
     if spec.check.kind == "chain":
         return str(answer)
-    return canonical_answer(answer or "", compared, spec.instruction)
+    return canonical_answer(answer or "", compared, spec.instruction, spec.check.lines)
 
 
 async def _passing_one_by_one(

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import prompts
-from environments.base import Ask, Author, Draw
+from environments.base import TELLING, Ask, Author, Draw
 from environments.code_blocks import Block
+from environments.os.answer import lines_asked
 from environments.os.config import OsConfig
 from environments.self_instruct import Example, draw_examples, read_seed_lines, request_key
 from environments.task_text import Sections
@@ -22,9 +23,10 @@ from schemas.completion import Completion
 from schemas.errors import ConfigError, InputError
 from schemas.message import Message
 from schemas.rejection import Refusal
-from schemas.task_spec import Check, Provenance, Script, Setup, TaskSpec
+from schemas.task_spec import Check, Lines, Provenance, Script, Setup, TaskSpec
 
 PROMPT = "generate_os"
+SOLVER_PROMPT = "solve_os"
 TOPICS = ("files", "text processing", "processes", "permissions", "archives", "scripts", "system facts")
 _MOST_SEED_BYTES = 1 << 20
 _BUILT_IN = Path(__file__).parent / "seeds"
@@ -154,13 +156,19 @@ def make_spec(draft: OsDraft, ask: Ask) -> TaskSpec:
         instruction=draft.problem,
         setup=Setup(init=(draft.script("init"),) if draft.init.strip() else ()),
         reference=(draft.script("reference"),),
-        check=Check(kind="script", reference_on="initial", scripts=(draft.script("evaluation"),)),
+        check=Check(kind="script", scripts=(draft.script("evaluation"),), lines=_lines_of(draft.problem)),
         origin="self_instruct",
         explanation=draft.explanation or None,
         parents=ask.parents,
         family=str(ask.facts),
         provenance=Provenance(source=ask.key),
     )
+
+
+def _lines_of(problem: str) -> Lines:
+    """Return how many lines the answer has, where the solver's prompt says how to give more than one."""
+    is_told = prompts.load(SOLVER_PROMPT).front.get("contract", 1) >= TELLING
+    return lines_asked(problem) if is_told else "one"
 
 
 def read_task(reply: str) -> OsDraft | Refusal:

@@ -113,7 +113,7 @@ async def judge_printed(
     spec: TaskSpec, evidence: Evidence, reference: str, timeout: float, printed: Sequence[str]
 ) -> Verdict:
     """Run the evaluation script as if the programs under test had printed this."""
-    answer = canonical_answer(evidence.answer or "", reference, spec.instruction)
+    answer = canonical_answer(evidence.answer or "", reference, spec.instruction, spec.check.lines)
     for script in evaluation_of(spec):
         arguments = (_argument(answer), _argument(reference), *map(_argument, printed))
         result = await run_check(
@@ -159,7 +159,7 @@ async def _judge_changes(spec: TaskSpec, evidence: Evidence, timeout: float) -> 
     note = _odd_reference(spec, result)
     assert result.left is not None
     given = evidence.shown if evidence.answer is None else evidence.answer
-    shown = canonical_answer(given, result.text, spec.instruction)
+    shown = canonical_answer(given, result.text, spec.instruction, spec.check.lines)
     handed_in = evidence.answer is not None or spec.origin == "recorded"  # a recorder takes what stands last
     try:
         agent = Deed(await session.diff(initial, evidence.final), shown, handed_in)

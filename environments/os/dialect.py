@@ -12,8 +12,8 @@ from typing import ClassVar
 import jinja2
 
 import prompts
-from environments.base import Action
-from environments.dialects.fences import Fence
+from environments.base import TELLING, Action
+from environments.dialects.fences import Fence, find_fences
 from environments.dialects.forms import Form
 from environments.dialects.react import ReAct
 from environments.dialects.text import TextDialect
@@ -31,19 +31,21 @@ class OsText(TextDialect):
 
     def __init__(self, prompt: prompts.Prompt) -> None:
         super().__init__(prompt)
-        *parts, self._task = prompt.sections(problem=_PROBLEM)  # a problem's own text never cuts the conversation
-        self._context = tuple(Message(role=_ROLES[i % 2], content=part) for i, part in enumerate(parts))
         self._observation = jinja2.Template(prompt.front["observation"])
         self._empty = str(prompt.front["empty_observation"])
 
     def context(self, spec: TaskSpec) -> tuple[Message, ...]:
         """Return the instructions and the one-shot example; the task itself is the first observation."""
-        return self._context
+        return tuple(Message(role=_ROLES[i % 2], content=part) for i, part in enumerate(self._sections()[:-1]))
+
+    def _sections(self) -> list[str]:
+        """Return the prompt's messages; a problem's own text is put in later, so that it never cuts them."""
+        return self.prompt.sections(problem=_PROBLEM, world=self.told)
 
     def observe(self, observation: str, index: int) -> str:
         """Word an observation; index 0 is the task."""
         if index == 0:
-            return self._task.replace(_PROBLEM, observation)
+            return self._sections()[-1].replace(_PROBLEM, observation)
         return self._observation.render(output=observation) if observation else self._empty
 
 
@@ -95,7 +97,10 @@ class OsDialect(OsText, ReAct):
 
     def answer_of(self, region: Sequence[str], *, is_cut: bool) -> str:
         """Return the answer from what stands behind its name and below."""
-        return said_answer(region, self.invented, is_cut=is_cut)
+        said = said_answer(region, self.invented, is_cut=is_cut)
+        blocks = list(find_fences(said.split("\n"), frozenset())) if self.contract >= TELLING else []
+        is_one = len(blocks) == 1 and blocks[0].first == 0 and blocks[0].last == said.count("\n") + 1
+        return blocks[0].text if is_one and blocks[0].is_closed else said
 
     def write_text(self, thought: str | None, action: Action) -> str:
         """Word a turn; `read_text` understands it as the same, or `reads_back` says that it does not."""
@@ -107,5 +112,10 @@ class OsDialect(OsText, ReAct):
             return f"{lead}Act: bash\n\n{mark}bash\n{action.text}\n{mark}"
         if action.kind == "finish":
             return f"{lead}Act: finish"
+        if "\n" in action.text and self.contract >= TELLING:
+            mark = "```"
+            while mark in action.text:
+                mark += "`"
+            return f"{lead}Act: answer\n{mark}\n{action.text}\n{mark}"
         is_plain = in_brackets(f"({action.text})") == action.text and plain(action.text) == action.text
         return f"{lead}Act: answer({action.text})" if is_plain else f'{lead}Act: answer("{action.text}")'

@@ -10,6 +10,7 @@ import jinja2
 
 import prompts
 from environments.base import UNCHANGED, Action, Card, Environment, Step, no_action
+from environments.observing import head_and_tail
 from environments.os.changes import is_told_by_output
 from environments.os.check import Evidence, failed, judge, reference_output, takes_answer
 from environments.os.earned import NOT_EARNED, UNTOLD, Seen, finding, is_earned
@@ -45,9 +46,16 @@ class OsEnvironment(Environment):
     """`reset`, `step` until terminated, `verify`, `close`."""
 
     def __init__(
-        self, spec: TaskSpec, sandbox: Sandbox, card: Card, timeouts: Timeouts, image_names: Collection[str] = ()
+        self,
+        spec: TaskSpec,
+        sandbox: Sandbox,
+        card: Card,
+        timeouts: Timeouts,
+        image_names: Collection[str] = (),
+        prompt: prompts.Prompt | None = None,
     ) -> None:
-        self.spec = spec
+        """`prompt` words its observations; None = the one that the card names."""
+        self.spec, self._prompt = spec, prompt or prompts.load(card.prompt)
         self.timeouts = timeouts
         self.seen: list[Seen] = []
         """Commands run so far and what they showed: an answer that none of them gave is not trusted."""
@@ -114,9 +122,11 @@ class OsEnvironment(Environment):
         return Step("", terminated=True)
 
     def _observe(self, result: ExecResult) -> str:
-        front = prompts.load(self._card.prompt).front
-        text = result.text.rstrip("\n")
-        if len(text) > self._card.observation_chars:
+        front = self._prompt.front
+        text, most = result.text.rstrip("\n"), self._card.observation_chars
+        if "cut" not in front:  # from v3 of the prompt on
+            text = head_and_tail(text, most, more=result.truncated)
+        elif len(text) > most:
             text = text[:CUT_TO] + front["cut"]
         notes = []
         if result.timed_out:

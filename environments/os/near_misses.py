@@ -20,7 +20,7 @@ from environments.os.spoil import other_values, turned
 from sandboxes.base import Change, ExecResult
 from sandboxes.ground import Ground
 from schemas.errors import CheckError, SandboxError
-from schemas.task_spec import Script, TaskSpec
+from schemas.task_spec import Lines, Script, TaskSpec
 
 SPOIL = Path(__file__).with_name("spoil.py")
 MOST_UNDONE = 4
@@ -63,9 +63,13 @@ class _First:
     """None = it is too large to be told."""
 
 
-def wrong_answers(right: str, world: Sequence[str]) -> tuple[str, ...]:
+def wrong_answers(right: str, world: Sequence[str], lines: Lines = "one") -> tuple[str, ...]:
     """Return answers that are nearly the right one, and are not; `world` are other values of the task's world."""
     right = right.strip()
+    if lines != "one" and "\n" in right:
+        every = [*wrong_answers(right, world), *_other_lines(right.split("\n"))]
+        same = sorted(right.split("\n")) if lines == "in_any_order" else None
+        return tuple(one for one in dict.fromkeys(every) if _differs(one, right) and sorted(one.split("\n")) != same)
     others = [value for value in world if value != right and value not in right and right not in value]
     found = [*_other_shapes(right), *_other_numbers(right), *_parts(right), *others[:MOST_VALUES]]
     found += [word for word in OPPOSITES if right.lower() in OPPOSITES]
@@ -102,6 +106,12 @@ def _other_numbers(right: str) -> Iterator[str]:
     yield str(round(number * 1.1 + 1, 2) if isinstance(number, float) else int(number * 1.1) + 1)
     if isinstance(number, int) and abs(number) < 1000:
         yield from map(str, (number + 1, number - 1))
+
+
+def _other_lines(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the lines turned round, without one of them, and with one twice."""
+    for some in (lines[::-1], lines[1:], lines[:-1], [*lines, lines[0]], [*lines[:-1], lines[0]]):
+        yield "\n".join(some)
 
 
 def _parts(right: str) -> Iterator[str]:

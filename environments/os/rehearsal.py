@@ -108,7 +108,7 @@ class OsRehearsal:
 
     def _asked_at(self, messages: Sequence[Message]) -> int | None:
         """Return where the task stands: after the tools' system message, or behind the words of the ReAct prompt."""
-        if len(messages) > 1 and messages[0].role == "system" and messages[0].content == self._system:
+        if len(messages) > 1 and messages[0].role == "system" and messages[0].content.startswith(self._system):
             return 1
         asked = (i for i, m in enumerate(messages) if m.role == "user" and m.content.startswith(self._asking))
         return next(asked, None)

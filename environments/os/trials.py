@@ -151,7 +151,7 @@ async def near_misses_fail(world: Opener, environment: OsEnvironment) -> AsyncIt
     if is_plain_comparison(spec):
         return
     if honest.printed and takes_answer(spec):
-        answers = wrong_answers(honest.printed, values_of(spec))
+        answers = wrong_answers(honest.printed, values_of(spec), spec.check.lines)
         passed = await _passing(environment, honest.evidence, answers)
         yield _must_fail("near_answers_fail", passed, answers, "an answer that is nearly right")
     changes = await changes_of(spec, honest.evidence)

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import prompts
-from environments.base import Action, Author, Card, Dialect, Environment, Honest, Place, Step, World, judge_episode
+from environments.base import (
+    OBSERVATION_CHARS,
+    TELLING,
+    Action,
+    Author,
+    Card,
+    Dialect,
+    Environment,
+    Honest,
+    Place,
+    Step,
+    World,
+    judge_episode,
+)
 from environments.dialects.tool_calls import ToolCalls
-from environments.os.agentbench_dialect import AgentBenchOs
+from environments.os.agentbench_dialect import AgentBenchOs, as_agentbench
 from environments.os.answers import is_guess
 from environments.os.author import OsAuthor
 from environments.os.check import KINDS, failed, passed, reference_output
@@ -29,6 +43,7 @@ from environments.os.trials import (
 from rehearsals.base import Rehearsal
 from sandboxes.base import Sandbox
 from sandboxes.configured import open_sandbox
+from sandboxes.image_paths import programs_in
 from schemas.episode import Verdict
 from schemas.errors import CheckError, ConfigError
 from schemas.rejection import Refusal
@@ -64,21 +79,25 @@ class OsWorld(World):
         max_turns: int = MAX_TURNS,
         image_names: Collection[str] = AGENTBENCH_IMAGES,
         config: OsConfig | None = None,
+        is_benchmark: bool = False,
     ) -> None:
         """`image_digest` names the base image that `sandbox` starts from, `image_names` what tasks may call it.
 
-        Without a sandbox nothing can be opened: conversations can be worded and read.
+        Without a sandbox nothing can be opened: conversations can be worded and read. `is_benchmark`: all solvers are
+        spoken to as AgentBench does, and observations are cut as there.
         """
         self._image_names = image_names
         self._timeouts, self.max_turns = Timeouts(command=command_timeout), max_turns
         self._config = config or OsConfig()
-        prompt = prompts.load(PROMPT)
-        self._react: OsText = OsDialect(prompt) if "contract" in prompt.front else AgentBenchOs.as_first(prompt)
+        self._prompt = as_agentbench(prompts.load(PROMPT)) if is_benchmark else prompts.load(PROMPT)
+        has_contract = "contract" in self._prompt.front
+        self._react: OsText = OsDialect(self._prompt) if has_contract else AgentBenchOs.as_first(self._prompt)
         self.dialects: Mapping[str, Dialect] = {
             "react": self._react,
             "tools": ToolCalls(prompts.load(TOOLS_PROMPT)),
-            "agentbench": AgentBenchOs(prompt),
+            "agentbench": AgentBenchOs(as_agentbench(self._prompt)),
         }
+        self._commands: Mapping[str, str] = {"here": "", "missing": ""}
         self._backend = "not tried"
         self._place: Place | None = None
         if sandbox is not None:
@@ -94,6 +113,7 @@ class OsWorld(World):
             max_turns=collect.max_turns.get(cls.name, MAX_TURNS),
             image_names=collect.sandbox.stands_for,
             config=config,
+            is_benchmark=collect.dialect == AgentBenchOs.name,
         )
         world._place = place
         return world
@@ -103,12 +123,34 @@ class OsWorld(World):
         extra: dict[str, Any] = {"limits": sandbox.limits, "timeouts": self._timeouts, "image": image_digest}
         if sandbox.backend != "bubblewrap":  # whose worlds were named before there was another
             extra["backend"] = sandbox.backend
-        self._card = Card(self.name, CONTRACT, self.max_turns, PROMPT, extra=extra)
+        front = self._prompt.front
+        self._card = Card(self.name, front.get("world_contract", CONTRACT), self.max_turns, PROMPT, extra=extra)
+        names = [*front.get("notable", ()), *front.get("basic", ())]
+        found = programs_in(sandbox.image, names)
+        here = [name for name in front.get("notable", ()) if name in found]
+        self._commands = {"here": ", ".join(here), "missing": ", ".join(name for name in names if name not in found)}
 
     @property
     def card(self) -> Card:
         """Describe the world on its sandbox and image."""
         return self._card
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """Its limits, and which of the commands that people expect are in its image."""
+        if self._prompt.front.get("contract", 1) < TELLING:
+            return {}
+        limits = {"turns": self.max_turns, "seconds": f"{self._timeouts.command:g}", "characters": OBSERVATION_CHARS}
+        return {**limits, **self._commands}
+
+    def as_told(self, told: str | None) -> Self:
+        """Return the world whose observations are cut as they were before contract 3 of the prompt."""
+        if told is not None or self._prompt.front.get("contract", 1) < TELLING:
+            return self
+        other = copy(self)
+        other._prompt = as_agentbench(self._prompt)
+        other._stand_on(self._sandbox, str(self.card.extra["image"]))
+        return other
 
     @classmethod
     def rehearsal(cls) -> Rehearsal:
@@ -133,7 +175,8 @@ class OsWorld(World):
 
     def open(self, spec: TaskSpec) -> OsEnvironment:
         """Return an episode, not yet reset."""
-        return OsEnvironment(with_unix_lines(spec), self._sandbox, self.card, self._timeouts, self._image_names)
+        task = with_unix_lines(spec)
+        return OsEnvironment(task, self._sandbox, self.card, self._timeouts, self._image_names, self._prompt)
 
     def problem_of(self, spec: TaskSpec) -> Refusal | None:
         """Refuse a kind of check that this world does not have."""
@@ -157,8 +200,9 @@ class OsWorld(World):
         if last.exit_code not in (0, None):  # None: it ended the shell with `exit`
             return f"the reference ended with exit code {last.exit_code}: {last.text[-200:]!r}"
         end, react = turns[-1][0], self._react
-        is_carried = "\n" not in end.text and react.read_text(react.write_text(None, end)).actions == (end,)
-        if end.kind == "answer" and not is_carried:
+        if end.kind == "answer" and "\n" in end.text and environment.spec.check.lines == "one":
+            return f"the problem asks for one line, and the reference printed several: {end.text[:200]!r}"
+        if end.kind == "answer" and react.read_text(react.write_text(None, end)).actions != (end,):
             return f"no action can carry the reference's output as an answer: {end.text[:200]!r}"
         return ""
 

@@ -7,10 +7,11 @@ Where one differs the episode closes as `environment_error`, reason `not_reprodu
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from environments.base import (
     Action,
@@ -37,6 +38,7 @@ from schemas.errors import (
     TeacherError,
 )
 from schemas.message import Message
+from schemas.record import canonical_json
 from schemas.recording import RecordedTurn, Recording
 from schemas.task_spec import SOFTWARE, TaskSpec
 from tasks.collect.journal import Journal, NoJournal
@@ -62,6 +64,8 @@ class Rules:
     max_tokens: int
     repairs: int = 0
     """How often a turn that cannot be read is told why."""
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """What the dialect says of the world; the episode keeps it, and its rows say the same."""
 
 
 @dataclass(frozen=True)
@@ -368,6 +372,7 @@ class _Rollout:
             software=SOFTWARE,
             state_digest=self.tape.state_digest,
             check_contract=self.world.check_contract,
+            told=canonical_json(self.rules.told).decode() if self.rules.told else None,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from prefect import task
@@ -163,6 +164,8 @@ def _kept_before(workshop: Workshop) -> Kept:
 async def _finish(workshop: Workshop, candidate: PlayedEpisode) -> Finished:
     episode, spec, turns = candidate
     dialect, curate = workshop.worlds.dialect(spec.environment, episode.solver.dialect), workshop.config.curate
+    if episode.told is not None:
+        dialect = dialect.knowing(json.loads(episode.told))
 
     def ask(messages: tuple[Message, ...], draw: int) -> CompletionRequest:
         teacher, prompt = workshop.config.teacher, prompts.load(PROMPT)

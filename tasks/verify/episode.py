@@ -33,6 +33,7 @@ async def verify_task(spec: TaskSpec, world: World) -> Verification:
 
 async def verify_episode(spec: TaskSpec, world: World, episode: Episode, turns: Sequence[Turn]) -> Verification:
     """Execute an episode's actions (`turns` in order) and compare what they show, leave behind and earn."""
+    world = world.as_told(episode.told)
     differences: list[Difference] = []
     elsewhere = broken = ""
     verdict: Verdict | None = None

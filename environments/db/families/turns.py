@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import random
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,9 @@ from schemas.message import Message
 
 _SLOT = "\0"
 _ERROR = "Error:"
+_COUNT = re.compile(r"(?:[\d,]+ rows? changed; )?(?:more than )?[\d,]+ rows? \(.*\)(?:, [\d,]+ shown)?", re.DOTALL)
+_NO_ROWS = re.compile(r"(?:0 rows \([^\n]*\)|[\d,]+ rows? changed|Done\.)")
+"""How results begin from contract 3 of the prompt on; before it they are the list alone."""
 _MOST_CHARS = 20_000
 
 Row = tuple[Value, ...]
@@ -55,7 +59,7 @@ class _Frame:
     """Of the first message: `system` where tools are called, `user` where all is said in words."""
     begin: str
     end: str
-    """Of the first message."""
+    """Of the first message; the world's rules may follow it."""
     middle: str
     """Stands between the problem and the database's name."""
     heading: str
@@ -63,7 +67,7 @@ class _Frame:
 
     def locate(self, messages: Sequence[Message]) -> Position | None:
         first = next((m for m in messages if m.role == self.role), None)
-        if first is None or not (first.content.startswith(self.begin) and first.content.endswith(self.end)):
+        if first is None or not (first.content.startswith(self.begin) and self.end in first.content):
             return None
         for index, message in enumerate(messages):
             problem, found, rest = message.content.rpartition(self.middle)
@@ -98,7 +102,11 @@ def word_rows(rows: Sequence[Row]) -> str:
 
 def read_rows(observation: str) -> list[Row] | None:
     """Read an observation's rows, of a cut one those that are whole; None where there are none to read."""
-    text = observation[:_MOST_CHARS]
+    count, _, listed = observation[:_MOST_CHARS].partition(":\n")
+    if _NO_ROWS.fullmatch(observation):
+        return []
+    text = listed.partition(", ... ")[0] if _COUNT.fullmatch(count) else observation[:_MOST_CHARS]
+    text += "]" if listed and not text.endswith("]") else ""
     rows = _literal(text)
     if rows is None and text.startswith("[("):
         rows = _literal(text[: text.rfind("), (")] + ")]")

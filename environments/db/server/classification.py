@@ -15,6 +15,7 @@ _LOOKS = (exp.Query, exp.Show, exp.Describe, exp.Use, exp.Set, exp.Transaction, 
 _WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Alter, exp.Into, exp.Command)
 _CATALOGUES = (exp.Show, exp.Describe, exp.Use, exp.Set)
 _PLAIN = (exp.Query, exp.Insert, exp.Update, exp.Delete)
+_CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 _NOT_PLAIN = (exp.Anonymous, exp.Command, exp.Into, exp.Lock, exp.Parameter, exp.SessionParameter)
 _STRINGS = re.compile(r"'(?:[^'\\]|''|\\.)*'|--[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
 _RUN_COMMENT = re.compile(r"/\*M?!", re.IGNORECASE)
@@ -32,6 +33,8 @@ class Touch:
     """It is of a kind that writes; also where it cannot be read."""
     is_plain: bool
     """A query, INSERT, UPDATE or DELETE that calls nothing but SQL's own functions: it sets nothing in its session."""
+    changes: bool = False
+    """It is an INSERT, UPDATE, DELETE or MERGE: the server counts what it changes."""
 
 
 def read_touch(sql: str, dialect: str, known: Mapping[str, str], own: Collection[str]) -> Touch:
@@ -43,14 +46,14 @@ def read_touch(sql: str, dialect: str, known: Mapping[str, str], own: Collection
     read = _read(sql, dialect)
     if read is None:
         return Touch(_named(sql, known), True, False)
-    named, wrote, is_plain = read
+    named, wrote, is_plain, changes = read
     found = {known.get(name, name) for name, place in named if not place or place in own}
-    return Touch(tuple(sorted(found)), wrote, is_plain)
+    return Touch(tuple(sorted(found)), wrote, is_plain, changes)
 
 
 @lru_cache(maxsize=4096)
-def _read(sql: str, dialect: str) -> tuple[frozenset[tuple[str, str]], bool, bool] | None:
-    """Return the tables that a statement names, each with its place, whether it writes, whether it is plain.
+def _read(sql: str, dialect: str) -> tuple[frozenset[tuple[str, str]], bool, bool, bool] | None:
+    """Return the tables that a statement names, each with its place, whether it writes, is plain, changes rows.
 
     None where it cannot be read.
 
@@ -64,9 +67,10 @@ def _read(sql: str, dialect: str) -> tuple[frozenset[tuple[str, str]], bool, boo
         return None
     tree = trees[0]
     if isinstance(tree, _CATALOGUES) and not _runs(tree):
-        return frozenset(), False, False
+        return frozenset(), False, False, False
     wrote = not isinstance(tree, _LOOKS) or bool(tree.find(*_WRITES))
-    return _tables(tree), wrote, isinstance(tree, _PLAIN) and not tree.find(*_NOT_PLAIN)
+    is_plain = isinstance(tree, _PLAIN) and not tree.find(*_NOT_PLAIN)
+    return _tables(tree), wrote, is_plain, isinstance(tree, _CHANGES)
 
 
 def _runs(tree: exp.Expression) -> bool:

@@ -256,6 +256,7 @@ class MariaDbSlot:
             cursor.execute(sql)
             rows, truncated = fetch(cursor, self._limits)
             columns = tuple(self._said(column[0]) for column in cursor.description or ())
+            counted = None if columns else cursor.rowcount
             self._drain(session, cursor, stop=truncated)
         except _REFUSALS as error:
             return self._refused(session, error, sql, seconds)
@@ -263,7 +264,8 @@ class MariaDbSlot:
             raise SessionLost from error
         touch = self._touch(session, sql)
         shown = tuple(tuple(self._said(value) for value in row) for row in rows)
-        return Result(columns, shown, None, truncated, touch.tables, touch.wrote)
+        changed = counted if touch.changes else None
+        return Result(columns, shown, None, truncated, touch.tables, touch.wrote, changed)
 
     def _touch(self, session: pymysql.Connection[Any], sql: str) -> Touch:
         touch = read_touch(sql, "mysql", self._known, {self.name.lower()})

@@ -23,7 +23,7 @@ from environments.db.server.classification import Touch, read_touch
 from environments.db.server.fetching import fetch, plain
 from environments.db.server.lasting import Lasting
 from environments.db.server.slot import Made
-from environments.db.state import State, digest_rows
+from environments.db.state import SqlValue, State, digest_rows
 from schemas.errors import EnvironmentFault, SandboxError
 from schemas.task_spec import Setup, TableData
 
@@ -178,22 +178,28 @@ class PostgresSlot:
         return not session.closed
 
     def run(self, session: psycopg.Connection[Any], sql: str, seconds: float) -> Result:
-        cursor = session.cursor()
+        cursor, touch = session.cursor(), self._touch(session, sql)
+        counts = touch.changes and "returning" not in sql.lower()  # a stream without rows does not count
+        rows: tuple[tuple[SqlValue, ...], ...] = ()
+        truncated, names = False, list[str]()
         try:
-            # Streamed queries go by the extended protocol, which takes one statement and no more.
-            streamed = cast(Generator[Sequence[Any], None, None], cursor.stream(sql))
-            with contextlib.closing(streamed):
-                rows, truncated = fetch(streamed, self._limits)
+            # Both go by the extended protocol, which takes one statement and no more.
+            if counts:
+                cursor.execute(sql.encode(), binary=True, prepare=False)
+            else:
+                streamed = cast(Generator[Sequence[Any], None, None], cursor.stream(sql))
+                with contextlib.closing(streamed):
+                    rows, truncated = fetch(streamed, self._limits)
+                names = [column.name for column in cursor.description or ()] or _names(session, sql)
         except (psycopg.Error, UnicodeError, ValueError, OverflowError) as error:
             if _NO_ROWS not in str(error):
                 return self._refused(session, error, sql, seconds)
-            rows, truncated = (), False
         if truncated:
             self._lasting.forget(session)  # what stopped the rest may come late
-        touch = self._touch(session, sql)
-        columns = tuple(self._said(column.name) for column in cursor.description or ())
+        columns = tuple(map(self._said, names))
         shown = tuple(tuple(self._said(value) for value in row) for row in rows)
-        return Result(columns, shown, None, truncated, touch.tables, touch.wrote)
+        changed = cursor.rowcount if counts else None
+        return Result(columns, shown, None, truncated, touch.tables, touch.wrote, changed)
 
     def _touch(self, session: psycopg.Connection[Any], sql: str) -> Touch:
         touch = read_touch(sql, "postgres", self._known, {"public"})
@@ -304,3 +310,10 @@ def _words(error: Exception) -> str:
     """Return the server's words without position and context."""
     said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     return said or str(error)
+
+
+def _names(session: psycopg.Connection[Any], sql: str) -> list[str]:
+    """Return the columns of a query that gave no row: a stream tells them with its first one."""
+    session.pgconn.prepare(b"", sql.encode())
+    told = session.pgconn.describe_prepared(b"")
+    return [(told.fname(number) or b"").decode("utf-8", "replace") for number in range(told.nfields)]
