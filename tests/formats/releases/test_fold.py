@@ -13,7 +13,7 @@ CALL = ToolCall(call_id="call_1", name="bash", arguments='{"script":"ls"}')
 
 
 def said(script):
-    """Write messages shortly: user, `a` trained reply, `x` untrained one, system, tool; `c` and `y` as a and x, calling."""
+    """Write messages shortly: user, `a` trained reply, `x` untrained one, system, tool; `c`, `y`: a, x calling."""
     roles = {"u": "user", "s": "system", "t": "tool"}
     made = []
     for number, letter in enumerate(script):
