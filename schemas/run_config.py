@@ -97,6 +97,8 @@ class TeacherConfig(Record):
     """Per request."""
     max_retries: int = Field(default=5, ge=0)
     """For each request; refusals for lack of room do not count while others get through."""
+    max_reply_bytes: int = Field(default=16_000_000, ge=1024)
+    """Of one reply, unpacked: a larger one is given up. A reply of 32,000 tokens has about 0.2 MB."""
     requests_per_minute: int | None = Field(default=None, ge=1)
     """For each model; None = what the endpoint's headers say, and else what it takes."""
     tokens_per_minute: int | None = Field(default=None, ge=1)
@@ -111,6 +113,8 @@ class TeacherConfig(Record):
     """Requests a batch; 50,000 is OpenAI's limit."""
     batch_max_bytes: int = Field(default=200_000_000, ge=1, le=200_000_000)
     """Size of a batch's file; 200 MB is OpenAI's limit."""
+    batch_max_reply_bytes: int = Field(default=2_000_000_000, ge=1024)
+    """Of a file of a batch's replies, unpacked, on the disk; each of its lines is bound by `max_reply_bytes`."""
     batch_poll_seconds: float = Field(default=10, gt=0)
     """Time to the first look at a batch; the times between grow to thirty times this."""
     prices: dict[str, Price] = {}

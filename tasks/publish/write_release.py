@@ -36,6 +36,7 @@ _PACE: Mapping[str, Collection[str] | None] = {
         *("concurrency", "timeout_seconds", "max_retries", "prices"),
         *("requests_per_minute", "tokens_per_minute", "limits"),
         *("mode", "batch_wait_seconds", "batch_max_requests", "batch_max_bytes", "batch_poll_seconds"),
+        *("max_reply_bytes", "batch_max_reply_bytes"),
     },
     "collect": {"concurrency", "shard_size", "repairs"},
 }

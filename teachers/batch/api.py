@@ -20,7 +20,8 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.errors import ConfigError
 from teachers.batch.protocol import Batch
-from teachers.endpoint.failures import EndpointError, explain, no_json, timed_out
+from teachers.endpoint.failures import EndpointError, explain, head_of, no_json, timed_out
+from teachers.endpoint.transport import ReplyRefused
 
 METADATA_KEY = "trajmill_batch"
 """Holds our own id of a batch at the endpoint, so that one is found again whose id was never noted."""
@@ -170,8 +171,8 @@ async def _named(url: str, what: str, seconds: float) -> AsyncIterator[None]:
     except TimeoutError as error:
         raise timed_out(url, what) from error
     except openai.NotFoundError as error:
-        raise EndpointError(f"{url} does not know {what} (404: {error.message[:200]})", transient=False) from error
-    except (openai.OpenAIError, aiohttp.ClientError) as error:
+        raise EndpointError(f"{url} does not know {what} (404: {head_of(error.message)})", transient=False) from error
+    except (openai.OpenAIError, aiohttp.ClientError, ReplyRefused) as error:
         raise explain(error, url, what) from error
     except ValueError as error:
         raise no_json(url, error.doc if isinstance(error, json.JSONDecodeError) else str(error)) from error

@@ -8,11 +8,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from schemas.completion import Completion, CompletionRequest
 from schemas.run_config import TeacherConfig
+from schemas.secrets import hide_known
 from teachers.batch.api import BatchApi, is_unknown
 from teachers.batch.book import BatchBook, BookedBatch
 from teachers.batch.protocol import ENDED, Batch, explain_missing, read_line
@@ -132,12 +132,27 @@ class BatchHome:
         errors: dict[str, EndpointError] = {}
         for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
             with await self._insist(partial(self._api.fetch, file_id), entry) as content:
-                while lines := list(islice(content, _LINES)):
+                while lines := self._next_lines(content):
                     answers, bad = await asyncio.to_thread(self._take, entry, lines, receipt)
                     errors |= bad
                     for completion in answers:
                         deliver(completion)
         return errors
+
+    def _next_lines(self, content: IO[bytes]) -> list[bytes]:
+        """Return the next lines of a file; of one that is longer than a reply may be, its beginning, which is no JSON.
+
+        What a line says of a request that nobody can name is as if it were not there: the request goes out again.
+        """
+        lines: list[bytes] = []
+        most, size = self._config.max_reply_bytes, 0
+        while len(lines) < _LINES and size <= most and (line := content.readline(most)):
+            lines.append(hide_known(line))
+            size += len(line)
+            while not line.endswith(b"\n") and len(line) == most:
+                _log.warning("%s: a line of a batch is longer than teacher.max_reply_bytes allows", self._api.url)
+                line = content.readline(most)
+        return lines
 
     def _take(
         self, entry: BookedBatch, lines: list[bytes], receipt: Receipt

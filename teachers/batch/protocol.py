@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from schemas.bounded_reading import MAX_PARTS, NotJson, parse_json
 from schemas.completion import CompletionRequest
 from teachers.endpoint.failures import EndpointError, head_of
 from teachers.endpoint.requests import request_body
@@ -78,8 +79,8 @@ def write_line(request: CompletionRequest, url: str) -> bytes:
 def read_line(raw: bytes, url: str) -> Outcome | None:
     """Read a line of an output or error file; None = nobody can say whose it is."""
     try:
-        line = Line.model_validate(orjson.loads(raw))
-    except (orjson.JSONDecodeError, ValidationError):
+        line = Line.model_validate(parse_json(raw) if len(raw) > MAX_PARTS else orjson.loads(raw))
+    except (NotJson, orjson.JSONDecodeError, ValidationError):
         return None
     if line.response is not None and line.response.status_code == 200:
         return Outcome(line.custom_id, line.response.body)

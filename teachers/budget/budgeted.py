@@ -202,6 +202,12 @@ def at_most(request: CompletionRequest, price: Price | None) -> Amount:
 
 
 def _bound(request: CompletionRequest, per_prompt: int, per_reply: int) -> Amount:
+    prompt, reply = most_prompt_tokens(request), request.sampling.max_tokens
+    return Amount(prompt + reply, prompt * per_prompt + reply * per_reply)
+
+
+def most_prompt_tokens(request: CompletionRequest) -> int:
+    """Bound what a request is read as, once: a token is at least one byte of UTF-8."""
     prompt = _TEMPLATE_TOKENS + _MESSAGE_TOKENS * len(request.messages)
     for message in request.messages:
         prompt += _bytes_of(message.content)
@@ -212,8 +218,7 @@ def _bound(request: CompletionRequest, per_prompt: int, per_reply: int) -> Amoun
         prompt += sum(_bytes_of(t.name + t.description + t.parameters) + _MESSAGE_TOKENS for t in request.tools)
     if request.answer_schema:
         prompt += _bytes_of(request.answer_schema.name + request.answer_schema.json_schema) + _SCHEMA_TOKENS
-    reply = request.sampling.max_tokens
-    return Amount(prompt + reply, prompt * per_prompt + reply * per_reply)
+    return prompt
 
 
 def _bytes_of(text: str) -> int:

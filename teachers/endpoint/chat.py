@@ -19,14 +19,15 @@ import aiohttp
 import httpx2
 import openai
 import orjson
-from openai import DefaultAioHttpClient
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_none, wait_random_exponential
 from tenacity.wait import wait_base
 
+from schemas.bounded_reading import MAX_PARTS, NotJson, parse_json
 from schemas.completion import Completion, CompletionRequest
 from schemas.errors import ConfigError, TeacherError
 from schemas.message import approximate_tokens
 from schemas.run_config import TeacherConfig
+from schemas.secrets import learn_secret
 from teachers.budget.budgeted import mark_sent, renew_hold
 from teachers.endpoint.abilities import Abilities
 from teachers.endpoint.client import CHAT_URL, ChatClient
@@ -37,6 +38,7 @@ from teachers.endpoint.receipts import make_receipt
 from teachers.endpoint.replies import Reply, read_reply
 from teachers.endpoint.requests import probe_body, request_body
 from teachers.endpoint.samples import draw_samples
+from teachers.endpoint.transport import BoundedClient, ReplyRefused
 from teachers.ledger.durability import once_durable
 from teachers.limits.headers import read_limits
 from teachers.limits.lanes import Lane, lane_of, limits_for
@@ -49,6 +51,10 @@ _CONNECT_SECONDS = 10.0
 """Even a far endpoint takes a connection sooner, or is down."""
 _MOST_REFUSALS = 50
 """Refusals of one request that are put down to the lane; an endpoint that goes on refuses this request."""
+
+
+_MOST_TIMES_EXPECTED = 4
+"""A byte is a token at most, and four of them are expected to be one."""
 
 
 class Errand:
@@ -86,6 +92,7 @@ class OpenAIChat:
         """
         self.url = base_url or OPENAI_URL
         require_key(self.url, api_key)
+        learn_secret(api_key)
         self.sent = 0
         """HTTP requests sent, repetitions included."""
         self._config = config
@@ -96,7 +103,9 @@ class OpenAIChat:
             base_url=self.url,
             max_retries=0,
             timeout=(timeout := _time_outs(config.timeout_seconds)),
-            http_client=DefaultAioHttpClient(
+            http_client=BoundedClient(
+                config.max_reply_bytes,
+                config.batch_max_reply_bytes,
                 timeout=timeout,
                 limits=httpx2.Limits(max_connections=0),  # none here: a wait for a connection would not be a lane's
                 # no proxy of the environment stands before this machine's own ports
@@ -185,7 +194,7 @@ class OpenAIChat:
             errand.is_alone = lane.is_alone(ticket)
             raise
         finally:
-            leave = partial(lane.leave, ticket, used=_used(reply))
+            leave = partial(lane.leave, ticket, used=_used(reply, errand.tokens))
             if reply is not None and errand.is_all:
                 once_durable(leave)
             else:
@@ -215,7 +224,7 @@ class OpenAIChat:
                 return await self.client.post(path, cast_to=httpx2.Response, body=body)
         except TimeoutError as error:
             raise timed_out(self.url, what) from error
-        except (openai.OpenAIError, aiohttp.ClientError) as error:
+        except (openai.OpenAIError, aiohttp.ClientError, ReplyRefused) as error:
             raise explain(error, self.url, what) from error
 
 
@@ -246,9 +255,10 @@ def _size(request: CompletionRequest) -> int:
     return prompt + request.sampling.max_tokens * request.samples
 
 
-def _used(reply: Reply | None) -> int | None:
+def _used(reply: Reply | None, expected: int) -> int | None:
+    """Return what a reply says that it took; much more than was expected is no reason to let the lane wait for it."""
     prompt, completion = (reply.usage.prompt_tokens, reply.usage.completion_tokens) if reply else (None, None)
-    return prompt + completion if prompt and completion else None
+    return min(prompt + completion, _MOST_TIMES_EXPECTED * expected) if prompt and completion else None
 
 
 def _payload(response: httpx2.Response, url: str) -> object:
@@ -257,6 +267,8 @@ def _payload(response: httpx2.Response, url: str) -> object:
     Raises:
         EndpointError: it is none.
     """
+    if len(response.content) > MAX_PARTS:
+        return _bounded(response.content, url)
     with contextlib.suppress(orjson.JSONDecodeError):
         payload: object = orjson.loads(response.content)
         return payload
@@ -264,6 +276,21 @@ def _payload(response: httpx2.Response, url: str) -> object:
         return json.loads(response.content)  # more lenient: half a surrogate pair, NaN
     except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or JSON without end
         raise no_json(url, response.content.decode("utf-8", "replace")) from error
+
+
+def _bounded(body: bytes, url: str) -> object:
+    """Return the JSON of a large body: a few bytes of it can stand for many in memory.
+
+    Raises:
+        EndpointError: it is none, or has too many parts.
+    """
+    try:
+        return parse_json(body)
+    except NotJson as error:
+        if error.reason == "out_of_bounds":
+            said = f"{url} answered with JSON that has {error}. Check OPENAI_BASE_URL"
+            raise EndpointError(said, transient=False) from error
+        raise no_json(url, body.decode("utf-8", "replace")) from error
 
 
 def _time_outs(seconds: float) -> httpx2.Timeout:

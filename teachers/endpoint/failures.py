@@ -9,7 +9,9 @@ import aiohttp
 import openai
 
 from schemas.errors import ContextOverflow, TeacherError
+from schemas.secrets import hide, scrub
 from teachers.endpoint.mending import mend
+from teachers.endpoint.transport import ReplyRefused
 from teachers.limits.headers import Told, read_limits, read_seconds
 
 _PASSING = {408, 409, 425, 429}
@@ -26,10 +28,10 @@ _TOO_LONG = re.compile(
 
 
 class EndpointError(TeacherError):
-    """A TeacherError that knows what the endpoint asked for."""
+    """A TeacherError that knows what the endpoint asked for; whatever words it is made of, no secret is in it."""
 
     def __init__(self, message: str, *, transient: bool, retry_after_seconds: float | None = None) -> None:
-        super().__init__(message, transient=transient)
+        super().__init__(hide(message), transient=transient)
         self.retry_after_seconds = retry_after_seconds
         self.is_refusal = False
         """Whether the endpoint had no room for the request."""
@@ -41,11 +43,14 @@ class QuestionTooLong(EndpointError, ContextOverflow):
     """An endpoint's word for ContextOverflow."""
 
 
-def explain(error: openai.OpenAIError | aiohttp.ClientError, url: str, what: str) -> EndpointError:
+def explain(error: openai.OpenAIError | aiohttp.ClientError | ReplyRefused, url: str, what: str) -> EndpointError:
     """Name what the openai client raised, or its transport where the client lets that through."""
+    scrub(error)  # it stays as the cause, and a traceback shows it
     if isinstance(error, openai.APIStatusError):
         return _explain_status(error, url, what)
     cause = _first_cause(error)
+    if isinstance(cause, ReplyRefused):
+        return EndpointError(f"{url} {cause}", transient=cause.transient)
     if isinstance(cause, TimeoutError):
         return timed_out(url, what)
     return EndpointError(
@@ -117,6 +122,10 @@ def words_of(error: openai.APIStatusError) -> str:
     return head_of(body if isinstance(body, str) and body.strip() else error.message)
 
 
+_MOST_READ = 20_000
+"""Characters of an endpoint's words in which a beginning is looked for."""
+
+
 def _lasting(message: str) -> EndpointError:
     return EndpointError(message, transient=False)
 
@@ -132,5 +141,5 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
 
 def head_of(text: str) -> str:
     """Return the beginning of an endpoint's words, on one line, in characters that every table takes."""
-    line = " ".join(mend(text).replace("\0", "\ufffd").split())
+    line = hide(" ".join(mend(text[:_MOST_READ]).replace("\0", "\ufffd").split()))
     return line if len(line) <= 200 else line[:200] + "..."

@@ -9,12 +9,19 @@ from typing import NamedTuple
 from schemas.completion import Completion, CompletionRequest, FinishReason
 from schemas.message import ToolCall, approximate_tokens
 from schemas.run_config import Price
+from teachers.budget.budgeted import most_prompt_tokens
 from teachers.budget.prices import cost_usd, price_of
 from teachers.endpoint.reasoning import split_reasoning
 from teachers.endpoint.replies import Choice, Reply, finish_reason
 from teachers.endpoint.tool_calls import calls_of
 
 _WHOLE = ("stop", "tool_calls")
+_HIDDEN_INSTRUCTIONS = 8_192
+"""Tokens that a gateway may put before a prompt beyond what the budget allows for; what it bills for them is booked."""
+_MOST_REPLY = 131_072
+"""Tokens that the longest-winded model writes at once, reasoning that nobody sees included."""
+_SHORT, _MOST_CHARACTERS = 4_096, 64
+"""A longer prompt has no fewer tokens than one for so many characters: a usage of 1 is no usage."""
 
 
 class Sample(NamedTuple):
@@ -83,11 +90,26 @@ def _tokens(request: CompletionRequest, reply: Reply) -> Tokens:
     prompt, completion = usage.prompt_tokens, usage.completion_tokens
     cached = usage.prompt_tokens_details.cached_tokens or 0
     reasoning = usage.completion_tokens_details.reasoning_tokens or 0
-    if prompt and completion:
-        return Tokens(prompt, completion, min(cached, prompt), min(reasoning, completion))
-    written = completion or sum(_written(choice) for choice in reply.choices)
-    read = prompt or sum(approximate_tokens(message.content) for message in request.messages)
-    return Tokens(read, written, min(cached, read), min(reasoning, written), is_estimated=True)
+    read, written = _read_at(request, prompt), _written_at(request, reply, completion)
+    is_estimated = (read, written) != (prompt, completion)
+    return Tokens(read, written, min(cached, read), min(reasoning, written), is_estimated)
+
+
+def _read_at(request: CompletionRequest, told: int | None) -> int:
+    """Return the tokens of the prompt: as told where that can be, never more than it could have, nor next to none."""
+    most = most_prompt_tokens(request) * request.samples
+    sent = sum(len(message.content) for message in request.messages)
+    if told is None or (sent > _SHORT and sent > told * _MOST_CHARACTERS):
+        return sum(approximate_tokens(message.content) for message in request.messages)
+    return told if told <= most + _HIDDEN_INSTRUCTIONS else most
+
+
+def _written_at(request: CompletionRequest, reply: Reply, told: int | None) -> int:
+    """Return the tokens of the reply likewise; an endpoint may go beyond a maximum, and bill it."""
+    if told is None:
+        return sum(_written(choice) for choice in reply.choices)
+    allowed = request.sampling.max_tokens * request.samples
+    return told if told <= max(allowed, _MOST_REPLY * request.samples) else allowed
 
 
 def _written(choice: Choice) -> int:

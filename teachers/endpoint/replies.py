@@ -33,10 +33,10 @@ _MOST_TOKENS = 10_000_000
 def _as_count(value: object) -> int | None:
     """Read a number of tokens; None = none was told that can be true."""
     if isinstance(value, str):
-        value = float(value) if re.fullmatch(r"\s*\d{1,12}(?:\.0*)?\s*", value) else None
+        value = float(value) if re.fullmatch(r"\s*[0-9]{1,12}(?:\.0*)?\s*", value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if 0 < value <= _MOST_TOKENS else None  # NaN is neither
+    return int(value) if 0 < value <= _MOST_TOKENS and value == int(value) else None  # NaN is neither
 
 
 def _as_text(value: object) -> str | None:
