@@ -235,19 +235,21 @@ class Ask(NamedTuple):
     """Names of the examples, in their order."""
     facts: Any = None
     """What the author needs to read the reply: the topic, the database."""
-    count: int = 1
+    tasks: int = 1
     """Tasks that it asks for."""
 
 
 class Author(ABC):
     """Makes up tasks: words the requests of a round, reads their replies, derives tasks from what the user has."""
 
-    looks: bool = False
-    """Whether it looks at the opened world to word a request."""
-
     def __init__(self, requests: int) -> None:
         """`requests` are the tasks that a build asks for, cut into rounds."""
         self.requests = requests
+
+    @property
+    def looks(self) -> bool:
+        """Whether it looks at the opened world to word a request."""
+        return False
 
     def positions(self, generate: GenerateConfig, index: int) -> range:
         """Return the positions of the tasks that round `index` asks for, evenly and in order."""

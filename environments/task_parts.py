@@ -81,14 +81,15 @@ def cut_tasks(sections: Sections, reply: str, count: int) -> list[Piece]:
 
 
 def match_numbers(pieces: Sequence[Piece], wanted: Sequence[int]) -> tuple[dict[int, Piece], list[Piece]]:
-    """Return the pieces by the place in `wanted` (numbers from 0), and those that are too many.
+    """Return the pieces by what they are of `wanted` (numbers from 0), and those that are too many.
 
-    By the numbers that they bear where these are among the wanted, each once; else in their order. Of too many the
-    last count, as of several drafts of one task.
+    By the numbers that they bear, where each bears another and they fit what is wanted; else in their order, and of too
+    many the last count, as of several drafts of one task.
     """
-    numbers = [None if piece.number is None else piece.number - 1 for piece in pieces]
-    if pieces and None not in numbers and len(set(numbers)) == len(numbers) and set(numbers) <= set(wanted):
-        return {number: piece for number, piece in zip(numbers, pieces, strict=True) if number is not None}, []
+    borne = {piece.number - 1: piece for piece in pieces if piece.number is not None}
+    if pieces and len(borne) == len(pieces) and (borne.keys() <= set(wanted) or borne.keys() >= set(wanted)):
+        found = {number: piece for number, piece in borne.items() if number in wanted}
+        return found, [piece for number, piece in borne.items() if number not in wanted]
     extra = max(0, len(pieces) - len(wanted))
     return dict(zip(wanted, pieces[extra:], strict=False)), list(pieces[:extra])
 

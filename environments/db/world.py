@@ -10,7 +10,7 @@ from typing import Any
 import prompts
 from environments.base import Author, Card, Dialect, Environment, Honest, Place, World
 from environments.db.agentbench_dialect import AgentBenchDb
-from environments.db.author import DbAuthor
+from environments.db.author import DbAuthor, Surroundings
 from environments.db.check import KINDS, run_reference
 from environments.db.config import DbConfig
 from environments.db.dialect import DbDialect, DbText, dialect_of
@@ -91,7 +91,7 @@ class DbWorld(World):
         timeout, turns = collect.statement_timeout_seconds, collect.max_turns.get(cls.name, MAX_TURNS)
         databases = databases_of(place.home)
         world = cls.on_engines(databases, place.servers, statement_timeout=timeout, max_turns=turns)
-        world._author = DbAuthor(config, world.engine, place.home)
+        world._author = DbAuthor(config, world.engine, place.home, Surroundings(turns, timeout))
         return world
 
     @property

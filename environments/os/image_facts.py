@@ -15,8 +15,8 @@ from schemas.task_spec import Script
 ALWAYS = "bash, coreutils, find, grep, sed, tar, gzip"
 """What no image that works is without, in a prompt's words."""
 _NAMES = """awk gawk perl python3 git jq sqlite3 make gcc diff patch cmp rsync zip unzip xz bzip2 zstd 7z cpio file
-    iconv bc dc xxd od hexdump strings column rev tac shuf numfmt split csplit comm join paste cal date ps pgrep pkill kill
-    free uptime lsof flock ss ip netstat nc dig curl wget openssl gpg ssh-keygen sha256sum md5sum base64 envsubst
+    iconv bc dc xxd od hexdump strings column rev tac shuf numfmt split csplit comm join paste cal date ps pgrep pkill
+    kill free uptime lsof flock ss ip netstat nc dig curl wget openssl gpg ssh-keygen sha256sum md5sum base64 envsubst
     gettext useradd usermod groupadd passwd sudo su setfacl getfacl chattr crontab at systemctl service logrotate
     journalctl tree nano vim ed less more man rename dos2unix parallel tmux screen watch expect strace inotifywait
     xmllint yq pip node npm ruby php lua go java zsh tclsh script tput stat du df lsblk mount getent locale timeout
