@@ -75,9 +75,11 @@ async def _asked(workshop: Workshop, name: str) -> Asked:
     if world.author and world.author.looks:
         await workshop.open_world(name)
     context, task = _opening_tokens(workshop, name, await world.opening())
+    # every round at once: what a round would make is not there yet to stand in the next one's prompts
+    drafts = [draft for index in rounds for draft in await draft_world(workshop, name, index)]
     return Asked(
-        # every round at once: what a round would make is not there yet to stand in the next one's prompts
-        generation=tuple([draft.request for index in rounds for draft in await draft_world(workshop, name, index)]),
+        generation=tuple(draft.request for draft in drafts),
+        generated=sum(draft.ask.tasks for draft in drafts),
         opening_tokens=context + task,
         task_tokens=task,
         questions=world.author.derivable(taken_sources(workshop, name)) if world.author else 0,

@@ -217,11 +217,21 @@ class Draw:
     index: int
     """Round, from 0."""
     machine_made: tuple[TaskSpec, ...]
-    """The world's admitted machine-made tasks: examples."""
+    """The world's admitted machine-made tasks: examples, and what may be grown."""
+    seeds: tuple[TaskSpec, ...] = ()
+    """The world's tasks in `generate.seeds`; none = its own."""
+
+
+class Part(NamedTuple):
+    """What a reply holds of one task that was asked for."""
+
+    told: TaskSpec | Refusal
+    raw: str
+    """Its words."""
 
 
 class Ask(NamedTuple):
-    """One request for a new task."""
+    """One request for new tasks."""
 
     messages: tuple[Message, ...]
     prompt: Prompt
@@ -231,20 +241,24 @@ class Ask(NamedTuple):
     """Names of the examples, in their order."""
     facts: Any = None
     """What the author needs to read the reply: the topic, the database."""
+    tasks: int = 1
+    """Tasks that it asks for."""
 
 
 class Author(ABC):
     """Makes up tasks: words the requests of a round, reads their replies, derives tasks from what the user has."""
 
-    looks: ClassVar[bool] = False
-    """Whether it looks at the opened world to word a request."""
-
     def __init__(self, requests: int) -> None:
-        """`requests` are those of a build, cut into rounds."""
+        """`requests` are the tasks that a build asks for, cut into rounds."""
         self.requests = requests
 
+    @property
+    def looks(self) -> bool:
+        """Whether it looks at the opened world to word a request."""
+        return False
+
     def positions(self, generate: GenerateConfig, index: int) -> range:
-        """Return the positions of the requests that round `index` asks, evenly and in order."""
+        """Return the positions of the tasks that round `index` asks for, evenly and in order."""
         return range(self.requests * index // generate.rounds, self.requests * (index + 1) // generate.rounds)
 
     @abstractmethod
@@ -253,7 +267,14 @@ class Author(ABC):
 
     @abstractmethod
     def read(self, completion: Completion, ask: Ask) -> TaskSpec | Refusal:
-        """Read a whole reply; its provenance is the caller's to add."""
+        """Read a whole reply as one task; its provenance is the caller's to add."""
+
+    def read_all(self, completion: Completion, ask: Ask, numbers: Sequence[int]) -> list[Part]:
+        """Read a reply as the tasks of an ask that `numbers` name (from 0; a repair asks for some), in their order.
+
+        What the reply holds beyond them comes behind them. Who asks for one task a request needs only `read`.
+        """
+        return [Part(self.read(completion, ask), completion.reply)]
 
     def derivable(self, taken: frozenset[str]) -> int:
         """Count what this build would derive from: each gives a task to solve and one whose reference is replayed."""

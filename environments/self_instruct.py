@@ -9,8 +9,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from pydantic import ValidationError
+
 from environments.base import Draw
 from formats.json_values import Unread, Value, read_values
+from formats.tasks.task_jsonl import explain, read_task
 from schemas.errors import ConfigError, InputError
 from schemas.record import digest
 from schemas.task_spec import TaskSpec
@@ -46,6 +49,39 @@ def draw_examples(
 
 def _draw(examples: Sequence[Example[D]], key: str, count: int, group: str) -> list[Example[D]]:
     return sorted(examples, key=lambda e: (e.group != group if group else False, digest(key, e.name)))[:count]
+
+
+def read_own_tasks(path: Path) -> list[TaskSpec]:
+    """Read a JSONL file of whole tasks (docs/task-spec.schema.json), whatever their worlds.
+
+    Raises:
+        ConfigError: nothing there, a line is no task, or one has no reference to show.
+    """
+    tasks = [_read_own(path, read) for read in _seeds_in(path)]
+    if not tasks:
+        raise ConfigError(f"{path} holds no task; each line is one of docs/task-spec.schema.json")
+    return tasks
+
+
+def _read_own(path: Path, read: Value | Unread) -> TaskSpec:
+    where = f"{path}:{read.line}"
+    if isinstance(read, Unread):
+        raise ConfigError(f"the seed {where} is no JSON that is read: {read.detail}")
+    try:
+        task = read_task(read.value, where, "unknown")
+    except ValidationError as error:
+        raise ConfigError(f"the seed {where} is no task (docs/task-spec.schema.json): {explain(error)}") from None
+    except TypeError as error:
+        raise ConfigError(f"the seed {where} is no task (docs/task-spec.schema.json): {error}") from None
+    if not task.reference:
+        raise ConfigError(f"the seed {where} has no reference: an example shows how its task is solved")
+    return task
+
+
+def is_own_tasks(path: Path) -> bool:
+    """Whether a file's first line is a whole task, and no seed of a world's own form."""
+    first = next(iter(_seeds_in(path)), None)
+    return isinstance(first, Value) and isinstance(first.value, dict) and "instruction" in first.value
 
 
 def read_seed_lines(path: Path, keys: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:

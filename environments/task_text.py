@@ -67,6 +67,21 @@ class Sections:
         self._own = heading_pattern(own)
         self._any = heading_pattern({title: "|".join((word, SYNONYMS.get(title, word))) for title, word in own.items()})
 
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The parts, in their order."""
+        return self._titles
+
+    @property
+    def code(self) -> Collection[str]:
+        """Those that hold code."""
+        return self._code
+
+    @property
+    def patterns(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
+        """What begins a heading: by the parts' own words, and by other words for them, too."""
+        return self._own, self._any
+
     def read(self, reply: str) -> dict[str, Block] | Refusal:
         """Cut a reply; headings inside code blocks are code. A text is a block without a language.
 

@@ -73,6 +73,8 @@ class Asked:
 
     generation: tuple[CompletionRequest, ...]
     """Its generation requests as they would be sent now; later rounds see tasks of earlier ones."""
+    generated: int | None = None
+    """Tasks that they ask for; None = one each."""
     opening_tokens: int
     """Of a solving conversation before the first reply: instructions, example, schema; without the problem."""
     task_tokens: int = 0
@@ -86,6 +88,11 @@ class Asked:
     observation_chars: int = 800
     typical: tuple[float, int, int] = (4.0, 60, 60)
     """Turns of an episode, tokens of a reply and of an observation, as the world assumes them."""
+
+    @property
+    def made_up(self) -> int:
+        """Tasks that are asked for."""
+        return len(self.generation) if self.generated is None else self.generated
 
 
 @dataclass(frozen=True)
@@ -160,23 +167,25 @@ def _loads(config: RunConfig, asked: Mapping[str, Asked], known: Yield) -> dict[
 def _generation(config: RunConfig, ask: Asked, known: Yield) -> Load:
     prompts = sum(map(prompt_tokens, ask.generation))
     one = known.per_generation.get(_last_model(config, config.teacher.generator))
-    reply = one.completion_tokens if one else _TYPICAL_DRAFT_TOKENS
-    return Load(len(ask.generation), prompts, len(ask.generation) * reply)
+    replies = len(ask.generation) * one.completion_tokens if one else ask.made_up * _TYPICAL_DRAFT_TOKENS
+    return Load(len(ask.generation), prompts, replies)
 
 
 def _generation_at_most(config: RunConfig, ask: Asked) -> Load:
-    """Bound generation: an example of an earlier round is a reply, so it is no longer than one; so is what a repair,
-    which shows the replies before it, adds to the request."""
-    requests, most = len(ask.generation), config.teacher.max_output_tokens
-    longer = requests * config.generate.machine_examples * most
-    once = Load(requests, sum(map(prompt_tokens, ask.generation)) + longer, requests * most)
-    repairs = config.generate.repairs
-    shown = requests * (most + _WRAPPER_TOKENS) * repairs * (repairs + 1) / 2
+    """Bound generation: a task of an earlier round, shown as an example or to be grown, is (part of) a reply, so it is no
+    longer than one; so is what a repair, which shows the replies before it, adds to the request."""
+    requests, repairs = len(ask.generation), config.generate.repairs
+    replies = sum(request.sampling.max_tokens for request in ask.generation)
+    tasks_shown = max(
+        config.generate.machine_examples, config.generate.tasks_per_request if config.generate.grow else 0
+    )
+    once = Load(requests, sum(map(prompt_tokens, ask.generation)) + tasks_shown * replies, replies)
+    shown = (replies + requests * _WRAPPER_TOKENS) * repairs * (repairs + 1) / 2
     return once.times(1 + repairs).plus(Load(0, shown, 0))
 
 
 def _solving(world: str, config: RunConfig, ask: Asked, known: Yield) -> Load:
-    made = len(ask.generation) * known.admitted.get(world, 1.0)
+    made = ask.made_up * known.admitted.get(world, 1.0)
     episodes = _capped(config, made + ask.questions + ask.open_tasks) * _attempts(config, known.passed.get(world, 0.8))
     one = known.per_episode.get(world)
     if one is not None:  # where a mixture solves, an episode's usage has all of its calls
@@ -189,7 +198,7 @@ def _solving(world: str, config: RunConfig, ask: Asked, known: Yield) -> Load:
 
 
 def _solving_at_most(config: RunConfig, ask: Asked) -> Load:
-    episodes = _capped(config, len(ask.generation) + ask.questions + ask.open_tasks) * config.collect.attempts
+    episodes = _capped(config, ask.made_up + ask.questions + ask.open_tasks) * config.collect.attempts
     prompts = _prompts_at_most(config, ask)
     return Load(len(prompts), sum(prompts), len(prompts) * config.teacher.max_output_tokens).times(episodes)
 
@@ -214,7 +223,7 @@ def _backfilling(config: RunConfig, ask: Asked, known: Yield) -> Load:
 
 def _backfilling_at_most(config: RunConfig, ask: Asked) -> Load:
     """Bound backfilling: every turn of every episode comes without a thought, and no draw but the last will do."""
-    tasks = _capped(config, len(ask.generation) + 2 * ask.questions + ask.open_tasks + ask.open_replays)
+    tasks = _capped(config, ask.made_up + 2 * ask.questions + ask.open_tasks + ask.open_replays)
     most = config.teacher.max_output_tokens
     shown = [prompt + most + _BACKFILL_TOKENS for prompt in _prompts_at_most(config, ask)]
     draws = tasks * config.collect.attempts * (1 + config.curate.backfill_retries)

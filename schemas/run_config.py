@@ -147,10 +147,17 @@ class FaultsConfig(Record):
 class GenerateConfig(Record):
     rounds: int = Field(default=4, ge=1)
     """Requests are cut into rounds; the tasks of one are examples for the next."""
-    seed_examples: int = Field(default=6, ge=0)
-    """Hand-written examples in a prompt (Self-Instruct: 6)."""
-    machine_examples: int = Field(default=2, ge=0)
+    seed_examples: int = Field(default=1, ge=0)
+    """Hand-written examples in a prompt. Self-Instruct has 6: they were seven eighths of what a request cost."""
+    machine_examples: int = Field(default=1, ge=0)
     """Admitted machine-made examples in a prompt (Self-Instruct: 2)."""
+    tasks_per_request: int = Field(default=3, ge=1, le=10)
+    """Tasks that one request asks for; it is told what each is to be about."""
+    grow: float = Field(default=0.1, ge=0, le=1)
+    """Share of the requests that ask for harder versions of proven tasks, from the second round on."""
+    seeds: str = "built-in"
+    """`built-in`, or a JSONL file of tasks (docs/task-spec.schema.json): examples for every world that it has tasks of
+    and whose own section names no seeds."""
     novelty: float = Field(default=0.7, gt=0, le=1)
     """ROUGE-L F1 from which on a task is no news (Self-Instruct: 0.7)."""
     repairs: int = Field(default=1, ge=0, le=5)
@@ -294,7 +301,10 @@ class BudgetConfig(Record):
     stages: StageBudgets = StageBudgets()
 
 
-BEFORE: Mapping[str, Mapping[str, Any]] = {"generate": {"repairs": 0}, "collect": {"repairs": 0}}
+BEFORE: Mapping[str, Mapping[str, Any]] = {
+    "generate": {"repairs": 0, "tasks_per_request": 1, "grow": 0.0},
+    "collect": {"repairs": 0},
+}
 """What builds did that began before a setting was there, where that is not its default."""
 
 

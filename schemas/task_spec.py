@@ -168,6 +168,14 @@ class TaskSpec(Record):
     """Kind of task (`files`, `text`, `insert`, `aggregation`), the author's word."""
     difficulty: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     """1 easy to 3 hard, the author's word; None = not said."""
+    skill: str | None = None
+    """What a made-up task is about, of its world's `skills.toml`; None = nothing was dealt (older tasks, one's own)."""
+    subtopic: str | None = None
+    """The part of the skill that was dealt."""
+    situation: str | None = None
+    """The situation that was dealt."""
+    parent: str | None = None
+    """Task id of the proven task that this one was grown from; None = it was not grown."""
     labels: tuple[str, ...] = ()
     license: str = "Apache-2.0"
     """SPDX name of the licence that the row is under."""

@@ -6,23 +6,32 @@ AgentTuning, section 2.1. Seeds are in `seeds.jsonl`, on databases of their own 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import prompts
-from environments.base import Ask, Author, Draw
+from environments.base import Ask, Author, Draw, Part
+from environments.db.cards import DatabaseCard, describe_database, profile_database
 from environments.db.config import DbConfig
 from environments.db.derivation import derive_tasks
 from environments.db.engine import SqlEngine
-from environments.db.episode import shown_schema
 from environments.db.importers.bird import BirdQuestion, read_questions
 from environments.db.sample import build_sample
 from environments.db.statement import UnreadableSql, read_statement
 from environments.db.store import databases_of, store_database
-from environments.self_instruct import Example, draw_examples, read_seed_lines, request_key
+from environments.deals import Order, read_skills
+from environments.self_instruct import (
+    Example,
+    draw_examples,
+    is_own_tasks,
+    read_own_tasks,
+    read_seed_lines,
+    request_key,
+)
+from environments.several import in_requests, parents_to_grow, read_parts, taken_problems
 from environments.task_text import Sections
 from schemas.completion import Completion
 from schemas.errors import ConfigError
@@ -32,6 +41,8 @@ from schemas.rejection import Refusal, Rejection
 from schemas.task_spec import Check, Provenance, Script, Setup, TaskSpec
 
 PROMPT = "generate_db"
+GROW = "grow_db"
+SKILLS = read_skills(Path(__file__).with_name("skills.toml"))
 BUILT_IN_LICENSE = "Apache-2.0"
 Operation = Literal["INSERT", "UPDATE", "DELETE"]
 OPERATIONS: tuple[Operation, ...] = ("INSERT", "UPDATE", "DELETE")
@@ -45,8 +56,6 @@ _SECTIONS = Sections(
     most_chars=MAX_SECTION_CHARS,
     plain_code=re.compile(r"(?:\s*--.*\n)*\s*(?:INSERT|UPDATE|DELETE|REPLACE|WITH|MERGE)\s+[\w\"`\[]", re.IGNORECASE),
 )
-_MAX_SAMPLES = 8
-_MAX_VALUE_CHARS = 60
 
 
 @dataclass(frozen=True)
@@ -58,30 +67,21 @@ class DbDraft:
     reference: str
 
 
-@dataclass(frozen=True)
-class TableSample:
-    """A few rows of one table."""
-
-    table: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class DatabaseCard:
-    """A database as a prompt shows it."""
-
-    name: str
-    sha256: str
-    schema: str
-    samples: tuple[TableSample, ...]
-
-
 class Facts(NamedTuple):
     """What was asked for."""
 
     operation: Operation
     database: DatabaseCard
+    orders: tuple[Order, ...] = ()
+    """One a task; empty = one change of the operation and nothing more."""
+
+
+class Surroundings(NamedTuple):
+    """What an agent has here, as a prompt says it."""
+
+    turns: int = 15
+    seconds: float = 2.0
+    """Of one of its statements."""
 
 
 class DbAuthor(Author):
@@ -89,19 +89,67 @@ class DbAuthor(Author):
 
     looks = True
 
-    def __init__(self, config: DbConfig, engine: SqlEngine, home: Path) -> None:
+    def __init__(
+        self, config: DbConfig, engine: SqlEngine, home: Path, surroundings: Surroundings | None = None
+    ) -> None:
         super().__init__(config.requests)
         self._config, self._engine, self._home = config, engine, home
+        self._surroundings = surroundings or Surroundings()
 
     async def asks(self, draw: Draw) -> list[Ask]:
         """Word a round's requests."""
-        seeds, cards = load_seeds(), await self._cards()
-        return [_ask(draw, position, seeds, cards) for position in self.positions(draw.generate, draw.index)]
+        own = [example_of(spec) for spec in draw.seeds] if self._config.seeds == "built-in" else []
+        seeds, positions = tuple(own) or load_seeds(self._config.seeds), self.positions(draw.generate, draw.index)
+        cards = await self._cards()
+        if _is_first():
+            return [_ask_first(draw, position, seeds, cards) for position in positions]
+        return [self._ask(draw, shared, seeds, cards) for shared in in_requests(positions, draw.generate)]
+
+    def _ask(self, draw: Draw, positions: range, seeds: tuple[Example[DbDraft], ...], cards: list[DatabaseCard]) -> Ask:
+        key = request_key(draw, "db", positions[0])
+        card = cards[(draw.build + positions[0] // max(len(OPERATIONS), draw.generate.tasks_per_request)) % len(cards)]
+        parents = parents_to_grow(draw, key, len(positions), lambda spec: spec.setup.database == card.sha256)
+        if parents:
+            orders = [Order.to_grow(str(parent.family).upper(), parent) for parent in parents]
+            shown_tasks = [example_of(parent) for parent in parents]
+            inputs: dict[str, Any] = {"parents": [asdict(example.task) for example in shown_tasks]}
+        else:
+            orders = [self._deal(draw, position) for position in positions]
+            shown_tasks = draw_examples(draw, key, seeds, example_of, orders[0].topic)
+            examples = [asdict(example.task) for example in shown_tasks]
+            inputs = {"examples": examples, "taken": taken_problems(draw, orders)}
+        prompt = prompts.load(GROW if parents else PROMPT)
+        text = prompt.render(
+            turns=self._surroundings.turns,
+            seconds=f"{self._surroundings.seconds:g}",
+            foreign_keys=card.has_keys,
+            database=card.name,
+            schema=card.schema,
+            tables=card.profiles(key),
+            orders=[order._asdict() for order in orders],
+            **inputs,
+        )
+        facts = Facts(operation_of(orders[0].topic), card, tuple(orders))
+        names = tuple(example.name for example in shown_tasks)
+        return Ask((Message(role="user", content=text),), prompt, key, names, facts, len(orders))
+
+    def _deal(self, draw: Draw, position: int) -> Order:
+        number = ((draw.build - 1) * self.requests + position) // len(OPERATIONS)
+        return SKILLS.deal(OPERATIONS[position % len(OPERATIONS)], draw.seed, number)
 
     def read(self, completion: Completion, ask: Ask) -> TaskSpec | Refusal:
-        """Read a reply as a task; the reference is one statement of the kind that was asked for."""
-        draft = read_task(completion.reply, ask.facts.operation)
-        return draft if isinstance(draft, Refusal) else make_spec(draft, ask)
+        """Read a reply as the first task that was asked for; its reference is one statement of the kind asked for."""
+        return self.read_all(completion, ask, range(ask.tasks))[0].told
+
+    def read_all(self, completion: Completion, ask: Ask, numbers: Sequence[int]) -> list[Part]:
+        """Read a reply as the tasks that `numbers` name."""
+        orders = ask.facts.orders or (Order(ask.facts.operation),)
+
+        def read(text: str, number: int) -> TaskSpec | Refusal:
+            draft = read_task(text, operation_of(orders[number].topic))
+            return draft if isinstance(draft, Refusal) else make_spec(draft, ask, orders[number])
+
+        return read_parts(completion.reply, _SECTIONS, ask.tasks, numbers, read)
 
     def derivable(self, taken: frozenset[str]) -> int:
         """Count the questions that this build takes."""
@@ -126,7 +174,8 @@ class DbAuthor(Author):
         return schemas[len(schemas) // 2]
 
     async def _cards(self) -> list[DatabaseCard]:
-        return [await describe_database(self._engine, sha256, name) for name, sha256 in self.stored_databases()]
+        describe = describe_database if _is_first() else profile_database
+        return [await describe(self._engine, sha256, name) for name, sha256 in self.stored_databases()]
 
     def stored_databases(self) -> list[tuple[str, str]]:
         """Store the configured SQLite files in the home and return their names and sha256, by name.
@@ -158,7 +207,17 @@ class DbAuthor(Author):
                 yield row
 
 
-def _ask(draw: Draw, position: int, seeds: tuple[Example[DbDraft], ...], cards: list[DatabaseCard]) -> Ask:
+def operation_of(topic: str) -> Operation:
+    """Return the operation that a topic's name is."""
+    return next(operation for operation in OPERATIONS if operation == topic)
+
+
+def _is_first() -> bool:
+    """Whether this build began with the first prompt: one task a request, an operation, and first rows."""
+    return prompts.load(PROMPT).version == "v1"
+
+
+def _ask_first(draw: Draw, position: int, seeds: tuple[Example[DbDraft], ...], cards: list[DatabaseCard]) -> Ask:
     key, operation = request_key(draw, "db", position), OPERATIONS[position % len(OPERATIONS)]
     card = cards[(draw.build + position // len(OPERATIONS)) % len(cards)]
     examples = draw_examples(draw, key, seeds, example_of, operation)
@@ -174,30 +233,6 @@ def _ask(draw: Draw, position: int, seeds: tuple[Example[DbDraft], ...], cards: 
     return Ask((Message(role="user", content=text),), prompt, key, parents, Facts(operation, card))
 
 
-async def describe_database(engine: SqlEngine, sha256: str, name: str, *, rows: int = 3) -> DatabaseCard:
-    """Look at a stored database: schema and the first rows of its first tables.
-
-    Raises:
-        EnvironmentFault: it cannot be opened.
-        SandboxError: the engine broke.
-    """
-    database = await engine.open(Setup(database=sha256, database_name=name))
-    try:
-        samples = []
-        for table in database.tables[:_MAX_SAMPLES]:
-            found = await database.table(table, limit=rows)
-            shown = tuple(tuple(_shown(value) for value in row) for row in found.rows)
-            samples.append(TableSample(table, found.columns, shown))
-        return DatabaseCard(name, sha256, shown_schema(database.schema), tuple(samples))
-    finally:
-        await database.close()
-
-
-def _shown(value: object) -> str:
-    text = "NULL" if value is None else " ".join(str(value).split())
-    return text if len(text) <= _MAX_VALUE_CHARS else text[: _MAX_VALUE_CHARS - 3] + "..."
-
-
 def load_seeds(source: str = "built-in") -> tuple[Example[DbDraft], ...]:
     """Return seed examples: ours, or a JSONL file with the keys name, operation, problem, explanation, reference.
 
@@ -207,10 +242,18 @@ def load_seeds(source: str = "built-in") -> tuple[Example[DbDraft], ...]:
     path = _BUILT_IN if source == "built-in" else Path(source).expanduser()
     if not path.is_file():
         raise ConfigError(f"no seeds at {path}; give `built-in` or a JSONL file with the keys {', '.join(_FIELDS)}")
-    seeds = tuple(_read_seeds(path))
+    own = is_own_tasks(path)
+    seeds = tuple(_own_seeds(path) if own else _read_seeds(path))
     if not seeds:
         raise ConfigError(f"{path} holds no seed; each line is an object with the keys {', '.join(_FIELDS)}")
     return seeds
+
+
+def _own_seeds(path: Path) -> Iterator[Example[DbDraft]]:
+    """Yield the changes among whole tasks; questions are derived, and not made up."""
+    for task in read_own_tasks(path):
+        if task.environment == "db":
+            yield example_of(task)
 
 
 def _read_seeds(path: Path) -> Iterator[Example[DbDraft]]:
@@ -230,9 +273,9 @@ def example_of(spec: TaskSpec) -> Example[DbDraft]:
     return Example(spec.task_id, task, (spec.family or "").upper())
 
 
-def make_spec(draft: DbDraft, ask: Ask) -> TaskSpec:
+def make_spec(draft: DbDraft, ask: Ask, order: Order | None = None) -> TaskSpec:
     """Return a draft as a task: the tables afterwards must equal those after the reference."""
-    operation, database = ask.facts
+    database, order = ask.facts.database, order or Order(ask.facts.operation)
     return TaskSpec.make(
         environment="db",
         instruction=draft.problem,
@@ -242,8 +285,9 @@ def make_spec(draft: DbDraft, ask: Ask) -> TaskSpec:
         origin="self_instruct",
         explanation=draft.explanation or None,
         parents=ask.parents,
-        family=operation.lower(),
+        family=order.topic.lower(),
         provenance=Provenance(source=ask.key),
+        **order.on_task,
     )
 
 

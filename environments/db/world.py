@@ -11,7 +11,7 @@ from typing import Any, Self
 import prompts
 from environments.base import OBSERVATION_CHARS, TELLING, Author, Card, Dialect, Environment, Honest, Place, World
 from environments.db.agentbench_dialect import AgentBenchDb, as_agentbench
-from environments.db.author import DbAuthor
+from environments.db.author import DbAuthor, Surroundings
 from environments.db.check import KINDS, run_reference
 from environments.db.config import DbConfig
 from environments.db.dialect import DbDialect, DbText, dialect_of
@@ -101,7 +101,7 @@ class DbWorld(World):
         world = cls.on_engines(
             databases, place.servers, statement_timeout=timeout, max_turns=turns, is_benchmark=is_benchmark
         )
-        world._author = DbAuthor(config, world.engine, place.home)
+        world._author = DbAuthor(config, world.engine, place.home, Surroundings(turns, timeout))
         return world
 
     @property

@@ -7,16 +7,27 @@ folder or as JSONL.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import prompts
-from environments.base import TELLING, Ask, Author, Draw
+from environments.base import TELLING, Ask, Author, Draw, Part
 from environments.code_blocks import Block
+from environments.deals import Order, read_skills
 from environments.os.answer import lines_asked
 from environments.os.config import OsConfig
-from environments.self_instruct import Example, draw_examples, read_seed_lines, request_key
+from environments.os.image_facts import ALWAYS, ImageFacts
+from environments.self_instruct import (
+    Example,
+    draw_examples,
+    is_own_tasks,
+    read_own_tasks,
+    read_seed_lines,
+    request_key,
+)
+from environments.several import in_requests, parents_to_grow, read_parts, taken_problems
 from environments.task_text import Sections
 from schemas.bounded_reading import read_text
 from schemas.completion import Completion
@@ -27,6 +38,8 @@ from schemas.task_spec import Check, Lines, Provenance, Script, Setup, TaskSpec
 
 PROMPT = "generate_os"
 SOLVER_PROMPT = "solve_os"
+GROW = "grow_os"
+SKILLS = read_skills(Path(__file__).with_name("skills.toml"))
 TOPICS = ("files", "text processing", "processes", "permissions", "archives", "scripts", "system facts")
 _MOST_SEED_BYTES = 1 << 20
 _BUILT_IN = Path(__file__).parent / "seeds"
@@ -77,25 +90,94 @@ class OsDraft:
         return Script(code=code, language="python" if language == "python" else "bash")
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What an agent has here, as a prompt says it."""
+
+    turns: int = 8
+    seconds: float = 10.0
+    """Of one of its commands."""
+    check_seconds: float = 30.0
+    observation_chars: int = 800
+
+    def said(self, image: ImageFacts | None) -> dict[str, Any]:
+        """Return the inputs of a prompt; None = nobody looked at the image."""
+        present, missing = (image.present, image.missing) if image else ((), ())
+        numbers = {"seconds": f"{self.seconds:g}", "check_seconds": f"{self.check_seconds:g}"}
+        return {**asdict(self), **numbers, "always": ALWAYS, "present": present, "missing": missing}
+
+
 class OsAuthor(Author):
     """Asks for shell tasks, topic by topic."""
 
-    def __init__(self, config: OsConfig) -> None:
+    def __init__(
+        self,
+        config: OsConfig,
+        look: Callable[[], Awaitable[ImageFacts]] | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        """`look` reads the image; None = there is none to look at, and prompts do not speak of it."""
         super().__init__(config.requests)
-        self._seeds = config.seeds
+        self._seeds, self._look, self._surroundings = config.seeds, look, surroundings or Surroundings()
+
+    @property
+    def looks(self) -> bool:
+        """Whether it asks the image which commands it has."""
+        return self._look is not None and not _is_first()
 
     async def asks(self, draw: Draw) -> list[Ask]:
-        """Word a round's requests: topics in turn, each with its own examples."""
-        seeds = load_seeds(self._seeds)
-        return [_ask(draw, position, seeds) for position in self.positions(draw.generate, draw.index)]
+        """Word a round's requests: topics in turn, each task with a skill of its own."""
+        positions = self.positions(draw.generate, draw.index)
+        own = [example_of(spec) for spec in draw.seeds] if self._seeds == "built-in" else []
+        seeds = tuple(own) or load_seeds(self._seeds)
+        if _is_first():
+            return [_ask_first(draw, position, seeds) for position in positions]
+        said = self._surroundings.said(await self._look() if self._look else None)
+        return [self._ask(draw, shared, seeds, said) for shared in in_requests(positions, draw.generate)]
+
+    def _ask(self, draw: Draw, positions: range, seeds: tuple[Example[OsDraft], ...], said: dict[str, Any]) -> Ask:
+        key = request_key(draw, "os", positions[0])
+        parents = parents_to_grow(draw, key, len(positions), lambda spec: spec.check.kind == "script")
+        if parents:
+            orders = [Order.to_grow(str(parent.family), parent) for parent in parents]
+            shown = [example_of(parent) for parent in parents]
+            inputs: dict[str, Any] = {"parents": [asdict(example.task) for example in shown]}
+        else:
+            orders = [self._deal(draw, position) for position in positions]
+            shown = draw_examples(draw, key, seeds, example_of)
+            examples = [asdict(example.task) for example in shown]
+            inputs = {"examples": examples, "taken": taken_problems(draw, orders)}
+        prompt = prompts.load(GROW if parents else PROMPT)
+        text = prompt.render(**said, **inputs, orders=[order._asdict() for order in orders])
+        names = tuple(example.name for example in shown)
+        return Ask((Message(role="user", content=text),), prompt, key, names, tuple(orders), len(orders))
+
+    def _deal(self, draw: Draw, position: int) -> Order:
+        topic = TOPICS[(draw.build + position) % len(TOPICS)]
+        number = ((draw.build - 1) * self.requests + position) // len(TOPICS)
+        return SKILLS.deal(topic, draw.seed, number)
 
     def read(self, completion: Completion, ask: Ask) -> TaskSpec | Refusal:
-        """Read a reply as a task."""
-        draft = read_task(completion.reply)
-        return draft if isinstance(draft, Refusal) else make_spec(draft, ask)
+        """Read a reply as the first task that was asked for."""
+        return self.read_all(completion, ask, range(ask.tasks))[0].told
+
+    def read_all(self, completion: Completion, ask: Ask, numbers: Sequence[int]) -> list[Part]:
+        """Read a reply as the tasks that `numbers` name."""
+        orders = ask.facts if isinstance(ask.facts, tuple) else (Order(str(ask.facts)),)
+
+        def read(text: str, number: int) -> TaskSpec | Refusal:
+            draft = read_task(text)
+            return draft if isinstance(draft, Refusal) else make_spec(draft, ask, orders[number])
+
+        return read_parts(completion.reply, _SECTIONS, ask.tasks, numbers, read)
 
 
-def _ask(draw: Draw, position: int, seeds: tuple[Example[OsDraft], ...]) -> Ask:
+def _is_first() -> bool:
+    """Whether this build began with the first prompt: one task a request, a topic and nothing more."""
+    return prompts.load(PROMPT).version == "v1"
+
+
+def _ask_first(draw: Draw, position: int, seeds: tuple[Example[OsDraft], ...]) -> Ask:
     key, topic = request_key(draw, "os", position), TOPICS[(draw.build + position) % len(TOPICS)]
     examples = draw_examples(draw, key, seeds, example_of)
     prompt = prompts.load(PROMPT)
@@ -112,6 +194,8 @@ def load_seeds(source: str = "built-in") -> tuple[Example[OsDraft], ...]:
     path = _BUILT_IN if source == "built-in" else Path(source).expanduser()
     if path.is_dir():
         examples = tuple(_read_seed_file(file) for file in sorted(path.glob("*.md")))
+    elif path.is_file() and is_own_tasks(path):
+        examples = tuple(example_of(spec) for spec in read_own_tasks(path) if spec.environment == "os")
     elif path.is_file():
         examples = tuple(_read_seed_lines(path))
     else:
@@ -149,8 +233,9 @@ def _as_bash(script: Script) -> str:
     return script.code if script.language == "bash" else f"python3 - \"$@\" <<'PYTHON'\n{script.code}\nPYTHON"
 
 
-def make_spec(draft: OsDraft, ask: Ask) -> TaskSpec:
+def make_spec(draft: OsDraft, ask: Ask, order: Order | None = None) -> TaskSpec:
     """Return a draft as a task: the reference runs on the initial state, one script evaluates."""
+    order = order or Order(str(ask.facts))
     return TaskSpec.make(
         environment="os",
         instruction=draft.problem,
@@ -160,8 +245,9 @@ def make_spec(draft: OsDraft, ask: Ask) -> TaskSpec:
         origin="self_instruct",
         explanation=draft.explanation or None,
         parents=ask.parents,
-        family=str(ask.facts),
+        family=order.topic,
         provenance=Provenance(source=ask.key),
+        **order.on_task,
     )
 
 

@@ -9,6 +9,6 @@ from schemas.record import Record
 
 class OsConfig(Record):
     requests: int = Field(default=96, ge=0)
-    """Self-instruct requests a build; each asks for one task."""
+    """Tasks that a build asks for (self-instruct); `generate.tasks_per_request` of them share a request."""
     seeds: str = "built-in"
     """Folder or JSONL file of seed examples, or `built-in`."""

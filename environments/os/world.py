@@ -24,11 +24,12 @@ from environments.base import (
 from environments.dialects.tool_calls import ToolCalls
 from environments.os.agentbench_dialect import AgentBenchOs, as_agentbench
 from environments.os.answers import is_guess
-from environments.os.author import OsAuthor
+from environments.os.author import OsAuthor, Surroundings
 from environments.os.check import KINDS, failed, passed, reference_output
 from environments.os.config import OsConfig
 from environments.os.dialect import OsDialect, OsText
 from environments.os.episode import OsEnvironment, Timeouts
+from environments.os.image_facts import ImageFacts, read_image
 from environments.os.scripts import with_unix_lines
 from environments.os.static_probes import draws_by_chance, needs_no_network, under_another_clock, unix_lines
 from environments.os.trials import (
@@ -162,7 +163,16 @@ class OsWorld(World):
     @property
     def author(self) -> Author:
         """Return who makes up shell tasks."""
-        return OsAuthor(self._config)
+        card = Surroundings(self.max_turns, self._timeouts.command, self._timeouts.check)
+        return OsAuthor(self._config, self._look if self._is_placed else None, card)
+
+    @property
+    def _is_placed(self) -> bool:
+        """Whether it stands on a sandbox, or will when it is entered."""
+        return self._place is not None or hasattr(self, "_sandbox")
+
+    async def _look(self) -> ImageFacts:
+        return await read_image(self._sandbox, str(self.card.extra["image"]))
 
     async def probe(self) -> None:
         """Try the sandbox."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import prompts
-from environments.base import Ask, Author, Draw, own_mistakes_told
+from environments.base import Ask, Author, Draw, Part, own_mistakes_told
+from environments.self_instruct import read_own_tasks
 from schemas.completion import Completion, CompletionRequest
 from schemas.errors import EnvironmentFault
 from schemas.message import Message
@@ -16,6 +18,9 @@ from schemas.task_spec import SOFTWARE, TaskSpec
 from tasks.workshop import Workshop
 
 REPAIR = "repair_task"
+ROOM = 4096
+"""Tokens up to which a reply of several tasks may be several times `teacher.max_output_tokens`: every endpoint takes
+so many."""
 
 
 class Draft(NamedTuple):
@@ -28,34 +33,46 @@ class Draft(NamedTuple):
     before: tuple[Completion, ...] = ()
     """Replies that could not be read, where this asks for their repair."""
 
-    def read(self, completion: Completion) -> TaskSpec | Refusal:
+    numbers: Sequence[int] = (0,)
+    """The tasks of the ask that are asked for, from 0: all, or those that a repair is about."""
+
+    def read(self, completion: Completion) -> list[Part]:
         """Read a whole reply; a task names the prompt, the model and the receipts that made it."""
         try:
             with own_mistakes_told(self.environment):
-                read = self.author.read(completion, self.ask)
+                parts = self.author.read_all(completion, self.ask, self.numbers)
         except EnvironmentFault as error:
-            return Refusal("not_a_task", str(error))
-        if isinstance(read, Refusal):
-            return read
+            return [Part(Refusal("not_a_task", str(error)), completion.reply) for _ in self.numbers]
+        return [part._replace(told=self._told(part.told, completion)) for part in parts]
+
+    def _told(self, told: TaskSpec | Refusal, completion: Completion) -> TaskSpec | Refusal:
+        if isinstance(told, Refusal):
+            return told
         made = {
             "prompt": self.ask.prompt.label,
             "model": completion.model,
             "completion_ids": tuple(one.completion_id for one in (*self.before, completion)),
             "software": SOFTWARE,
         }
-        return read.model_copy(update={"provenance": read.provenance.model_copy(update=made)})
+        return told.model_copy(update={"provenance": told.provenance.model_copy(update=made)})
 
-    def repair(self, completion: Completion, reason: str) -> Draft:
-        """Return the request that tells the model why its reply was no task, and asks for it once more."""
+    def repair(self, completion: Completion, reasons: Mapping[int, str]) -> Draft:
+        """Return the request that tells the model why tasks of its reply were none, and asks for these once more."""
         prompt, before = prompts.load(REPAIR), (*self.before, completion)
-        told = Message(role="user", content=prompt.render(reason=reason))
+        unread = [{"number": number + 1, "reason": reason} for number, reason in reasons.items()]
+        words = prompt.render(reason=next(iter(reasons.values())), unread=unread if self.ask.tasks > 1 else [])
+        told = Message(role="user", content=words)
         update = {
             "messages": (*self.request.messages, Message(role="assistant", content=completion.reply), told),
             "prompt_sha": prompt.sha256,
             "key": f"{self.ask.key} repair {len(before)}",
             "parents": (completion.completion_id,),
         }
-        return self._replace(request=self.request.model_copy(update=update), before=before)
+        return self._replace(request=self.request.model_copy(update=update), before=before, numbers=tuple(reasons))
+
+    def source(self, number: int) -> str:
+        """Name a task of the ask, for rejections."""
+        return self.ask.key if self.ask.tasks == 1 else f"{self.ask.key} task {number + 1}"
 
 
 async def draft_round(workshop: Workshop, index: int) -> list[Draft]:
@@ -71,7 +88,7 @@ async def draft_world(workshop: Workshop, world: str, index: int) -> list[Draft]
     if author.looks:
         await workshop.open_world(world)
     asks = await author.asks(_draw(workshop, world, index))
-    return [Draft(_request(workshop, ask), world, ask, author) for ask in asks]
+    return [Draft(_request(workshop, ask), world, ask, author, numbers=range(ask.tasks)) for ask in asks]
 
 
 def authors_of(workshop: Workshop) -> Iterator[tuple[str, Author]]:
@@ -99,14 +116,17 @@ def taken_sources(workshop: Workshop, world: str) -> frozenset[str]:
 def _draw(workshop: Workshop, world: str, index: int) -> Draw:
     where = "environment = ? AND origin = 'self_instruct'"
     machine_made: list[TaskSpec] = workshop.warehouse.read("task_specs", where, (world,))
-    config = workshop.config
-    return Draw(config.generate, config.seed, workshop.build, index, tuple(machine_made))
+    config, path = workshop.config, workshop.config.generate.seeds
+    own = read_own_tasks(Path(path).expanduser()) if path != "built-in" else []
+    seeds = tuple(task for task in own if task.environment == world)
+    return Draw(config.generate, config.seed, workshop.build, index, tuple(machine_made), seeds)
 
 
 def _request(workshop: Workshop, ask: Ask) -> CompletionRequest:
-    """Word a generation request; its sampling seed comes from its key."""
+    """Word a generation request; its sampling seed comes from its key, and each task has room of its own."""
     teacher = workshop.config.teacher
-    return workshop.request(
+    most = teacher.max_output_tokens
+    asked = workshop.request(
         "generate_tasks",
         teacher.generator,
         ask.messages,
@@ -115,3 +135,5 @@ def _request(workshop: Workshop, ask: Ask) -> CompletionRequest:
         seed=int(digest(ask.key)[:7], 16),
         key=ask.key,
     )
+    room = max(most, min(most * ask.tasks, ROOM))
+    return asked.model_copy(update={"sampling": asked.sampling.model_copy(update={"max_tokens": room})})

@@ -50,13 +50,19 @@ class NoveltyGate:
         for text in admitted:
             self.admit(text)
 
-    def too_close(self, text: str) -> Neighbour | None:
-        """Return the closest admitted text where its ROUGE-L F1 reaches the threshold, else None."""
-        encoded = self._encode(text)
+    def too_close(self, text: str, but_for: str | None = None) -> Neighbour | None:
+        """Return the closest admitted text where its ROUGE-L F1 reaches the threshold, else None.
+
+        `but_for` is a text that it may be like (what it was grown from), though never the same.
+        """
+        encoded, allowed = self._encode(text), None if but_for is None else self._encode(but_for)
         if not encoded:
             return None
         cutoff = self._threshold - _MARGIN
-        found = process.extractOne(encoded, self._encoded, scorer=Indel.normalized_similarity, score_cutoff=cutoff)
+        others = self._encoded
+        if allowed is not None and allowed != encoded:  # extractOne passes None over
+            others = [None if one == allowed else one for one in self._encoded]  # type: ignore[misc]
+        found = process.extractOne(encoded, others, scorer=Indel.normalized_similarity, score_cutoff=cutoff)
         if found is None:
             return None
         score = _f_measure(LCSseq.similarity(encoded, found[0]), len(found[0]), len(encoded))

@@ -6,16 +6,18 @@ and admission. The tasks of one round are examples for the next, so a round land
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from prefect import task
 
+from environments.base import Part
 from schemas.completion import Completion
 from schemas.errors import ContextOverflow, TeacherError
 from schemas.rejection import Refusal, Rejection
 from schemas.task_spec import TaskSpec
 from tasks.generate.admit import Candidate, Refused, try_all
 from tasks.generate.authors import Draft, authors_of, draft_round, taken_sources
+from tasks.generate.growth import problem_of_growth
 from tasks.generate.novelty import NoveltyGate
 from tasks.together import finish_all
 from tasks.unsettled import is_outage
@@ -40,11 +42,13 @@ async def generate_round(build: int, index: int) -> dict[str, int]:
         return {}
     drafts = await draft_round(workshop, index)
     candidates, refused = await _ask(workshop, drafts)
+    parents = _parents(workshop, candidates)
+    harder, weak = _split_by_growth(candidates, parents)
     gate = NoveltyGate(workshop.warehouse.column("task_specs", "instruction"), workshop.config.generate.novelty)
-    fresh, stale = _split_by_novelty(gate, candidates, admit=False)
+    fresh, stale = _split_by_novelty(gate, harder, parents, admit=False)
     tried, failed = await _try(workshop, fresh)
-    admitted, crowded = _split_by_novelty(gate, tried, admit=True)
-    return _land(workshop, key, admitted, [*refused, *stale, *failed, *crowded])
+    admitted, crowded = _split_by_novelty(gate, tried, parents, admit=True)
+    return _land(workshop, key, admitted, [*refused, *weak, *stale, *failed, *crowded])
 
 
 def expect_rounds(workshop: Workshop) -> None:
@@ -87,46 +91,63 @@ async def derive_all(workshop: Workshop) -> tuple[list[TaskSpec], list[Rejection
 
 async def _ask(workshop: Workshop, drafts: Sequence[Draft]) -> tuple[list[Candidate], list[Refused]]:
     asked = await finish_all(_ask_one(workshop, draft) for draft in drafts)
-    failures = [told for _, told in asked if isinstance(told, TeacherError)]
+    failures = [parts for parts in asked if isinstance(parts, TeacherError)]
     lost, most = sum(failure.transient for failure in failures), workshop.config.publish.max_unknown
     if drafts and (len(failures) == len(drafts) or is_outage(lost, len(drafts), most)):
         raise failures[0]  # nothing lands: the run goes on from here, and what was answered is in the ledger
     candidates: list[Candidate] = []
     refused: list[Refused] = []
-    for draft, (reply, told) in zip(drafts, asked, strict=True):
-        if isinstance(told, TaskSpec):
-            candidates.append(Candidate(told, draft.ask.key))
-        else:
-            reason, detail = told if isinstance(told, Refusal) else _name_failure(told)
-            refused.append(Refused(draft.ask.key, draft.environment, "generate", reason, detail, reply))
+    for draft, parts in zip(drafts, asked, strict=True):
+        if isinstance(parts, TeacherError):
+            parts = [Part(_name_failure(parts), "")] * draft.ask.tasks
+        workshop.progress.expect(STAGE, len(parts) - draft.ask.tasks)
+        for number, (told, raw) in enumerate(parts):
+            source = draft.source(number)
+            if isinstance(told, TaskSpec):
+                candidates.append(Candidate(told, source))
+            else:
+                refused.append(Refused(source, draft.environment, "generate", told.reason, told.detail, raw))
     return candidates, refused
 
 
-async def _ask_one(workshop: Workshop, draft: Draft) -> tuple[str, TaskSpec | Refusal | TeacherError]:
-    """Return a draft's first reply and the task in it, or in its repair; what stays unread has its first reason."""
+async def _ask_one(workshop: Workshop, draft: Draft) -> list[Part] | TeacherError:
+    """Return what a draft's first reply holds, and its repairs in place of what could not be read.
+
+    What stays unread has its first words and reason; what the reply holds too many stands behind.
+    """
     reply = await _complete(workshop, draft)
     if isinstance(reply, TeacherError):
-        return "", reply
-    first = read = _read(draft, reply)
-    said = reply.reply
+        return reply
+    parts = _read(draft, reply)
+    unread = {n: p.told for n, p in zip(draft.numbers, parts, strict=False) if isinstance(p.told, Refusal)}
     for _ in range(workshop.config.generate.repairs):
-        if not isinstance(read, Refusal) or not reply.reply.strip() or reply.finish_reason == "content_filter":
+        if not unread or not reply.reply.strip() or reply.finish_reason == "content_filter":
             break
-        draft = draft.repair(reply, read.detail.removesuffix(ADVICE))
+        draft = draft.repair(reply, {number: why.detail.removesuffix(ADVICE) for number, why in unread.items()})
         again = await _complete(workshop, draft)
         if isinstance(again, TeacherError):
             break
-        reply, read = again, _read(draft, again)
-    return said, read if isinstance(read, TaskSpec) else first
+        reply, told = again, dict(zip(draft.numbers, _read(draft, again), strict=False))
+        parts = [told[n] if n in told and isinstance(told[n].told, TaskSpec) else p for n, p in enumerate(parts)]
+        unread = {n: part.told for n, part in told.items() if isinstance(part.told, Refusal)}
+    return parts
 
 
 def _name_failure(error: TeacherError) -> Refusal:
     return Refusal("prompt_too_long" if isinstance(error, ContextOverflow) else "teacher_error", str(error))
 
 
-def _read(draft: Draft, reply: Completion) -> TaskSpec | Refusal:
-    """Read a task from a whole reply; one that was cut may read well and lack the end of its check."""
-    return NO_ANSWER.get(reply.finish_reason) or draft.read(reply)
+def _read(draft: Draft, reply: Completion) -> list[Part]:
+    """Read tasks from a whole reply; of one that was cut the last may read well and lack the end of its check."""
+    refusal = NO_ANSWER.get(reply.finish_reason)
+    if refusal is None:
+        return draft.read(reply)
+    if reply.finish_reason != "length" or draft.ask.tasks == 1:
+        return [Part(refusal, reply.reply)] * len(draft.numbers)
+    parts = draft.read(reply)
+    written = [i for i, part in enumerate(parts) if part.raw]
+    cut = {i for i, part in enumerate(parts) if not part.raw} | set(written[-1:])
+    return [part._replace(told=refusal) if i in cut else part for i, part in enumerate(parts)]
 
 
 async def _complete(workshop: Workshop, draft: Draft) -> Completion | TeacherError:
@@ -136,13 +157,32 @@ async def _complete(workshop: Workshop, draft: Draft) -> Completion | TeacherErr
         return error
 
 
-def _split_by_novelty(
-    gate: NoveltyGate, candidates: Iterable[Candidate], *, admit: bool
+def _parents(workshop: Workshop, candidates: Iterable[Candidate]) -> dict[str, TaskSpec]:
+    """Return the tasks that candidates were grown from, by id."""
+    names = sorted({candidate.spec.parent for candidate in candidates if candidate.spec.parent})
+    where = f"task_id IN ({', '.join('?' * len(names))})"
+    found: list[TaskSpec] = workshop.warehouse.read("task_specs", where, tuple(names)) if names else []
+    return {spec.task_id: spec for spec in found}
+
+
+def _split_by_growth(
+    candidates: Sequence[Candidate], parents: Mapping[str, TaskSpec]
 ) -> tuple[list[Candidate], list[Refused]]:
+    """Turn away what was to be harder than its parent, and is not."""
+    told = [(candidate, problem_of_growth(candidate.spec, parents)) for candidate in candidates]
+    weak = [Refused.of(candidate, "generate", why.reason, why.detail) for candidate, why in told if why]
+    return [candidate for candidate, why in told if why is None], weak
+
+
+def _split_by_novelty(
+    gate: NoveltyGate, candidates: Iterable[Candidate], parents: Mapping[str, TaskSpec], *, admit: bool
+) -> tuple[list[Candidate], list[Refused]]:
+    """Turn away what is no news; a grown task, which is harder by then, may be like its own parent."""
     fresh: list[Candidate] = []
     stale: list[Refused] = []
     for candidate in candidates:
-        near = gate.too_close(candidate.spec.instruction)
+        parent = parents.get(candidate.spec.parent or "")
+        near = gate.too_close(candidate.spec.instruction, parent.instruction if parent else None)
         if near is None:
             fresh.append(candidate)
             if admit:
