@@ -97,7 +97,7 @@ def taken_sources(workshop: Workshop, world: str) -> frozenset[str]:
 
 
 def _draw(workshop: Workshop, world: str, index: int) -> Draw:
-    where = "environment = ? AND origin = 'self_instruct'"
+    where = "environment = ? AND origin = 'self_instruct' AND task_id NOT IN (SELECT id FROM turned_away)"
     machine_made: list[TaskSpec] = workshop.warehouse.read("task_specs", where, (world,))
     config = workshop.config
     return Draw(config.generate, config.seed, workshop.build, index, tuple(machine_made))
