@@ -176,11 +176,22 @@ def sql(
 
 
 @app.command()
-def status(home: Home = None, json: Json = False) -> None:
-    """Show the funnel of the last build, reasons, costs and releases."""
-    from commands.look import run_status
+def status(
+    home: Home = None,
+    never_passed: Annotated[
+        bool, typer.Option("--never-passed", help="List the tasks that no solver has passed, with what they answered.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show the funnel of the last build, reasons, difficulty, costs and releases."""
+    if never_passed:
+        from commands.never_passed import run_never_passed
 
-    run_status(json)
+        run_never_passed(json)
+    else:
+        from commands.look import run_status
+
+        run_status(json)
 
 
 @app.command()
@@ -202,13 +213,16 @@ def show(
 def reject(
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Trajectories, episodes, tasks or conversations.")],
     reason: Annotated[str, typer.Option(help="Why, in your words.")],
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take back what was said of them, by you or by a second opinion.")
+    ] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Turn rows away as a person: every later release leaves them out."""
+    """Turn rows away as a person: every later release leaves them out, and no later build attempts tasks of these."""
     from commands.look import run_reject
 
-    run_reject(ids, reason, json)
+    run_reject(ids, reason, json, undo)
 
 
 @app.command()

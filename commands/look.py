@@ -13,8 +13,10 @@ from commands.terminal import say, say_csv, say_json, say_table, spell
 from flows.configuration import config_origins
 from flows.own_home import require_home
 from reports import funnel as report
+from reports.difficulty import difficulty, doubted
 from reports.drift import SHOWN, by_cause, by_world, differing, measure_drift
 from schemas.errors import ConfigError
+from schemas.rejection import REVIEW, TAKEN_BACK, WORDS, Rejection
 from schemas.run_config import CollectConfig
 from schemas.settings import Settings
 from schemas.verification import Verification
@@ -27,6 +29,8 @@ TITLES = {
     "trajectory_costs": "What a kept trajectory took of it",
     "losses": "What was billed beyond its maximum, or may have been billed for a reply that was lost",
     "outages": "What an outage or an interruption cost, and what has been settled since",
+    "difficulty": "How hard the tasks are, by the attempts at them",
+    "turned_away": "Tasks that came in and were turned away since (`trajmill reject --undo` takes it back)",
     "given_up": "Attempts that used up their tries and have no outcome",
     "stages_alone": "What became of the tasks of stages that were run by themselves",
     "releases": "Releases",
@@ -64,9 +68,11 @@ def run_status(json: bool) -> None:
         "losses": report.losses(warehouse),
         "reasons": report.reasons(warehouse),
         "outages": report.outages(warehouse),
+        "difficulty": difficulty(warehouse),
         "releases": report.releases(warehouse),
     }
     some = {
+        "turned_away": doubted(warehouse),
         "given_up": report.given_up(warehouse, _max_tries(state)),
         "stages_alone": report.funnel(warehouse, *alone) if alone else report.TableOf((), []),
     }
@@ -107,24 +113,41 @@ def run_show(id_: str, json: bool) -> None:
         say_row(warehouse, table, row)
 
 
-def run_reject(ids: list[str], reason: str, json: bool) -> None:
-    """Land a person's verdict on rows."""
+def run_reject(ids: list[str], reason: str, json: bool, undo: bool = False) -> None:
+    """Land a person's verdict on rows, or take back what was said of them."""
     from commands.show import find_row, key_of
-    from schemas.rejection import Rejection
 
     warehouse = open_home()
     found = [find_row(warehouse, id_) for id_ in ids]
-    rejections = [
-        Rejection.make(stage="review", reason="rejected_by_person", detail=reason, source=row[key_of(table)], raw=row)
-        for table, row in found
-    ]
-    for rejection in rejections:
+    said = [_word_on(warehouse, row[key_of(table)], row, reason, undo) for table, row in found]
+    for rejection in said:
         warehouse.land("rejections", [rejection], key=f"review/{rejection.rejection_id}")
-    rejected = [rejection.source for rejection in rejections]
+    sources = [rejection.source for rejection in said]
     if json:
-        say_json({"rejected": rejected})
+        say_json({"taken_back" if undo else "rejected": sources})
+    elif undo:
+        say(f"Taken back for {len(sources)}: {', '.join(sources)}. The next release may take them again.")
     else:
-        say(f"Rejected {len(rejected)}: {', '.join(rejected)}. The next release leaves them out.")
+        say(f"Rejected {len(sources)}: {', '.join(sources)}. The next release leaves them out; tasks of these are")
+        say("attempted no more. --undo takes it back.")
+
+
+def _word_on(warehouse: Warehouse, source: str, row: dict[str, Any], reason: str, undo: bool) -> Rejection:
+    """Return a person's word on a row: the newest counts.
+
+    Raises:
+        ConfigError: it takes back what nobody said.
+    """
+    mine = f"stage IN {WORDS!r} AND source = ?"
+    before: list[Rejection] = warehouse.read("rejections", mine, (source,), order_by="number NULLS FIRST, stage")
+    stands = bool(before) and before[-1].reason != TAKEN_BACK
+    if undo and not stands:
+        raise ConfigError(f"nobody has turned {source} away, so there is nothing to take back (see `turned_away`)")
+    if stands and not undo and (before[-1].stage, before[-1].detail) == (REVIEW, reason):
+        return before[-1]
+    said = TAKEN_BACK if undo else "rejected_by_person"
+    number = len(before) if before else None
+    return Rejection.make(stage=REVIEW, reason=said, detail=reason, source=source, raw=row, number=number)
 
 
 def run_verify(ids: list[str], sample: int | None, seed: int, json: bool) -> None:

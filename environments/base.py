@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import orjson
 
+from environments.endings import Ending, is_alike
 from prompts import Prompt
 from rehearsals.base import Rehearsal
 from schemas.completion import Completion
@@ -144,6 +145,16 @@ class Environment(ABC):
 
     async def fingerprint(self) -> str | None:
         """Digest the state as the agent left it, last of all; None = this world cannot tell.
+
+        Raises:
+            SandboxError: the world broke.
+        """
+        return None
+
+    async def work(self) -> str | None:
+        """Digest what counts of that state as somebody's work, without what programs leave by themselves.
+
+        None = all of it counts. Two attempts that left the same work agree (`World.same_outcome`).
 
         Raises:
             SandboxError: the world broke.
@@ -435,6 +446,14 @@ class World(ABC):
     def probes(self, spec: TaskSpec, honest: Honest) -> AsyncIterator[Probe]:
         """Try the world's own cheats and guesses, after what all worlds share."""
         return _nothing()
+
+    async def same_outcome(self, spec: TaskSpec, one: Ending, other: Ending) -> bool:
+        """Whether two attempts ended alike, by the world's own judge of values: a second opinion.
+
+        What does not count (the state of a question, the closing words of a change) is None in both; that both have
+        substance is the caller's to see to.
+        """
+        return is_alike(one, other)
 
     async def opening(self) -> str:
         """Return what a typical task's first observation says beside the instruction: for estimates."""

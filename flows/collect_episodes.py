@@ -9,6 +9,7 @@ from prefect import flow
 
 from flows.open_workshop import open_workshop
 from flows.stages import stage
+from tasks.collect.disputes import settle_disputes
 from tasks.collect.episodes import STAGE, collect_shard, has_reached_goal, plan_shards
 from tasks.collect.recordings import plan_replay_shards, replay_shard
 from tasks.together import finish_all
@@ -28,6 +29,7 @@ async def collect_episodes(
     asks = solver == "teacher"
     async with open_workshop("collect", config, overrides, asks=asks) as workshop, stage(workshop, STAGE):
         await finish_all(collect(workshop, world, origins=origins) for world in workshop.worlds)
+        await settle_disputes(workshop.build)
         require_outcomes(workshop, workshop.build)
 
 

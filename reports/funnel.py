@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from schemas.episode import NOT_FINAL
+from schemas.rejection import SECOND_OPINION
 from tasks.unsettled import UNSETTLED
 from warehouse.warehouse import Warehouse
 
@@ -21,8 +22,8 @@ class TableOf(NamedTuple):
 
 
 def funnel(warehouse: Warehouse, *builds: int) -> TableOf:
-    """Per world, of these builds together: tasks proposed, admitted, attempted, passed, kept."""
-    query = """
+    """Per world, of these builds together: tasks proposed, admitted, attempted, passed, kept; disputed since."""
+    query = f"""
         WITH worlds AS (SELECT DISTINCT environment FROM task_specs),
         turned AS (SELECT environment, count(*) AS n FROM rejections
                    WHERE list_contains($1::BIGINT[], build) AND stage IN ('generate', 'admit') GROUP BY ALL),
@@ -31,12 +32,15 @@ def funnel(warehouse: Warehouse, *builds: int) -> TableOf:
         tried AS (SELECT environment, count(*) AS n, count(*) FILTER (verdict = 'passed') AS passed
                   FROM latest_episodes WHERE list_contains($1::BIGINT[], build) GROUP BY ALL),
         kept AS (SELECT e.environment, count(DISTINCT e.episode_id) AS n FROM latest_episodes e
-                 JOIN trajectories t USING (episode_id) WHERE list_contains($1::BIGINT[], e.build) GROUP BY ALL)
+                 JOIN trajectories t USING (episode_id) WHERE list_contains($1::BIGINT[], e.build) GROUP BY ALL),
+        doubted AS (SELECT environment, count(*) AS n FROM turned_away
+                    WHERE list_contains($1::BIGINT[], build) AND stage = '{SECOND_OPINION}' GROUP BY ALL)
         SELECT w.environment, coalesce(made.n, 0) + coalesce(turned.n, 0), coalesce(made.n, 0),
-               coalesce(tried.n, 0), coalesce(tried.passed, 0), coalesce(kept.n, 0)
+               coalesce(tried.n, 0), coalesce(tried.passed, 0), coalesce(kept.n, 0), coalesce(doubted.n, 0)
         FROM worlds w LEFT JOIN turned USING (environment) LEFT JOIN made USING (environment)
-        LEFT JOIN tried USING (environment) LEFT JOIN kept USING (environment) ORDER BY 1"""
-    columns = ("world", "proposed", "admitted", "attempted", "passed", "kept")
+        LEFT JOIN tried USING (environment) LEFT JOIN kept USING (environment)
+        LEFT JOIN doubted USING (environment) ORDER BY 1"""
+    columns = ("world", "proposed", "admitted", "attempted", "passed", "kept", "disputed")
     return TableOf(columns, warehouse.query(query, (list(builds),)))
 
 

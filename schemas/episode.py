@@ -156,6 +156,8 @@ class Episode(Record):
     state_digest: Annotated[str | None, VOLATILE] = None
     """Digest of what the agent left behind (files, tables and schema), for `trajmill verify`; None = not recorded.
     Volatile, since a file may hold the time."""
+    work_digest: Annotated[str | None, VOLATILE] = None
+    """Digest of what counts of that, by-products of programs apart; None = as `state_digest`."""
     check_contract: int = 1
     """Contract of the world's checks that gave the verdict; 1 (NULL in SQL) also where it was not recorded yet."""
     told: str | None = None

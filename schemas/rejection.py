@@ -9,6 +9,19 @@ from schemas.record import Record, canonical_json, digest
 
 MAX_RAW_BYTES = 64 * 1024
 
+INNER_STAGES = ("generate", "admit", "collect", "curate", "ingest", "import")
+"""Stages whose rejections never became rows; those of any other (`review`, an expectation) name rows to leave out."""
+REVIEW = "review"
+"""Stage of a person's words."""
+SECOND_OPINION = "second_opinion"
+"""Stage of what independent attempts say against a task."""
+WORDS = (REVIEW, SECOND_OPINION)
+"""Stages whose words on a row may be taken back: the newest counts."""
+DISPUTED = "disputed"
+"""Reason: independent attempts agree with each other, and not with the reference."""
+TAKEN_BACK = "taken_back"
+"""Reason of a person's word that takes back what was said before it."""
+
 
 class Refusal(NamedTuple):
     """Why something is turned away."""
@@ -21,12 +34,14 @@ class Refusal(NamedTuple):
 
 class Rejection(Record):
     rejection_id: str
-    """h(stage, reason, source, sha256 of the raw row)."""
+    """h(stage, reason, source, sha256 of the raw row, build, number where there is one)."""
     stage: str
-    """generate, admit, collect, curate, ingest, publish, import, review, teacher (an answer that was lost, or billed
-    beyond its maximum), or the name of a stage's expectation."""
+    """generate, admit, collect, curate, ingest, publish, import, review, second_opinion (a task that came in, and that
+    independent attempts speak against), teacher (an answer that was lost, or billed beyond its maximum), or the name
+    of a stage's expectation."""
     reason: str
-    """A stable code: not_novel, reference_fails, thought_leak, ..."""
+    """A stable code: not_novel, reference_fails, thought_leak, disputed, taken_back (which turns nothing away: a person
+    takes back what was said before), ..."""
     detail: str
     """What happened, with the value."""
     source: str
@@ -39,6 +54,9 @@ class Rejection(Record):
     """The row, at most 64 KiB."""
     raw_sha256: str
     """Of the whole row."""
+    number: int | None = None
+    """Of the words of review and second opinion on one row, from 1 for the second: the highest counts. None = the
+    first, or of a stage whose rejections stand."""
 
     @classmethod
     def make(
@@ -51,13 +69,14 @@ class Rejection(Record):
         raw: Any,
         environment: str | None = None,
         build: int | None = None,
+        number: int | None = None,
     ) -> Rejection:
         """Turn a row away; `raw` is text, bytes or anything with a canonical JSON form."""
         data = raw.encode("utf-8", "replace") if isinstance(raw, str) else raw
         data = data if isinstance(data, bytes) else canonical_json(data)
         sha = hashlib.sha256(data).hexdigest()
         return cls(
-            rejection_id=digest("rejection", stage, reason, source, sha, build),
+            rejection_id=digest("rejection", stage, reason, source, sha, build, *(() if number is None else (number,))),
             stage=stage,
             reason=reason,
             detail=detail[:4000],
@@ -66,4 +85,5 @@ class Rejection(Record):
             build=build,
             raw=data[:MAX_RAW_BYTES].decode("utf-8", "replace"),
             raw_sha256=sha,
+            number=number,
         )

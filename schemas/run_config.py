@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from schemas.band import Band
 from schemas.errors import ConfigError
 from schemas.record import Record
 from schemas.task_spec import Origin
@@ -211,6 +212,9 @@ class CollectConfig(Record):
     repairs: int = Field(default=1, ge=0)
     """How often a turn that cannot be read is answered with why, and asked for again; a build that began before this
     key was there has none."""
+    disputed_by: int = Field(default=2, ge=0)
+    """Independent attempts that have to end alike, and not as the reference does, for a task to be turned away as
+    disputed; at least two, 0 = none is. A build that began before this key was there asks for no such opinion."""
     max_turns: dict[str, int] = {}
     """By world; one that is not named has its own (AgentBench: os round_limit 8, db max_round 15)."""
     max_tokens: int = Field(default=8192, ge=256)
@@ -218,6 +222,13 @@ class CollectConfig(Record):
     command_timeout_seconds: Seconds = Field(default=10, gt=0)
     statement_timeout_seconds: Seconds = Field(default=2, gt=0)
     sandbox: SandboxConfig = SandboxConfig()
+
+    @field_validator("disputed_by")
+    @classmethod
+    def _takes_two(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("one attempt agrees with nobody: at least 2, or 0 to turn no task away so")
+        return value
 
 
 class CurateConfig(Record):
@@ -254,10 +265,22 @@ class MixtureConfig(Record):
     rows in ten are proven work even if all of these were luck; the demo's are about a twentieth."""
     validation: float = Field(default=0.0, ge=0, le=0.5)
     """Share of the rows of each source that is for validation; what belongs together is on one side."""
+    pass_rate: str | None = None
+    """Which tasks' rows are taken, by the share of their attempts that passed, as measured over all builds and solvers:
+    `"0 < rate < 1"` leaves out what nobody solves and what everybody does, `"rate <= 0.5"` what is easy. None = all."""
+    min_attempts: int = Field(default=2, ge=1)
+    """Attempts that a task's rate is measured by at least; with `pass_rate` tasks of fewer stay out."""
     seed: int = 0
     curation_id: str | None = None
     """None = the newest curation."""
     rows_per_shard: int = Field(default=2000, ge=1)
+
+    @field_validator("pass_rate")
+    @classmethod
+    def _says_a_band(cls, value: str | None) -> str | None:
+        if value is not None:
+            Band.read(value)
+        return value
 
 
 class PublishConfig(Record):
@@ -303,7 +326,7 @@ class BudgetConfig(Record):
 
 BEFORE: Mapping[str, Mapping[str, Any]] = {
     "generate": {"repairs": 0, "tasks_per_request": 1, "grow": 0.0},
-    "collect": {"repairs": 0},
+    "collect": {"repairs": 0, "disputed_by": 0},
 }
 """What builds did that began before a setting was there, where that is not its default."""
 

@@ -93,6 +93,56 @@ DRAWN_FROM_TABLES: tuple[View, ...] = (
         (("stage", "VARCHAR", ""), ("reason", "VARCHAR", ""), ("rows", "BIGINT", "")),
     ),
     View(
+        "turned_away",
+        "Rows that no later release takes, and tasks that no later build attempts: what an expectation, independent "
+        "attempts or a person said of them, and nobody took back.",
+        (
+            ("id", "VARCHAR", "Of a task, an episode, a trajectory or a conversation."),
+            ("stage", "VARCHAR", "As in `rejections`."),
+            ("reason", "VARCHAR", "As in `rejections`."),
+            ("detail", "VARCHAR", "As in `rejections`."),
+            ("environment", "VARCHAR", ""),
+            ("build", "BIGINT", "Build that found it; NULL = a person."),
+        ),
+    ),
+    View(
+        "task_difficulty_by_solver",
+        "How hard a task is for each solver that attempted it, counted: attempts that came to an end (last tries, "
+        "verdicts that count today), a reference's own runs apart.",
+        (
+            ("task_id", "VARCHAR", ""),
+            ("environment", "VARCHAR", ""),
+            ("kind", "VARCHAR", "teacher, recorded."),
+            ("model", "VARCHAR", ""),
+            ("solver_id", "VARCHAR", "As in `episodes`."),
+            ("dialect", "VARCHAR", ""),
+            ("attempts", "BIGINT", ""),
+            ("passed", "BIGINT", ""),
+            ("pass_rate", "DOUBLE", "passed / attempts."),
+            ("turns", "DOUBLE", "Mean turns of an attempt."),
+            ("turns_passed", "DOUBLE", "Mean turns of an attempt that passed; NULL = none did."),
+        ),
+    ),
+    View(
+        "task_difficulty",
+        "How hard every task is, by all its solvers together, beside what its author claimed. "
+        "`mixture.pass_rate` reads it.",
+        (
+            ("task_id", "VARCHAR", ""),
+            ("environment", "VARCHAR", ""),
+            ("family", "VARCHAR", ""),
+            ("origin", "VARCHAR", ""),
+            ("claimed", "BIGINT", "The author's word, 1 easy to 3 hard; NULL = not said."),
+            ("solvers", "BIGINT", "That attempted it."),
+            ("attempts", "BIGINT", "0 = not measured."),
+            ("passed", "BIGINT", "0 of several attempts: nobody has passed it yet (`trajmill status --never-passed`)."),
+            ("pass_rate", "DOUBLE", "passed / attempts; NULL = not measured."),
+            ("turns", "DOUBLE", "Mean turns of an attempt."),
+            ("turns_passed", "DOUBLE", "Mean turns of an attempt that passed; NULL = none did."),
+            ("turned_away", "VARCHAR", "Why it is attempted no more (`turned_away`); NULL = it is."),
+        ),
+    ),
+    View(
         "costs",
         "Every completion with the name of its prompt: what was paid for what. Each was paid once.",
         (

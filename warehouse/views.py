@@ -11,6 +11,8 @@ from functools import cache
 import duckdb
 
 import prompts
+from schemas.episode import NOT_FINAL
+from schemas.rejection import INNER_STAGES, TAKEN_BACK, WORDS
 from schemas.tables import TABLES, column_type
 from warehouse.columns import VERSION_COLUMN
 from warehouse.delta import TableSnapshot
@@ -56,6 +58,46 @@ _PEOPLE: dict[str, tuple[tuple[str, ...], str]] = {
     "reject_reasons": (
         ("rejections",),
         "SELECT stage, reason, count(*) AS rows FROM rejections GROUP BY ALL ORDER BY ALL",
+    ),
+    "turned_away": (
+        ("rejections",),
+        f"""
+        SELECT split_part(source, '/', 1) AS id, stage, reason, detail, environment, build FROM rejections
+        WHERE stage NOT IN {INNER_STAGES!r}
+        QUALIFY row_number() OVER (PARTITION BY id, stage IN {WORDS!r}
+            ORDER BY number DESC NULLS LAST, stage, rejection_id) = 1 AND reason <> '{TAKEN_BACK}'
+        """,
+    ),
+    "task_difficulty_by_solver": (
+        ("episodes", "verdicts", "latest_episodes", "latest_verdicts"),
+        f"""
+        SELECT task_id, own.environment AS environment, solver.kind AS kind, solver.model AS model,
+            solver.solver_id AS solver_id, solver.dialect AS dialect, count(*) AS attempts,
+            count(*) FILTER (today.verdict = 'passed') AS passed, passed / count(*) AS pass_rate,
+            avg(n_turns) AS turns, avg(n_turns) FILTER (today.verdict = 'passed') AS turns_passed
+        FROM latest_episodes AS own JOIN latest_verdicts AS today USING (episode_id)
+        WHERE solver.kind <> 'reference' AND outcome NOT IN {NOT_FINAL!r} AND own.verdict <> 'unknown'
+        GROUP BY task_id, own.environment, solver.kind, solver.model, solver.solver_id, solver.dialect
+        """,
+    ),
+    "task_difficulty": (
+        (
+            *("task_specs", "episodes", "verdicts", "rejections", "latest_episodes", "latest_verdicts"),
+            *("turned_away", "task_difficulty_by_solver"),
+        ),
+        """
+        WITH tried AS (
+            SELECT task_id, count(*) AS solvers, sum(attempts)::BIGINT AS attempts, sum(passed)::BIGINT AS passed,
+                sum(turns * attempts) / sum(attempts) AS turns,
+                sum(turns_passed * passed) / nullif(sum(passed), 0) AS turns_passed
+            FROM task_difficulty_by_solver GROUP BY task_id
+        ), away AS (SELECT id AS task_id, min(reason) AS turned_away FROM turned_away GROUP BY id)
+        SELECT specs.task_id, environment, family, origin, difficulty AS claimed, coalesce(solvers, 0) AS solvers,
+            coalesce(attempts, 0) AS attempts, coalesce(passed, 0) AS passed, passed / attempts AS pass_rate, turns,
+            turns_passed, turned_away
+        FROM (SELECT DISTINCT ON (task_id) task_id, environment, family, origin, difficulty FROM task_specs) AS specs
+        LEFT JOIN tried USING (task_id) LEFT JOIN away USING (task_id)
+        """,
     ),
     "costs": (
         ("completions",),

@@ -24,6 +24,7 @@ from schemas.task_spec import TaskSpec
 
 Row = Sequence[SqlValue]
 KINDS = "rows, result, label, state, agentbench_hash"
+JUDGED_BY_STATE = ("state", "agentbench_hash")
 _NOT_ACTED = Judgement(False, "answered_without_acting", "no statement that ran had read or changed a table")
 _NOT_LOOKED = Judgement(
     False, "answered_without_acting", "what the statements showed is the same in a database without a row"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from environments.base import TELLING, UNCHANGED, Action, Card, Environment, Step, no_action
-from environments.db.check import Evidence, verify
+from environments.db.check import JUDGED_BY_STATE, Evidence, verify
 from environments.db.dialect import DbText
 from environments.db.engine import Result, SqlDatabase, SqlEngine
 from environments.db.judge import answer_of
@@ -32,11 +32,13 @@ class DbEnvironment(Environment):
         self._engine, self._card, self._dialect = engine, card, dialect
         self._database: SqlDatabase | None = None
         self._evidence = Evidence(None, False, False)
+        self._state: str | None = None
+        """Digest of the database since its last statement; None = not asked for since."""
 
     async def reset(self) -> Step:
         """Open a fresh database; the first observation words the task with its schema."""
         await self.close()
-        self._evidence, self.last = Evidence(None, False, False), None
+        self._evidence, self.last, self._state = Evidence(None, False, False), None, None
         self._database = await self._engine.open(self.spec.setup)
         return Step(self._dialect.task(self.spec, shown_schema(self._database.schema)))
 
@@ -51,6 +53,7 @@ class DbEnvironment(Environment):
             return Step("", terminated=True)
         if action.kind != "sql":
             raise no_action("db", action.kind, "sql, answer")
+        self._state = None
         self.last = await self._live.execute(action.text)
         self._note(action.text, self.last)
         said = counted_observation if self._dialect.prompt.front.get("contract", 1) >= TELLING else observation_of
@@ -90,10 +93,17 @@ class DbEnvironment(Environment):
 
     async def fingerprint(self) -> str:
         """Digest the database as it stands; where nothing wrote it is what the set-up made."""
-        if not self._evidence.has_written:
-            return UNCHANGED
-        state = await self._live.state()
-        return f"{state.data_digest} {state.schema_digest}"
+        return await self._digest() if self._evidence.has_written else UNCHANGED
+
+    async def work(self) -> str | None:
+        """Digest the database whoever wrote to it, where a change was asked for: a write of no row changes nothing."""
+        return await self._digest() if self.spec.check.kind in JUDGED_BY_STATE else None
+
+    async def _digest(self) -> str:
+        if self._state is None:
+            state = await self._live.state()
+            self._state = f"{state.data_digest} {state.schema_digest}"
+        return self._state
 
     @property
     def _live(self) -> SqlDatabase:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from environments.base import Action, judge_episode
+from environments.db.check import JUDGED_BY_STATE
 from environments.db.episode import DbEnvironment
 from environments.db.judge import judge_rows
 from environments.db.quoting import quoted
@@ -18,7 +19,6 @@ from schemas.task_spec import GUESSABLE, Probe, TaskSpec
 
 GARBAGE = ("", "qzxv no such value", '["qzxv no such value"]', "918273645")
 """Answers to no question: what is zero, NULL or nothing may be right, and a guess that hits it is told as one."""
-JUDGED_BY_STATE = ("state", "agentbench_hash")
 COMMON = ("1", "none", "0", "[]", "2", "7", "17", "2011", "5", "36", "3", "4")
 """The ten most common answers of the world, most common first: counted over the labels of AgentBench's 120 reads
 (dbbench dev and the first 150 standard rows; a third of those with one value has one of them). AgentBench takes none, 0

@@ -11,8 +11,9 @@ from typing import Any, Self
 import prompts
 from environments.base import OBSERVATION_CHARS, TELLING, Author, Card, Dialect, Environment, Honest, Place, World
 from environments.db.agentbench_dialect import AgentBenchDb, as_agentbench
+from environments.db.agreement import is_same_answer
 from environments.db.author import DbAuthor, Surroundings
-from environments.db.check import KINDS, run_reference
+from environments.db.check import JUDGED_BY_STATE, KINDS, run_reference
 from environments.db.config import DbConfig
 from environments.db.dialect import DbDialect, DbText, dialect_of
 from environments.db.engine import SqlEngine, SqlLimits
@@ -25,6 +26,7 @@ from environments.db.static_probes import no_tie_decides, reference_is_stable
 from environments.db.store import databases_of
 from environments.db.trials import any_answer_fails, cheats_fail, guesses
 from environments.dialects.tool_calls import ToolCalls
+from environments.endings import Ending
 from rehearsals.base import Rehearsal
 from schemas.errors import ConfigError
 from schemas.record import digest
@@ -194,6 +196,14 @@ class DbWorld(World):
         if spec.check.kind == "rows":
             for probe in await judge_aside(guesses, spec, result.rows):
                 yield probe
+
+    async def same_outcome(self, spec: TaskSpec, one: Ending, other: Ending) -> bool:
+        """Compare the states of a change, else answers as rows of values."""
+        if spec.check.kind in JUDGED_BY_STATE:
+            return one.state is not None and one.state == other.state
+        if one.answer is None or other.answer is None:
+            return False
+        return await is_same_answer(self.engine, spec, one.answer, other.answer)
 
     async def opening(self) -> str:
         """Return name and schema of the databases' middle one by length: what a task says beside the instruction."""

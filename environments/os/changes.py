@@ -6,13 +6,17 @@ directory that is left empty counts like any other. What programs leave by thems
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from decimal import Decimal
 
+from environments.os.answer import canonical_answer
 from environments.os.by_products import without_by_products
 from sandboxes.base import Change, FileDifference
 from schemas.episode import RewardPart, Verdict
 from schemas.task_spec import TaskSpec
 
+_DECIMAL = re.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?")
 TOLD = 3
 """Differing paths that a verdict names."""
 
@@ -76,6 +80,17 @@ def is_same_output(shown: str, wanted: str, *, ordered: bool) -> bool:
     """
     mine, theirs = _lines(shown), _lines(wanted)
     return mine == theirs if ordered else set(mine) == set(theirs)
+
+
+def is_same_answer(spec: TaskSpec, one: str, other: str) -> bool:
+    """Compare two answers as if either were what the reference prints; numbers by their value."""
+    ordered = spec.check.kind != "changes" or spec.check.ordered
+    said = [(canonical_answer(a, b, spec.instruction), b.strip()) for a, b in ((one, other), (other, one))]
+    return any(is_same_output(a, b, ordered=ordered) or _is_same_number(a, b) for a, b in said)
+
+
+def _is_same_number(one: str, other: str) -> bool:
+    return all(map(_DECIMAL.fullmatch, (one, other))) and Decimal(one) == Decimal(other)
 
 
 def _lines(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import jinja2
@@ -11,11 +11,12 @@ import jinja2
 import prompts
 from environments.base import UNCHANGED, Action, Card, Environment, Step, no_action
 from environments.observing import head_and_tail
+from environments.os.by_products import without_by_products
 from environments.os.changes import is_told_by_output
 from environments.os.check import Evidence, failed, judge, reference_output, takes_answer
 from environments.os.earned import NOT_EARNED, UNTOLD, Seen, finding, is_earned
 from environments.os.scripts import as_bash, placed, reference_of, start_of
-from sandboxes.base import ExecResult, Sandbox, Session, Snapshot
+from sandboxes.base import Change, ExecResult, FileDifference, Sandbox, Session, Snapshot
 from sandboxes.ground import HOME
 from schemas.episode import Verdict
 from schemas.errors import EnvironmentFault
@@ -76,6 +77,7 @@ class OsEnvironment(Environment):
         """Whether the reference played this episode: its answer is right by definition."""
         self._terminated = False
         self._init_note = ""
+        self._difference: FileDifference | None = None
 
     async def reset(self) -> Step:
         """Start the sandbox, run the initialisation and freeze its result; the task is the first observation."""
@@ -167,7 +169,7 @@ class OsEnvironment(Environment):
             return failed("not_committed: the episode ended before `finish` or `answer`")
         if self._answer is not None and not self.seen:
             return failed("answered_without_acting: no command was run before the answer")
-        self.evidence = await self.freeze()
+        self.evidence, self._difference = await self.freeze(), None
         if self.spec.check.kind == "script" and self.reference is None:
             self.reference = await reference_output(self.spec, self.evidence, self.timeouts.check)
         verdict = self._if_earned(await judge(self.spec, self.evidence, self.timeouts.check, self.reference))
@@ -189,10 +191,24 @@ class OsEnvironment(Environment):
 
     async def fingerprint(self) -> str | None:
         """Digest what became of the files since the set-up: paths, kinds, modes, contents; no times, no owners."""
-        final = self.evidence.final if self.evidence else await self.session.snapshot()
-        found = await self.session.diff(self._initial, final)
-        changes = [repr((_MKTEMP.sub("?", c.path), c.change, c.kind, c.mode, c.sha256)) for c in found.changes]
-        return digest("files", sorted(changes), found.complete) if changes else UNCHANGED
+        found = await self._changed()
+        return _digest_of(found.changes, found.complete)
+
+    async def work(self) -> str | None:
+        """Digest the changes that count: by-products apart, and of the declared outputs alone where there are any."""
+        found = await self._changed()
+        counting = without_by_products(found.changes, frozenset(), self.spec.instruction)
+        if outputs := self.spec.check.outputs:
+            counting = [c for c in counting if any(c.path == one or c.path.startswith(f"{one}/") for one in outputs)]
+        return _digest_of(counting, found.complete)
+
+    async def _changed(self) -> FileDifference:
+        """Return what the agent changed, found once after `verify` froze it."""
+        if self.evidence is None:
+            return await self.session.diff(self._initial, await self.session.snapshot())
+        if self._difference is None:
+            self._difference = await self.session.diff(self._initial, self.evidence.final)
+        return self._difference
 
     async def freeze(self) -> Evidence:
         """Freeze the files as the agent left them: what a check may look at."""
@@ -215,3 +231,8 @@ class OsEnvironment(Environment):
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+def _digest_of(changes: Iterable[Change], complete: bool) -> str:
+    named = [repr((_MKTEMP.sub("?", c.path), c.change, c.kind, c.mode, c.sha256)) for c in changes]
+    return digest("files", sorted(named), complete) if named else UNCHANGED

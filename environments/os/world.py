@@ -22,10 +22,12 @@ from environments.base import (
     judge_episode,
 )
 from environments.dialects.tool_calls import ToolCalls
+from environments.endings import Ending
 from environments.os.agentbench_dialect import AgentBenchOs, as_agentbench
 from environments.os.answers import is_guess
 from environments.os.author import OsAuthor, Surroundings
-from environments.os.check import KINDS, failed, passed, reference_output
+from environments.os.changes import is_same_answer
+from environments.os.check import KINDS, failed, passed, reference_output, takes_answer
 from environments.os.config import OsConfig
 from environments.os.dialect import OsDialect, OsText
 from environments.os.episode import OsEnvironment, Timeouts
@@ -265,6 +267,15 @@ class OsWorld(World):
             yield probe
         if is_guess(honest.outcome):
             yield Probe(name=GUESSABLE, passed=True, detail=f"one of few possible answers: {honest.outcome!r}")
+
+    async def same_outcome(self, spec: TaskSpec, one: Ending, other: Ending) -> bool:
+        """Compare answers that the check can see, and states where they count."""
+        takes = takes_answer(spec)
+        if takes and (one.answer is not None or other.answer is not None):
+            if one.answer is None or other.answer is None or not is_same_answer(spec, one.answer, other.answer):
+                return False
+            return one.state == other.state or None in (one.state, other.state)
+        return one.state is not None and one.state == other.state
 
     async def __aenter__(self) -> OsWorld:
         if self._place is not None:

@@ -79,7 +79,7 @@ def _open_chances(
 
 
 def _open_specs(workshop: Workshop, world: str, solver: str, origins: Sequence[str]) -> list[TaskSpec]:
-    where = "environment = ? AND list_contains(?::VARCHAR[], origin)"
+    where = "environment = ? AND list_contains(?::VARCHAR[], origin) AND task_id NOT IN (SELECT id FROM turned_away)"
     specs: list[TaskSpec] = workshop.warehouse.read("task_specs", where, (world, list(origins)))
     return [spec for spec in specs if spec.reference or solver != "reference"]
 

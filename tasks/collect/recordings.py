@@ -56,6 +56,7 @@ def plan_replays(workshop: Workshop, world: str, origins: Sequence[str]) -> list
     rows = workshop.warehouse.query(
         "SELECT r.recording_id, coalesce(max(e.try_number), 0) + 1 FROM recordings r "
         "JOIN task_specs s ON s.task_id = r.task_id AND s.environment = ? AND list_contains(?::VARCHAR[], s.origin) "
+        "AND s.task_id NOT IN (SELECT id FROM turned_away) "
         "LEFT JOIN episodes e ON e.recording_id = r.recording_id GROUP BY 1 "
         f"HAVING coalesce(bool_and(e.outcome IN {NOT_FINAL!r} OR e.verdict = 'unknown'), true) "
         "AND coalesce(max(e.try_number), 0) < ?",

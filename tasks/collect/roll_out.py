@@ -88,6 +88,7 @@ class _Tape:
     """Actions carried out: the journal's position."""
     answer: str | None = None
     state_digest: str | None = None
+    work_digest: str | None = None
 
 
 async def roll_out(
@@ -150,7 +151,7 @@ class _Rollout:
                 if outcome == "finished":
                     with self._mistakes_told():
                         verdict = await judge_episode(environment)
-                self.tape.state_digest = await _fingerprint(environment)
+                self.tape.state_digest, self.tape.work_digest = await _fingerprints(environment)
                 return outcome, reason, verdict
         except TeacherError as error:
             if isinstance(error, ContextOverflow) and self.tape.turns:  # the first turn alone tells of the set-up
@@ -371,6 +372,7 @@ class _Rollout:
             recording_id=self.recording.recording_id if self.recording else None,
             software=SOFTWARE,
             state_digest=self.tape.state_digest,
+            work_digest=self.tape.work_digest,
             check_contract=self.world.check_contract,
             told=canonical_json(self.rules.told).decode() if self.rules.told else None,
         )
@@ -384,12 +386,16 @@ def _reason_of(error: EpisodeError) -> str:
     return "not_reproducible" if isinstance(error, NotReproducible) else type(error).__name__
 
 
-async def _fingerprint(environment: Environment) -> str | None:
-    """Digest the state; a verdict stands without it, and `trajmill verify` says that none was recorded."""
+async def _fingerprints(environment: Environment) -> tuple[str | None, str | None]:
+    """Digest the state, and what counts of it where that is another.
+
+    A verdict stands without them, and `trajmill verify` says that none was recorded.
+    """
     try:
-        return await environment.fingerprint()
+        state, work = await environment.fingerprint(), await environment.work()
     except EpisodeError:
-        return None
+        return None, None
+    return state, work if work != state else None
 
 
 def _snapped(text: str, admissible: Sequence[str]) -> Action | None:

@@ -114,7 +114,7 @@ def taken_sources(workshop: Workshop, world: str) -> frozenset[str]:
 
 
 def _draw(workshop: Workshop, world: str, index: int) -> Draw:
-    where = "environment = ? AND origin = 'self_instruct'"
+    where = "environment = ? AND origin = 'self_instruct' AND task_id NOT IN (SELECT id FROM turned_away)"
     machine_made: list[TaskSpec] = workshop.warehouse.read("task_specs", where, (world,))
     config, path = workshop.config, workshop.config.generate.seeds
     own = read_own_tasks(Path(path).expanduser()) if path != "built-in" else []

@@ -14,6 +14,7 @@ from schemas.errors import NothingFound
 from schemas.record import canonical_json
 from schemas.release import Release, SourceDigest
 from tasks.publish.about_checks import FALLEN, Accepted, note_fallen, note_weaker_checks
+from tasks.publish.about_tasks import in_band, note_left_out
 from tasks.publish.mix_samples import AGENT, Eligible, Mixture, mix_samples
 from tasks.publish.read_mixture import MixtureReader, wording_of
 from tasks.publish.split_rows import split_rows
@@ -27,9 +28,7 @@ STAGE = "publish_mixture"
 SOURCES = ("task_specs", "episodes", "trajectories", "conversations", "rejections")
 """Tables that a release is a function of: rows, acceptance on its card, and what was turned away. `verdicts` is one
 where it has rows, so that the releases of homes without any keep their ids."""
-INNER_STAGES = ("generate", "admit", "collect", "curate", "ingest", "import")
-"""Stages whose rejections never became rows; those of any other (`review`, an expectation) name rows to leave out."""
-_TURNED_AWAY = f"SELECT split_part(source, '/', 1) FROM rejections WHERE stage NOT IN {INNER_STAGES!r}"
+_TURNED_AWAY = "SELECT id FROM turned_away"
 _AGENT_ROWS = (
     f"trajectories WHERE curation_id = ? AND trajectory_id NOT IN ({_TURNED_AWAY}) "
     f"AND episode_id NOT IN ({_TURNED_AWAY}) AND task_id NOT IN ({_TURNED_AWAY})"
@@ -49,7 +48,12 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
     release_id = make_release_id(sources, workshop.config, _lock_sha256(), wording_of(workshop.worlds))
     curation = workshop.config.mixture.curation_id or workshop.curation_id
     mixture = choose_rows(workshop, curation, versions)
-    about_work = (*_note_checks(workshop, curation, mixture, versions), *note_unsettled(workshop, versions))
+    about_tasks = note_left_out(workshop, curation, versions)
+    about_work = (
+        *about_tasks,
+        *_note_checks(workshop, curation, mixture, versions),
+        *note_unsettled(workshop, versions),
+    )
     folder = workshop.home / "releases" / release_id
     if published := _find_published(workshop, folder, about_work):
         return published
@@ -107,12 +111,13 @@ def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) 
     """
     agent = workshop.warehouse.query(
         "SELECT trajectory_id, n_trained, tokens, NULL, coalesce(guessable, false) "
-        f"FROM {_AGENT_ROWS} AND episode_id NOT IN ({FALLEN})",
+        f"FROM {_AGENT_ROWS} AND episode_id NOT IN ({FALLEN}) AND {in_band(workshop.config.mixture)}",
         (curation,),
         versions=versions,
     )
     if not agent:
-        told = note_fallen(_count_fallen(workshop, curation, versions)) or (_what_is_there(workshop, curation),)
+        why = note_left_out(workshop, curation, versions) + note_fallen(_count_fallen(workshop, curation, versions))
+        told = why or (_what_is_there(workshop, curation),)
         raise NothingFound(f"{told[0].rstrip('.')}, so there is no mixture")
     general = workshop.warehouse.query(
         f"SELECT conversation_id, n_trained, tokens, source_model FROM conversations "
