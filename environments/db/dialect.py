@@ -14,7 +14,7 @@ from environments.base import Action
 from environments.db.wrapping import without_note
 from environments.dialects.fences import Fence, find_fences
 from environments.dialects.forms import CUT, Form, NoAct, bounded
-from environments.dialects.labels import ANSWER_LABEL, FINAL_LABEL
+from environments.dialects.labels import ANSWER_LABEL, FINAL_LABEL, after_label
 from environments.dialects.lenient_json import json_span
 from environments.dialects.react import ReAct
 from environments.dialects.text import TextDialect
@@ -68,10 +68,12 @@ _STATEMENT = re.compile(
     re.IGNORECASE,
 )
 _WRAPPED = re.compile(
-    r"\A(`{1,2}|\*\*|__)(?!\1)(.+?)\1\Z|\A\$?\\(?:boxed|text)\{(.*)\}\$?\Z|\A<\|begin_of_box\|>(.*)<\|end_of_box\|>\Z",
+    r"\A(`{1,2}|\*\*)(?!\1)(.+?)\1\Z|\A\$?\\(?:boxed|text)\{(.*)\}\$?\Z|\A<\|begin_of_box\|>(.*)<\|end_of_box\|>\Z",
     re.DOTALL,
 )
 
+_COLON = re.compile(r"\A\s*(?:\*+|__+)?[ \t]*[:：=][ \t]*(?:\*+|__+)?[ \t]*")
+"""What stands between an act's name and its answer."""
 _LOOSE = re.compile(r"(?:([\]}])\.|\*\*\.?)\Z")
 """A sentence's end behind a list; the rest of a bold line: **Final Answer: [1]**."""
 
@@ -169,13 +171,11 @@ class DbDialect(DbText, ReAct):
         for number, line in enumerate(region):
             label = FINAL_LABEL.match(line) or (ANSWER_LABEL.match(line) if number else None)
             if label:
-                region = [line[label.end() :], *region[number + 1 :]]
+                region = [after_label(line, label), *region[number + 1 :]]
                 break
-        text = re.sub(
-            r"\A(?:\*+|__+)?[ \t]*[:：=]?[ \t]*(?:\*+|__+)?[ \t]*",
-            "",
-            "\n".join(bounded(region, frozenset(), (), is_answer=True)).strip(),
-        )
+        else:
+            region = [_COLON.sub("", region[0]), *region[1:]]
+        text = "\n".join(bounded(region, frozenset(), (), is_answer=True)).strip()
         if is_cut and not _is_complete(text):
             raise NoAct(CUT)
         text = without_note(_unwrapped(text))

@@ -12,12 +12,14 @@ from typing import Any
 from environments.base import Action
 from environments.dialects.fences import Fence, find_fences, outside
 from environments.dialects.labels import ACT_LABEL, FINAL_LABEL, INPUT_LABEL, INVENTED_LABEL, THINK_LABEL
+from environments.dialects.lenient_json import read_json
 from environments.dialects.written_calls import WrittenCall, python_calls
 from schemas.record import canonical_json
 
 _WORD = re.compile(r"[*_`\"'(\[<]*(\w+(?:[ _-]\w+)?)")
 _PROSE = re.compile(r"(?:[A-Z][\w']*|I'(?:ll|m))(?:,? [\w'`/.-]+,?){2}.*[.:!?]\s*\Z", re.DOTALL)
 _OTHERWISE = re.compile(r"\b(?:or|if|alternativ\w*|instead|otherwise|output|result|expected?|example|prints?)\b", re.I)
+_NAMED_ANSWER = re.compile(r"(?:final_)?answer\s*=\s*(?:([\"'])(.*)\1|([^\"'].*))", re.DOTALL)
 _CONNECTIVE_WORDS = 6
 CUT = "the reply was cut at the maximum of output tokens before its act was complete"
 
@@ -50,6 +52,17 @@ class Form:
         if given is None and self.keys:
             raise NoAct(f"{self.kind} came without its text ({self.keys[0]})")
         return given if isinstance(given, str) else canonical_json(given).decode()
+
+    def unkeyed(self, text: str) -> str:
+        """Return the text of `answer(answer="42")` and `answer({"answer": "42"})` without the name that it is given."""
+        if found := _NAMED_ANSWER.fullmatch(text):
+            return found[2] or found[3]
+        try:
+            given = read_json(text) if text.startswith("{") and text.endswith("}") else None
+        except ValueError:
+            return text
+        is_named = isinstance(given, dict) and len(given) == 1 and not given.keys().isdisjoint(self.keys)
+        return self.text_of(given) if is_named else text
 
     def action_of(self, given: Any) -> Action:
         """Return the action from JSON arguments."""

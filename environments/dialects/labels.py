@@ -7,11 +7,12 @@ from collections.abc import Collection
 
 ACT = (
     r"(?:next[ \t]+)?(?:act|action)s?(?:[ \t]*#?\d+)?|acción|accion|aktion|ação|acao|azione|действие"
-    r"|行动|動作|动作|行動|操作|アクション"
+    r"|行动|動作|动作|行動|操作|アクション|행동"
 )
 THINK = (
-    r"think|thinking|thoughts?(?:[ \t]*#?\d+)?|thought process|reasoning|pensamiento|pensamento|pensée|pensiero"
-    r"|gedanke|мысль|思考|想法|考え"
+    r"think|thinking|thoughts?(?:[ \t]*#?\d+)?|thought process|reasoning|pensamientos?|razonamiento|pensamento"
+    r"|raciocínio|pensées?|réflexion|raisonnement|pensiero|gedanken?|überlegung|мысль|мысли|рассуждение|размышление"
+    r"|思考|想法|推理|思路|考え|思考過程|생각"
 )
 FINAL = r"(?:my |the )?final[ _]answer(?: is)?|réponse finale|respuesta final|endgültige antwort|最终答案|最終回答"
 ANSWER = r"(?:the )?answer|réponse|respuesta|antwort|ответ|答案|回答"
@@ -46,6 +47,14 @@ _RULE = re.compile(
 _TAGS = re.compile(r"</?(?:think|thinking|thoughts?|action|act|response|output|answer)>", re.IGNORECASE)
 
 _QUOTED = re.compile(r'"([^"]+)"|“([^“”]+)”')
+
+
+def after_label(line: str, found: re.Match[str]) -> str:
+    """Return what stands behind a label on its line; marks behind its colon are its own where it began with some."""
+    own = found[0].rstrip()
+    bare = own.rstrip("*_")
+    is_opened = bare.lstrip(" \t>").startswith(("*", "_", "#")) or re.match(r"[ \t>]*[-•+*\d.()]+[ \t]+[*_]", bare)
+    return line[found.end() :] if is_opened or own == bare else line[len(bare) :].lstrip(" \t")
 
 
 def thought_of(text: str, labelled_lines: Collection[int]) -> str | None:

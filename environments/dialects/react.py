@@ -25,7 +25,7 @@ from environments.dialects.forms import (
     form_of_call,
     without_label,
 )
-from environments.dialects.labels import ACT_LABEL, ANSWER_LABEL, FINAL_LABEL, WITHIN_A_LINE, thought_of
+from environments.dialects.labels import ACT_LABEL, ANSWER_LABEL, FINAL_LABEL, WITHIN_A_LINE, after_label, thought_of
 from environments.dialects.lenient_json import json_span, read_json
 from environments.dialects.text import TextDialect
 from environments.dialects.written_calls import WrittenCall, call_of, calls_of, written_calls
@@ -164,7 +164,7 @@ class ReAct(TextDialect):
         label = ACT_LABEL.match(lines[number])
         ends = label or FINAL_LABEL.match(lines[number]) or ANSWER_LABEL.match(lines[number])
         assert ends is not None
-        region = [lines[number][ends.end() :], *lines[number + 1 :]]
+        region = [after_label(lines[number], ends), *lines[number + 1 :]]
         if label is None:
             answer = next(form for form in self.forms if form.kind == "answer")
             return self._reading(thought, lambda: self._act(answer, region, is_cut=is_cut), "\n".join(region))
@@ -187,6 +187,8 @@ class ReAct(TextDialect):
         if named is not None:
             form, rest = named
             return self._reading(thought, lambda: self._act(form, [rest, *region[1:]], is_cut=is_cut), said)
+        if fence is not None and head.strip(" *_`:.").lower() == fence.language:  # `Act: python`, and a block of it
+            return self._reading(thought, lambda: self._act(runs, ["", *region[1:]], is_cut=is_cut), said)
         return self._reading(thought, lambda: self._unnamed(runs, head, said, is_cut=is_cut), said)
 
     def _unnamed(self, runs: Form, head: str, said: str, *, is_cut: bool) -> Action:
@@ -206,7 +208,7 @@ class ReAct(TextDialect):
         if given and (form.languages or set(given) & set(form.keys)):
             return form.action_of(given)
         if not form.languages:
-            return Action(form.kind, self.answer_of(region, is_cut=is_cut))
+            return Action(form.kind, form.unkeyed(self.answer_of(region, is_cut=is_cut)))
         found = block_of(form, bounded(region, form.languages, self.invented), is_cut=is_cut)
         if isinstance(found, str):
             return Action(form.kind, checked(form, self.loose_script(found)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import prompts
@@ -39,6 +39,10 @@ def turns(turn: Callable[..., Turn]) -> tuple[Turn, ...]:
     )
 
 
+@example(said=(DATABASE, Action("answer", "__")), thought=None)
+@example(said=(DATABASE, Action("answer", "=1")), thought=None)
+@example(said=(DATABASE, Action("answer", "__init__")), thought="It is a dunder.")
+@example(said=(SHELL, Action("answer", "value=5")), thought=None)
 @given(said=SAID, thought=st.none() | LINES)
 def test_reading_is_the_inverse_of_writing(
     turn: Callable[..., Turn],
