@@ -89,7 +89,12 @@ class GroundLayer:
             self._write_site()
             self._keep_times()
         except OSError as problem:
-            raise UnfitStateError(f"{problem.strerror}: {problem.filename or ''}") from problem
+            raise UnfitStateError(f"{problem.strerror}: {self._inside(problem.filename)}") from problem
+
+    def _inside(self, name: object) -> str:
+        """Return a path as the agent knows it."""
+        shown = os.fsdecode(name) if isinstance(name, (str, bytes)) else ""
+        return next((shown.removeprefix(tree) for tree in (self.top, *self.layers) if shown.startswith(tree)), shown)
 
     def _write_site(self) -> None:
         run = Folder("/run", 0o755, Folder("", 0o755, None))
@@ -164,7 +169,7 @@ class GroundLayer:
         if not path.endswith(_GIT_ENDS) or self.ground.names(path, path):
             return False
         at = next(path.removesuffix(f"/{name}") for name in GIT_FILES if path.endswith(f"/{name}"))
-        return any(_lstat(f"{view}{at}/HEAD") is not None for view in (*trees, self.initial))
+        return any(_lstat(f"{tree}{at}/HEAD") is not None for tree in trees) or self._had(f"{at}/HEAD") is not None
 
     def _is_no_state(self, path: str, told: os.stat_result) -> bool:
         if stat.S_ISLNK(told.st_mode):
@@ -207,26 +212,29 @@ class GroundLayer:
 
     def _tame_accounts(self, folder: Folder, told: os.stat_result, trees: list[str]) -> None:
         """Leave root its home: some programs (sqlite3) look for their settings there before they look at HOME."""
-        if told.st_size > SETTINGS_BYTES:
-            return self._restore(folder, ACCOUNTS, trees)
-        source = next(tree for tree in reversed(trees) if _lstat(tree + ACCOUNTS) is not None)
-        accounts = _read_bytes(source + ACCOUNTS)
-        tamed = b"\n".join(map(_at_home, accounts.split(b"\n")))
-        if tamed != accounts:
-            self._make_folder(folder)
-            self._write(ACCOUNTS, tamed, stat.S_IMODE(told.st_mode))
-            self._times[ACCOUNTS] = told
-        return None
+        self._tame(folder, ACCOUNTS, told, trees, lambda text: b"\n".join(map(_at_home, text.split(b"\n"))))
 
     def _tame_repository(self, folder: Folder, path: str, told: os.stat_result, trees: list[str]) -> None:
         beside = {name for tree in trees for name in os.listdir(tree + folder.path)}  # noqa: PTH208
-        if not beside & {"HEAD", "objects", "commondir"}:
-            return
+        if beside & {"HEAD", "objects", "commondir"}:
+            self._tame(folder, path, told, trees, lambda text: GIT_RUNS.sub(b"ignored", text))
+
+    def _tame(
+        self, folder: Folder, path: str, told: os.stat_result, trees: list[str], change: Callable[[bytes], bytes]
+    ) -> None:
+        """Show a file changed, where that changes anything; in a link's place, what lies at its end."""
+        source = next(tree for tree in reversed(trees) if _lstat(tree + path) is not None) + path
+        if stat.S_ISLNK(told.st_mode):
+            source = self.whole + self._follow(path)
+            end = _lstat(source)
+            if end is None or not stat.S_ISREG(end.st_mode):
+                return
+            told = end
         if told.st_size > SETTINGS_BYTES:
-            return self._restore(folder, path, trees)
-        source = next(tree for tree in reversed(trees) if _lstat(tree + path) is not None)
-        settings = _read_bytes(source + path)
-        tamed = GIT_RUNS.sub(b"ignored", settings)
+            self._restore(folder, path, trees)
+            return
+        settings = _read_bytes(source)
+        tamed = change(settings)
         if tamed != settings:
             self._make_folder(folder)
             self._write(path, tamed, stat.S_IMODE(told.st_mode))
@@ -277,8 +285,7 @@ class GroundLayer:
     def _keep_times(self) -> None:
         """A check may look at when a file was changed, and we changed none; the deepest go first."""
         for path, told in reversed(self._times.items()):
-            places = (*(tree + path for tree in reversed(self.layers)), self.initial + path)
-            had = told or next(filter(None, map(_lstat, places)), None)
+            had = told or next(filter(None, (_stood(tree, path) for tree in reversed(self.layers))), self._had(path))
             if had is not None:
                 os.utime(self.top + path, ns=(had.st_atime_ns, had.st_mtime_ns), follow_symlinks=False)
 
@@ -324,6 +331,13 @@ def _lstat(path: str) -> os.stat_result | None:
         return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _stood(tree: str, path: str) -> os.stat_result | None:
+    """Return what stands at a path of a tree, unless a link of the tree's leads there: to us it leads out of it."""
+    above = path.split("/")[1:-1]
+    on_the_way = ("/".join(["", *above[: depth + 1]]) for depth in range(len(above)))
+    return _lstat(tree + path) if all(_is_folder(tree + folder) for folder in on_the_way) else None
 
 
 def _is_folder(path: str) -> bool:

@@ -209,11 +209,11 @@ def build_filter(machine: str, allowed: frozenset[str] = frozenset()) -> bytes:
     program = [_load(ARCHITECTURE), (0x15, 1, 0, numbers.audit), _return(KILL), _load(NUMBER)]
     if numbers.x32:
         program += [(0x35, 0, 1, X32_CALLS), _return(ERRNO | errno.ENOSYS)]
+    for rule in _rules_on_arguments(numbers, allowed):  # first, since the kernel runs the filter for these alone
+        program += rule
     program += _refuse(numbers.clone3, errno.ENOSYS)
     for number, error in _denied_numbers(numbers.column, allowed):
         program += _refuse(number, error)
-    for rule in _rules_on_arguments(numbers, allowed):
-        program += rule
     program.append(_return(ALLOW))
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
 

@@ -243,12 +243,12 @@ class Shell:
 def _number_of(record: bytes) -> int | None:
     """Return the command that a record is about; None = it is no record: the agent can write here too."""
     found = REPORT.fullmatch(record)
-    return int(found[1]) if found else 0 if record == READY else None
+    return int(found[4]) if found else 0 if record == READY else None
 
 
 def _read_report(record: bytes, previous: Sequence[bytes]) -> Report:
     found = REPORT.fullmatch(record)
     assert found is not None, "a report that was not looked at"
-    head, last, folder = (*(b"",) * (RECORDS - len(previous)), *previous)
-    left, exports = read_left((head, last), found)
+    head, folder = (*(b"",) * (RECORDS - len(previous)), *previous)
+    left, exports = read_left(head, found)
     return Report(left, Standing(folder, exports))

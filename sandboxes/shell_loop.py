@@ -12,32 +12,44 @@ import re
 import shlex
 from dataclasses import dataclass
 
-# A frame is a number, what stands before the command, and the command. That is tried as part of a function first:
-# beside one that is not complete (an open quote, a heredoc) nothing may stand, bash would show it. After `eval` its
-# last argument is `$_`, and that ends with the number. A shell that lost its orders (the agent closed what it did not
-# open) leaves before it reports. One line, so that bash counts a command's lines from 1. What runs while a DEBUG trap
-# stands names `__io`: `_GUARD`.
+# A frame is a number, what stands before the command, and the command. That is parsed in a loop that never runs
+# first: beside one that is not complete (an open quote, a heredoc) nothing may stand, bash would show it. A report is
+# written down in one word as soon as the command is over; one that broke off did not come so far: then the last
+# argument of `eval` is `$_`, and that ends with the number. A shell that lost its orders (the agent closed what it did
+# not open) leaves before it reports. One line, so that bash counts a command's lines from 1. What runs while a DEBUG
+# trap stands names `__io`: `_GUARD`. `_bash` is what `$_` is at first. Each builtin costs bash some microseconds, each
+# file that it opens ten.
+_TAKE = (
+    r"command mapfile -t -d '' -n 3 -u 8 __io || { command enable mapfile; command mapfile -t -d '' -n 3 -u 8 __io; }; "
+    r"""{ [[ ${__io[0]} != v* ]] && command eval $'while [[ ! 1 ]]; do if :; then\n'"${__io[2]}"$'\nfi; done' """
+    r"&& command unset -v __io_broken; } || __io_broken=1"
+)
+_RUN = (
+    r"command eval '\command unset -v __io _bash; '"
+    r""""${__io[1]}${__io[2]}"$'\n{ __io="$? ${PIPESTATUS[@]} $- '"${__io[0]}"' $_"; } """
+    r"""2>/dev/null >&2 #'"${__io[0]}" </dev/null 8<&- 9>&-"""
+)
+_RUN_BROKEN = (
+    r"""{ command enable eval ${__io:+}; command eval "${__io[1]/set -x/:}" ''; } >/dev/null 2>&1; """
+    r"""command eval "${__io[2]}" </dev/null 8<&- 9>&-; """
+    r"""{ __io="$? ${PIPESTATUS[@]} $- ${__io[0]} "; } 2>/dev/null"""
+)
+_TELL = (
+    r"""__io="${__io-$? ${PIPESTATUS[@]} $- ${_: -12} }"; """
+    r"[[ $-${__io:+} == *[xv]* ]] && command set +xv ${__io:+}; "
+    r"[[ -e /dev/fd/8${__io:+} ]] || break; command trap -p DEBUG ${__io:+}; command trap - DEBUG ${__io:+}; "
+    r"""command export -p; command printf '\0%s\0%s\0' "${PWD-}" "$__io" """
+)
 LOOP = (
     r"shopt -s expand_aliases; unset -v __begin BASH_EXECUTION_STRING; builtin printf 'ready\0' >&9; "
-    r"while { __io=() __io_codes= __io_last=; command mapfile -t -d '' -n 3 -u 8 __io || "
-    r"{ command enable mapfile; command mapfile -t -d '' -n 3 -u 8 __io; }; [[ -n ${__io[2]+x} ]]; } "
-    r"2>/dev/null; do __io_number=${__io[0]}; "
-    r"""if { [[ $__io_number != 0* ]] && command eval $'__io() { if :; then\n'"${__io[2]}"$'\nfi; }' """
-    r"&& command unset -f __io; } 2>/dev/null; then "
-    r"command eval '\command unset -v __io __io_codes __io_last __io_number; \command : ${__io:+} bash;"
-    r""" '"${__io[1]}${__io[2]}"$'\n{ __io_codes="$? ${PIPESTATUS[@]}" __io_last=$_ __io_number='"$__io_number; } """
-    r"""2>/dev/null >&2 #$__io_number" </dev/null 8<&- 9>&-; else """
-    r"""{ command enable eval ${__io:+}; command eval "${__io[1]/set -x/:}" ''; } >/dev/null 2>&1; """
-    r"""command eval "${__io[2]}" </dev/null 8<&- 9>&-; fi; """
-    r"""{ __io=("${__io_codes:-$? ${PIPESTATUS[@]}}" "${__io_number-${_: -12}} $-"); command set +xv ${__io:+}; """
-    r"[[ -e /dev/fd/8${__io:+} ]] || break; command trap -p DEBUG ${__io:+}; command trap - DEBUG ${__io:+}; "
-    r"""command export -p; command printf '\0%s\0%s\0%s %s\0' "${__io_last-}" "${PWD-}" "${__io[1]}" "${__io[0]}"; } """
-    r">&9 2>/dev/null; done"
+    f"{{ {_TAKE}; }} 2>/dev/null; while [[ -n ${{__io[2]+x}} ]]; do "
+    f"if [[ -z ${{__io_broken-}} ]]; then {_RUN}; else {_RUN_BROKEN}; fi; "
+    f"{{ {_TELL}; {_TAKE}; }} >&9 2>/dev/null; done"
 )
-REPORT = re.compile(rb"(?:[^#]{0,12}#)?0?([1-9][0-9]{0,8}) ([A-Za-z]*) ([0-9]{1,3})((?: [0-9]{1,3})*) *", re.DOTALL)
-"""Number of the command, options, exit code, PIPESTATUS."""
-RECORDS = 3
-"""Before a report: DEBUG trap and exports, `$_`, the folder."""
+REPORT = re.compile(rb"([0-9]{1,3})((?: [0-9]{1,3})*) ([A-Za-z]*) (?:[^#]{0,12}#)?v?([1-9][0-9]{0,8}) (.*)", re.DOTALL)
+"""Exit code, PIPESTATUS, options, number of the command, `$_`."""
+RECORDS = 2
+"""Before a report: DEBUG trap and exports, the folder."""
 
 _TRAP = re.compile(rb"trap -- '((?:[^']|'\\'')*)' (?:SIG)?DEBUG\n")
 _GUARD = b"case $BASH_COMMAND in *__io*) ;; *) "
@@ -63,20 +75,20 @@ class Left:
     """The agent's own, as it stands between single quotes."""
 
 
-def read_left(records: tuple[bytes, bytes], report: re.Match[bytes]) -> tuple[Left, bytes]:
+def read_left(head: bytes, report: re.Match[bytes]) -> tuple[Left, bytes]:
     """Return what a command left, and its exports."""
-    head, last = records
     trap = _TRAP.search(head)
     own = trap[1].removeprefix(_GUARD).removesuffix(_GUARD_END) if trap else b""
-    left = Left(int(report[3]), tuple(map(int, report[4].split())), last, report[2], own)
+    left = Left(int(report[1]), tuple(map(int, report[2].split())), report[5], report[3], own)
     return left, head[trap.end() :] if trap else head
 
 
 def frame(number: int, command: bytes, left: Left) -> bytes:
     """Return the frame of a command: what a prior one left is laid back before it."""
+    command = command.replace(b"\0", b"")
     shows_lines = b"v" in left.options or _SHOWS_LINES.search(command)
-    parts = (b"0%d" % number if shows_lines else b"%d" % number, _before(command, left), command.replace(b"\0", b""))
-    return b"".join(part + b"\0" for part in parts)
+    kind = b"v" if shows_lines else b""
+    return b"".join(part + b"\0" for part in (kind + b"%d" % number, _before(command, left), command))
 
 
 def _before(command: bytes, left: Left) -> bytes:

@@ -46,6 +46,8 @@ UNSEEN = [
     (("trap 'echo X' EXIT", "true"), ""),
     (("set | grep __; declare -p | grep __; compgen -v | grep __; declare -F; alias; jobs; echo end",), "end\n"),
     (('echo "$-" "$BASH_EXECUTION_STRING" $#',), "hBc  0\n"),
+    (("f() { echo $_; }; set one two", "f"), "_bash\n"),
+    (("while :; do continue; done & kill $!; a=1", "echo $a"), "1\n"),
     (("set -a", "export -p | grep -c __; env | grep -c __"), "0\n0\n"),
 ]
 
@@ -110,6 +112,14 @@ async def test_no_setting_of_the_agents_stops_the_shell_or_shows_it(session: Ses
         assert (await session.exec('echo "$?"', timeout=5)).text == "3\n"
 
 
+@pytest.mark.parametrize("command", ["break", "continue", "return", "[ -e / ] && continue"])
+async def test_a_word_that_leaves_no_loop_of_the_agents_takes_no_time(session: Session, command: str) -> None:
+    """Bash lets it leave the loop around it, which is ours; the shell ends, and the next follows."""
+    assert not (await session.exec(command, timeout=5)).timed_out
+    following = await session.exec("echo hi; sh -c 'exit 3'")
+    assert (following.text, following.exit_code) == ("hi\n", 3)
+
+
 @pytest.mark.parametrize("command", ENDS)
 async def test_a_shell_that_cannot_go_on_is_followed_at_once(session: Session, command: str) -> None:
     assert not (await session.exec(command)).timed_out
@@ -126,6 +136,10 @@ async def test_a_shell_that_cannot_go_on_is_followed_at_once(session: Session, c
         ("cat <<END\nx", "x\n"),
         ("}\ntouch /tmp/no", "unexpected token `}'"),
         ("fi; }\ntouch /tmp/no", "unexpected token `fi'"),
+        ("fi\ntouch /tmp/no", "unexpected token `fi'"),
+        ("true\nelse touch /tmp/no", "unexpected token `else'"),
+        ("true\ndone\nfor i in 1 2; do touch /tmp/no", "unexpected token `done'"),
+        ("true\nfi\nif true; then touch /tmp/no", "unexpected token `fi'"),
         ("# only a comment", ""),
         ("echo hi # a comment", "hi\n"),
         ("\n\n  echo hi\n\n", "hi\n"),
