@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import prompts
 from environments.base import Place
 from environments.db import world as db_world
 from environments.db.engine import SqlLimits
@@ -96,20 +97,45 @@ def test_contracts_are_raised_by_hand() -> None:
     assert (os_world.OsWorld.check_contract, db_world.DbWorld.check_contract) == (3, 3)
 
 
+NOW_OS = [
+    "72f6d2f81bfb728c681330091e953139",
+    "67346590f744e9692e7648e6c5c1094f",
+    "b28e582f2fc9a73be8aa0a75b03c4f73",
+]
+NOW_CURATION = "1f620f55fc2b768a1f2540429f90f8bb"
+NOW_DB = ["8e2030c5b1a410fe2c9ecf9732c6eaf6", "67c4e66b4a313d09f018a1b52c618271"]
+NOW_SOLVERS = [
+    "badabe3cc8d3c63362957f1313f06a8e",
+    "0608b1085643ee279047c83bf9826a44",
+    "187ea26d8e955e3953527dbb206e6dfd",
+]
+BEFORE_TELLING = dict.fromkeys(("solve_os", "solve_db", "solve_os_tools", "solve_db_tools"), "v2")
+"""As a build that began with these prompts goes on."""
+
+
 def test_the_os_world_s_id_is_its_description_and_its_image() -> None:
     sandbox = Bubblewrap(Image("digest", "/nowhere", "host"))
-    ids = [os_world.OsWorld(sandbox, image, command_timeout=seconds).world_id for image, seconds in OS_WORLDS]
-    assert ids == [
-        "c4bfe9f2ebac8f75752c99f6c0441909",
-        "a809eeedbbc79c4833becadd6537f69c",
-        "28c37d5616cd5e84625d6111478adbd1",
-    ]
+
+    def ids() -> list[str]:
+        return [os_world.OsWorld(sandbox, image, command_timeout=seconds).world_id for image, seconds in OS_WORLDS]
+
+    assert ids() == NOW_OS
+    with prompts.keeping(BEFORE_TELLING):
+        assert ids() == [
+            "c4bfe9f2ebac8f75752c99f6c0441909",
+            "a809eeedbbc79c4833becadd6537f69c",
+            "28c37d5616cd5e84625d6111478adbd1",
+        ]
 
 
 def test_the_database_world_s_id_is_its_description_and_its_engine() -> None:
-    engine = SimpleNamespace(limits=SqlLimits(), version="sqlite 3.40.1")
-    assert db_world.DbWorld(engine, max_turns=15).world_id == "f8eb779beed59169cd3d432457e7fb4a"  # type: ignore[arg-type]
-    assert db_world.DbWorld(engine, max_turns=9).world_id == "439e200b5a15c58e95fd891d7cca2738"  # type: ignore[arg-type]
+    engine: Any = SimpleNamespace(limits=SqlLimits(), version="sqlite 3.40.1")
+    assert [db_world.DbWorld(engine, max_turns=turns).world_id for turns in (15, 9)] == NOW_DB
+    with prompts.keeping(BEFORE_TELLING):
+        assert [db_world.DbWorld(engine, max_turns=turns).world_id for turns in (15, 9)] == [
+            "f8eb779beed59169cd3d432457e7fb4a",
+            "439e200b5a15c58e95fd891d7cca2738",
+        ]
 
 
 def solver_ids(shop: Workshop, *asked: tuple[TaskSpec, SolverKind]) -> list[str]:
@@ -129,12 +155,18 @@ def shop_of(open_shop: Callable[..., Workshop], tmp_path: Path) -> Callable[...,
 
 def test_solvers_and_curations_are_named_by_all_that_makes_their_rows_differ(shop_of: Callable[..., Workshop]) -> None:
     shop = shop_of()
-    assert solver_ids(shop, (OS_TASK, "teacher"), (DB_TASK, "teacher"), (OS_TASK, "reference")) == [
-        "57edd20c0292dc4c4f4f8721bbdd9dd2",
-        "20d9f394021928d006b2e1bef17ac001",
-        "187ea26d8e955e3953527dbb206e6dfd",
-    ]
-    assert shop.curation_id == "fcce186ed2592d38bd97ccbe0cfdc4f0"
+    asked: tuple[tuple[TaskSpec, SolverKind], ...]
+    asked = (OS_TASK, "teacher"), (DB_TASK, "teacher"), (OS_TASK, "reference")
+    assert solver_ids(shop, *asked) == NOW_SOLVERS
+    with prompts.keeping(BEFORE_TELLING):
+        assert solver_ids(shop_of(), *asked) == [
+            "57edd20c0292dc4c4f4f8721bbdd9dd2",
+            "20d9f394021928d006b2e1bef17ac001",
+            "187ea26d8e955e3953527dbb206e6dfd",
+        ]
+    assert shop.curation_id == NOW_CURATION
+    with prompts.keeping({"backfill": "v1"}):  # as a home that began so goes on
+        assert shop.curation_id == "fcce186ed2592d38bd97ccbe0cfdc4f0"
 
 
 @pytest.mark.parametrize(("named", "stands"), [("react", True), (["react"], True), ("tools", False)])
@@ -142,7 +174,7 @@ def test_a_dialect_that_is_named_or_the_first_is_one_solver_and_another_dialect_
     shop_of: Callable[..., Workshop], named: object, stands: bool
 ) -> None:
     found = solver_ids(shop_of(collect__dialect=named), (OS_TASK, "teacher"))
-    assert (found == ["57edd20c0292dc4c4f4f8721bbdd9dd2"]) is stands
+    assert (found == NOW_SOLVERS[:1]) is stands
 
 
 def test_another_prompt_model_or_threshold_is_another_solver_or_curation(shop_of: Callable[..., Workshop]) -> None:

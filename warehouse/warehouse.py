@@ -170,11 +170,16 @@ class Warehouse:
         # the names of a table's files are drawn anew for each, so equal names are equal rows
         return digest({name: [Path(file).name for file in one.files] for name, one in snapshots.items()})
 
-    def digest(self, table: str, version: int | None = None, *, versions: Versions | None = None) -> str:
-        """Return the digest of a table, as of a version; for `turns`, `versions` may pin `episodes` too."""
+    def digest(
+        self, table: str, version: int | None = None, *, versions: Versions | None = None, of: str | None = None
+    ) -> str:
+        """Return the digest of a table, as of a version; for `turns`, `versions` may pin `episodes` too.
+
+        `of`: a query of some of its rows, whose digest it is then.
+        """
         pinned = {**(versions or {}), **({} if version is None else {table: version})}
         keys = ", ".join(_quoted(key) for key in lasting_keys(TABLES[table]))
-        sql = f"SELECT * FROM {table} ORDER BY {keys}"
+        sql = f"SELECT * FROM {(of and f'({of})') or table} ORDER BY {keys}"
         with self._cursor(sql, pinned) as cursor:
             return digest_rows(TABLES[table], _rows(cursor, sql))
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from schemas.task_spec import Lines
 
 _PER_LINE = re.compile(
-    r"\b(?:per|a|each|every|its own|their own|a new|a separate|separate|own) lines?\b(?! (?:of|in|from|at|that)\b)"
-    r"|\bline by line\b|\blines each\b",
+    r"\bper line\b|\b(?:its|their|an?) own lines?\b|\bline by line\b|\blines? each\b|\bto a line\b"
+    r"|\b(?:separate|individual|new) lines?\b|\beach on a(?: separate| new)? line\b",
     re.IGNORECASE,
 )
 _ANY_ORDER = re.compile(

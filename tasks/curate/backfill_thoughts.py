@@ -15,6 +15,7 @@ from schemas.message import Message
 from schemas.run_config import CurateConfig
 from schemas.task_spec import TaskSpec
 from tasks.curate.find_leaks import find_leak
+from tasks.curate.shortened import shorten
 from teachers.base import Teacher
 
 PROMPT = "backfill"
@@ -84,10 +85,12 @@ async def _fill(
     retries: int,
 ) -> tuple[Turn, str] | Leak:
     visible = dialect.visible(spec, before, turn.observation)
-    shown = [{"role": message.role, "content": message.spelled} for message in visible]
+    whole, prompt = [message.spelled for message in visible], prompts.load(PROMPT)
     action = dialect.write(turn.model_copy(update={"thought": None, "reasoning": None})).spelled
     results, plans = hidden_results(spec, episode, turns, turn.index), later_plans(turns, turn.index)
-    messages = (Message(role="user", content=prompts.load(PROMPT).render(visible=shown, action=action)),)
+    said = whole if "contract" not in prompt.front else shorten(visible, spec.instruction, action)
+    shown = [{"role": message.role, "content": words} for message, words in zip(visible, said, strict=True)]
+    messages = (Message(role="user", content=prompt.render(visible=shown, action=action)),)
     leak, reason = "", "thought_leak"
     for draw in range(1, retries + 2):
         completion = await teacher.complete(ask(messages, draw))
@@ -96,7 +99,7 @@ async def _fill(
         ended = completion.finish_reason if thought or completion.finish_reason in NO_ANSWER else "empty"
         reason, no_answer = NO_ANSWER.get(ended, ("thought_leak", None))
         found = no_answer or _unfit(filled, dialect)
-        found = found or find_leak(thought, [m["content"] for m in shown], action, results, plans)
+        found = found or find_leak(thought, whole, action, results, plans)
         if found is None:
             return filled, completion.completion_id
         leak = found

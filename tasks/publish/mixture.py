@@ -10,6 +10,8 @@ from pathlib import Path
 from prefect import task
 
 from formats.releases.dataset_card import CardTable, ReleaseFacts
+from formats.releases.release_folder import ReleaseRow
+from schemas.episode import NOT_FINAL
 from schemas.errors import NothingFound
 from schemas.record import canonical_json
 from schemas.release import Release, SourceDigest
@@ -25,6 +27,12 @@ from tasks.unsettled import note_unsettled
 from tasks.workshop import Workshop, begin_task
 
 STAGE = "publish_mixture"
+SETTLED = {
+    "episodes": "SELECT * REPLACE (1 AS try_number) FROM latest_episodes "
+    f"WHERE outcome NOT IN {NOT_FINAL!r} AND verdict <> 'unknown'",
+    "rejections": "SELECT * FROM rejections WHERE reason <> 'teacher_error'",
+}
+"""What of a source names a release: how an attempt ended, and not what an outage cut short on the way there."""
 SOURCES = ("task_specs", "episodes", "trajectories", "conversations", "rejections")
 """Tables that a release is a function of: rows, acceptance on its card, and what was turned away. `verdicts` is one
 where it has rows, so that the releases of homes without any keep their ids."""
@@ -176,7 +184,7 @@ def _have_calls(workshop: Workshop, mixture: Mixture, versions: Mapping[str, int
 def _sources(workshop: Workshop, versions: Mapping[str, int]) -> tuple[SourceDigest, ...]:
     (judged_again,) = workshop.warehouse.query("SELECT count(*) FROM verdicts", versions=versions)[0]
     tables = (*SOURCES, "verdicts") if judged_again else SOURCES
-    digests = {table: workshop.warehouse.digest(table, versions=versions) for table in tables}
+    digests = {table: workshop.warehouse.digest(table, versions=versions, of=SETTLED.get(table)) for table in tables}
     return tuple(SourceDigest(table=name, digest=one, version=versions[name]) for name, one in digests.items())
 
 

@@ -91,8 +91,9 @@ def free_port() -> int:
 
 
 def data_of(home: Path) -> dict[str, bytes]:
-    """Return the rows of a home's one release; its id counts the attempts, and those of an outage are more."""
-    return {path.name: path.read_bytes() for path in home.glob("releases/*/data/**/*.parquet")}
+    """Return the files with rows of a home's one release, whose folder is its id."""
+    found = home.glob("releases/*/data/**/*.parquet")
+    return {str(path.relative_to(home / "releases")): path.read_bytes() for path in found}
 
 
 def test_a_build_through_a_proxy_that_dies_on_the_way_ends_with_the_same_release(

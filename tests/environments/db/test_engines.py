@@ -55,6 +55,24 @@ async def count(database: SqlDatabase) -> int:
     return int(str((await database.execute("SELECT count(*) FROM pets")).rows[0][0]))
 
 
+async def test_a_change_is_counted_and_nothing_else_is(engine: SqlEngine, database: SqlDatabase) -> None:
+    said = {
+        "UPDATE pets SET age = 9 WHERE name = 'Rex'": 1,
+        "UPDATE pets SET age = 9 WHERE name = 'Nobody'": 0,
+        "INSERT INTO pets VALUES ('Max', 1), ('Eva', 2)": 2,
+        "-- out\nDELETE FROM pets WHERE age IN (1, 2)": 2,
+        "CREATE TABLE other (n INTEGER)": None,
+        "SELECT count(*) FROM pets": None,
+        "UPDATE nothing SET n = 1": None,
+    }
+    assert {sql: (await database.execute(sql)).changed for sql in said} == said
+
+
+async def test_an_empty_result_has_its_columns(engine: SqlEngine, database: SqlDatabase) -> None:
+    result = await database.execute("SELECT name, age AS years FROM pets WHERE age > 100")
+    assert (result.columns, result.rows, result.error) == (("name", "years"), (), None)
+
+
 async def test_rows_values_and_columns_come_back(engine: SqlEngine, database: SqlDatabase) -> None:
     result = await database.execute(f"SELECT name, age, {BYTES[engine.dialect]} AS raw FROM pets ORDER BY name")
     assert result.columns == ("name", "age", "raw")

@@ -83,7 +83,7 @@ async def test_rows_errors_and_empty_results_are_observed(world: DbWorld) -> Non
             (await environment.step(Action("sql", sql))).observation
             for sql in ("SELECT name, age FROM pets WHERE age = 3", "DELETE FROM pets", "SELECT * FROM cats")
         ]
-    assert seen == ["[('Rex', 3)]", "[]", "Error: no such table: cats"]
+    assert seen == ["1 row (name, age):\n[('Rex', 3)]", "3 rows changed", "Error: no such table: cats"]
 
 
 async def test_a_read_may_use_a_temporary_table(world: DbWorld) -> None:
@@ -214,7 +214,7 @@ async def test_the_reference_is_replayed_as_turns_that_end_in_its_own_answer(wor
         turns = await environment.follow()
         verdict = await environment.verify()
     assert [action.kind for action, _ in turns] == ["sql", "answer"]
-    assert turns[0][1] == Step("[('Ada',), ('Kit',)]")
+    assert turns[0][1] == Step("2 rows (name):\n[('Ada',), ('Kit',)]")
     assert turns[-1][1].terminated and answer_in(turns) == '["Ada", "Kit"]'
     assert verdict.name == "passed"
 

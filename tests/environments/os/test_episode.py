@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+import prompts
 from environments.base import Action
 from environments.os.world import OsWorld
+from sandboxes.bubblewrap import Bubblewrap
 from schemas.episode import Verdict
 from schemas.errors import CheckError, EnvironmentFault
 from schemas.task_spec import Check, Script, Setup, TaskSpec
@@ -41,10 +43,23 @@ async def test_the_shell_keeps_its_state_and_starts_at_home(world: OsWorld, make
     assert shown == ["/root", "5 /tmp", ""]
 
 
-async def test_a_long_observation_is_cut_as_agentbench_cuts_it(world: OsWorld, make_task: MakeTask) -> None:
-    (fits, cut) = await observe(
-        world, make_task(), "head -c 800 /dev/zero | tr '\\0' x", "head -c 801 /dev/zero | tr '\\0' x"
-    )
+async def test_a_long_observation_keeps_its_head_and_its_tail(world: OsWorld, make_task: MakeTask) -> None:
+    (fits, cut) = await observe(world, make_task(), "seq 100", "seq 1000")
+    assert fits == "\n".join(map(str, range(1, 101)))
+    head, _, tail = cut.partition("\n[... 787 lines, 3,149 characters not shown ...]\n")
+    assert (head.split("\n")[0], tail.split("\n")[-1]) == ("1", "1000") and len(cut) <= 800
+
+
+async def test_a_build_that_began_before_cuts_as_agentbench_does(sandbox: Bubblewrap, make_task: MakeTask) -> None:
+    with prompts.keeping({"solve_os": "v2"}):
+        world = OsWorld(sandbox, sandbox.image.digest)
+    benchmark = OsWorld(sandbox, sandbox.image.digest, is_benchmark=True)
+    assert world.world_id == benchmark.world_id != OsWorld(sandbox, sandbox.image.digest).world_id
+    assert not world.told and not benchmark.told
+    long = ("head -c 800 /dev/zero | tr '\\0' x", "head -c 801 /dev/zero | tr '\\0' x")
+    fits, cut = await observe(world, make_task(), *long)
+    assert [fits, cut] == await observe(benchmark, make_task(), *long)
+    assert [fits, cut] == await observe(OsWorld(sandbox, "a").as_told(None), make_task(), *long)
     assert fits == "x" * 800
     assert cut == "x" * 780 + "\n[truncated because the output is too long]"
 

@@ -177,6 +177,23 @@ async def test_rows_whose_answer_can_be_guessed_are_capped_counted_in_the_releas
     assert shop.warehouse.read("releases", "release_id = ?", (none.release_id,))[0].guessable == none.guessable
 
 
+async def test_what_an_outage_cut_short_on_the_way_makes_no_other_release(shop: Workshop) -> None:
+    before = await publish_release.fn(1, [])
+    landed: list[Episode] = shop.warehouse.read("latest_episodes")
+    cut_short = {"outcome": "teacher_error", "verdict": "unknown", "reward": 0.0, "n_turns": 0, "landing": "cut"}
+    again = [one.model_copy(update={"try_number": 3}) for one in landed[:4]]
+    told = [one.model_copy(update={**cut_short, "try_number": 2}) for one in landed[:4]]
+    never = landed[0].model_copy(update={**cut_short, "episode_id": "never settled"})
+    outage = Rejection.make(stage="curate", reason="teacher_error", detail="no", source="x/y", raw="")
+    shop.warehouse.land("episodes", [*told, *again, never], key="outage")
+    shop.warehouse.land("rejections", [outage], key="outage")
+    after = await publish_release.fn(1, [])
+    assert after.release_id == before.release_id
+    settled = never.model_copy(update={"outcome": "finished", "verdict": "failed", "try_number": 2})
+    shop.warehouse.land("episodes", [settled], key="settled")
+    assert (await publish_release.fn(1, [])).release_id != before.release_id
+
+
 async def test_what_does_not_pass_today_s_checks_is_left_out_counted_and_told(shop: Workshop) -> None:
     before = await publish_release.fn(1, [])
     assert {source.table for source in before.sources} == set(SOURCES), "no verdicts, no other id"
