@@ -43,7 +43,7 @@ def specs(fault: str | None = None, each: int = 3) -> dict[str, list[TaskSpec]]:
     """Draft until every family has `each` tasks."""
     wanted = set(NAMES) - (CHANGES if fault in QUESTIONS_ONLY else set())
     drafted: dict[str, list[TaskSpec]] = {name: [] for name in wanted}
-    prompt = prompts.load("generate_os")
+    prompt = prompts.load("generate_os", "v1")
     seed = 0
     while min(map(len, drafted.values())) < each:
         seed += 1
