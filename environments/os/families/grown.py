@@ -25,7 +25,12 @@ _PATTERNS = tuple(
 
 
 def grow(problem: str, family: Family, scene: Scene, rng: random.Random) -> str | None:
-    """Word the grown problem of one that was recognised; None where it cannot be grown."""
+    """Word the grown problem of one that was recognised; None where it cannot be grown.
+
+    What a check does not look at may not be changed: a check of a family's own stays, and so does a job's output file.
+    """
+    if "out" in family.slots:
+        return None
     out = f"~/{rng.choice(words.STEMS)}-{rng.choice(words.CITIES)}.txt"
     if family.kind != "change":
         return _TELL.format(problem=problem, out=out)
