@@ -100,7 +100,7 @@ async def referenced(data: Path, most: int | None) -> list[Honest]:
 
 def drafts(seeds: int = 120) -> Iterator[TaskSpec]:
     """Yield tasks of the offline teacher."""
-    rehearsal, prompt = OsRehearsal(), prompts.load("generate_os")
+    rehearsal, prompt = OsRehearsal(), prompts.load("generate_os", "v1")
     asked = prompt.render(examples=[], topic="anything")
     for seed in range(seeds):
         task = read_task(rehearsal.draft(asked, random.Random(seed), None))

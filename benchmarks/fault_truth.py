@@ -16,6 +16,7 @@ from typing import Any
 from environments.db.families.questions import expected_rows, recognise_question
 from environments.db.rehearsal import DbRehearsal
 from environments.os.rehearsal import OsRehearsal
+from rehearsals.orders import for_one, numbers_in
 from rehearsals.plan import SOLVER_FAULTS, TASK_FAULTS, model_seed, solver_fault, task_fault
 from schemas.completion import CompletionRequest
 from schemas.run_config import FaultsConfig
@@ -65,16 +66,20 @@ def planted_in_episode(request: CompletionRequest, faults: FaultsConfig) -> Plan
     raise ValueError(f"no family knows the problem of request {request.request_hash}")
 
 
-def planted_in_task(request: CompletionRequest, faults: FaultsConfig) -> Planted:
-    """Return the plan of the task that a generation request asks for.
+def planted_in_tasks(request: CompletionRequest, faults: FaultsConfig) -> dict[int, Planted]:
+    """Return the plan of each task that a generation request asks for, by its number in it.
 
     Raises:
         ValueError: it is no generation request.
     """
-    prompt, seed = request.messages[-1].content, model_seed(request.model, request.sampling.seed)
+    prompt, seed = request.messages[0].content, model_seed(request.model, request.sampling.seed)
     for rehearsal in (_OS, _DB):
         if rehearsal.drafts(prompt):
-            return Planted(task_fault(prompt, seed, rehearsal.task_faults(prompt), faults) or SOUND)
+            ones = {number: for_one(prompt, number) for number in numbers_in(prompt)} or {1: prompt}
+            return {
+                number: Planted(task_fault(one, seed, rehearsal.task_faults(one), faults) or SOUND)
+                for number, one in ones.items()
+            }
     raise ValueError(f"request {request.request_hash} asks for no task")
 
 

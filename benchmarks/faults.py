@@ -21,7 +21,7 @@ from benchmarks.fault_truth import (
     TASK_CLASSES,
     Planted,
     planted_in_episode,
-    planted_in_task,
+    planted_in_tasks,
 )
 from benchmarks.page import Marks, table_line
 from flows.open_workshop import open_workshop
@@ -129,27 +129,32 @@ def _episodes(workshop: Workshop) -> Iterable[Case]:
 
 def _tasks(workshop: Workshop) -> Iterable[Case]:
     """Compare the made-up tasks that were tried; what was no news is left out, unless its trials came before."""
-    rows = workshop.warehouse.query(
-        "SELECT c.completion_id, c.reply, t.environment, t.task_id IS NOT NULL FROM completions c "
-        "LEFT JOIN task_specs t ON list_contains(t.provenance.completion_ids, c.completion_id) "
-        "WHERE c.purpose = 'generate_tasks' ORDER BY c.completion_id"
+    admitted = dict(
+        workshop.warehouse.query("SELECT provenance.source, environment FROM task_specs WHERE origin = 'self_instruct'")
     )
     refusals = {
-        source: (environment, stage, reason, detail, raw)
-        for source, environment, stage, reason, detail, raw in workshop.warehouse.query(
+        source: told
+        for source, *told in workshop.warehouse.query(
             "SELECT source, environment, stage, reason, detail, raw FROM rejections "
             "WHERE stage IN ('generate', 'admit')"
         )
     }
-    for completion_id, reply, environment, is_admitted in rows:
+    asked = workshop.warehouse.query(
+        "SELECT completion_id, reply FROM completions WHERE purpose = 'generate_tasks' ORDER BY completion_id"
+    )
+    for completion_id, reply in asked:
         request = workshop.ledger.request(completion_id)
-        planted = planted_in_task(request, workshop.config.faults)
-        if is_admitted:
-            yield Case(environment, planted, True, replies=(reply,), name=request.key)
+        if len(request.messages) > 1:  # a repair, of tasks that are there already
             continue
-        world, stage, reason, detail, raw = refusals[request.key]
-        if stage == "admit" or _has_probes(raw):
-            yield Case(world, planted, stage != "admit", reason, detail, replies=(reply,), name=request.key)
+        plan = planted_in_tasks(request, workshop.config.faults)
+        for number, planted in plan.items():
+            source = request.key if len(plan) == 1 else f"{request.key} task {number}"
+            if source in admitted:
+                yield Case(admitted[source], planted, True, replies=(reply,), name=source)
+                continue
+            world, stage, reason, detail, raw = refusals[source]
+            if stage == "admit" or _has_probes(raw):
+                yield Case(world, planted, stage != "admit", reason, detail, replies=(reply,), name=source)
 
 
 def _has_probes(raw: str) -> bool:

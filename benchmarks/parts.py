@@ -156,7 +156,7 @@ def journalling(folder: Path) -> Work:
 
 def drafting(_: Path) -> Work:
     """Make up a task of the shell's world, as the offline teacher does."""
-    rehearsal, template = OsRehearsal(), prompts.load("generate_os")
+    rehearsal, template = OsRehearsal(), prompts.load("generate_os", "v1")
     asked = [template.render(examples=[], topic=topic) for topic in TOPICS]
 
     def work(times: int) -> None:
@@ -168,7 +168,7 @@ def drafting(_: Path) -> Work:
 
 def solving(_: Path) -> Work:
     """Read a problem back and say the first turn."""
-    rehearsal, template = OsRehearsal(), prompts.load("generate_os")
+    rehearsal, template = OsRehearsal(), prompts.load("generate_os", "v1")
     asked = [template.render(examples=[], topic=topic) for topic in TOPICS]
     drafts = [read_task(rehearsal.draft(asked[n % len(asked)], random.Random(n), None)) for n in range(700)]
     solve = prompts.load("solve_os")

@@ -40,7 +40,8 @@ class Skills(NamedTuple):
         turn = number // len(mine)
         subtopic = _dealt(skill.subtopics, f"{seed} {skill.name} subtopics", turn)
         situation = _dealt(self.situations, f"{seed} {topic} situations", number)
-        difficulty = 1 + (number + turn) % HARDEST
+        topics = list(dict.fromkeys(skill.topic for skill in self.skills))
+        difficulty = 1 + (number + turn + topics.index(topic)) % HARDEST  # a request's tasks differ in it, too
         return Order(topic, skill.name, subtopic, situation, difficulty)
 
 

@@ -28,22 +28,33 @@ def in_requests(positions: range, generate: GenerateConfig) -> list[range]:
     return [positions[i : i + most] for i in range(0, len(positions), most)]
 
 
-def parents_to_grow(draw: Draw, key: str, count: int, suits: Callable[[TaskSpec], bool]) -> list[TaskSpec]:
-    """Return proven tasks that a request is to grow: none where it is no such request, or too few are there.
+class ToGrow:
+    """The proven tasks that a round may grow: each once, those that were not grown from others first."""
 
-    Each is grown once; those that nobody grew yet come first to be grown again, `_GROWN` times at most.
-    """
-    if int(digest("grow", key)[:8], 16) >= draw.generate.grow * 2**32:
-        return []
-    by_id = {spec.task_id: spec for spec in draw.machine_made}
-    grown = {spec.parent for spec in draw.machine_made}
-    left = [spec for spec in draw.machine_made if spec.task_id not in grown and suits(spec)]
-    ripe = [(depth, spec) for spec in left if (depth := _depth(spec, by_id)) <= _GROWN]
-    chosen = sorted(ripe, key=lambda pair: (pair[0], digest(key, "parent", pair[1].task_id)))
-    return [spec for _, spec in chosen[:count]] if len(chosen) >= count else []
+    def __init__(self, draw: Draw, world: str) -> None:
+        by_id = {spec.task_id: spec for spec in draw.machine_made}
+        grown = {spec.parent for spec in draw.machine_made}
+        ripe = [(depth_of(spec, by_id), spec) for spec in draw.machine_made if spec.task_id not in grown]
+        key = f"seed {draw.seed} build {draw.build} {world} round {draw.index} parents"
+        ripe.sort(key=lambda pair: (pair[0], digest(key, pair[1].task_id)))
+        self._left = [spec for depth, spec in ripe if depth <= _GROWN]
+        self._share = draw.generate.grow
+
+    def is_due(self, key: str) -> bool:
+        """Whether the request of this key is one of those that grow."""
+        return int(digest("grow", key)[:8], 16) < self._share * 2**32
+
+    def take(self, count: int, suits: Callable[[TaskSpec], bool]) -> list[TaskSpec]:
+        """Take tasks that suit, out of what is left; none where there are too few."""
+        found = [spec for spec in self._left if suits(spec)][:count]
+        if len(found) < count:
+            return []
+        self._left = [spec for spec in self._left if spec not in found]
+        return found
 
 
-def _depth(spec: TaskSpec, by_id: Mapping[str, TaskSpec]) -> int:
+def depth_of(spec: TaskSpec, by_id: Mapping[str, TaskSpec]) -> int:
+    """Count how often a task was grown, one from the other."""
     depth = 0
     while spec.parent is not None and depth <= _GROWN:
         depth += 1

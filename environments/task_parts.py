@@ -117,7 +117,9 @@ def _cut_lines(
     ends = [*(start for start, _ in starts[1:]), len(lines)]
     pieces = []
     for (start, number), end in zip(starts, ends, strict=False):
-        inside = [read[i].text if i in read else lines[i] for i in range(start, end)]
+        inside = [
+            read[i].text if i in read and (i == start or read[i].heading) else lines[i] for i in range(start, end)
+        ]
         parts = [read[i].heading for i in range(start, end) if i in read and read[i].heading]
         if parts or number is not None:
             pieces.append(Piece(_with_first_heading(inside, parts, lines[start], read[start], sections), number))

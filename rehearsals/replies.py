@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rehearsals.base import Move, Rehearsal
+from rehearsals.orders import for_one, is_repair, numbers_in, unread_in
 from rehearsals.plan import model_seed, solver_fault, task_fault, thought_fault
 from rehearsals.styles import dress, dress_thought
 from rehearsals.thoughts import is_backfill, write_thought
@@ -32,7 +33,8 @@ def respond(
     """Reply to a request body: a task for a generation prompt, the next turn for a solver's conversation (a tool call
     where the body offers the world's tools), a thought for a backfill prompt, what most say for an aggregator's, and a
     polite word for anything else. What is `styled` is worded as models of several families do (`styles.py`)."""
-    messages = _without_repairs(tuple(map(read_message, body["messages"])))
+    asked = tuple(map(read_message, body["messages"]))
+    messages = _without_repairs(asked)
     seed = model_seed(body["model"], body.get("seed"))
     prompt = messages[-1].content
     proposals = proposals_in(prompt)
@@ -50,18 +52,36 @@ def respond(
             is_text = not said.tool_calls and move.raw is None
             return _say(dress(said.content, random.Random(f"{seed} {problem}"))) if styled and is_text else said
         if rehearsal.drafts(prompt):
-            fault = task_fault(prompt, seed, rehearsal.task_faults(prompt), faults)
-            dice = _dice(messages, body)
-            draft = rehearsal.draft(prompt, dice, fault)
-            return _say(dress(draft, dice) if styled and not fault else draft)
+            unread = unread_in(asked[-1].content) if asked != messages else []
+            made, is_sound = _draft(rehearsal, prompt, unread, body, faults)
+            return _say(dress(made, _dice(messages, body)) if styled and is_sound else made)
     return _say(_NOT_REHEARSED)
+
+
+def _draft(
+    rehearsal: Rehearsal, prompt: str, unread: Sequence[int], body: Mapping[str, Any], faults: FaultsConfig
+) -> tuple[str, bool]:
+    """Return the tasks that a prompt asks for (of a repair those that could not be read), and whether all are sound."""
+    seed, numbers = model_seed(body["model"], body.get("seed")), numbers_in(prompt)
+    texts, is_sound = [], True
+    for number in unread or numbers or (0,):
+        one = for_one(prompt, number) if numbers else prompt
+        fault = task_fault(one, seed, rehearsal.task_faults(one), faults)
+        draft = rehearsal.draft(one, _dice((Message(role="user", content=one),), body), fault)
+        texts.append(f"## Task {number}\n{draft}" if numbers else draft)
+        is_sound = is_sound and fault is None
+    return "\n\n".join(texts), is_sound
 
 
 def _without_repairs(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """Forget what was said of a reply that could not be read: a planted fault is planted again."""
-    while len(messages) > 2 and messages[-1].role == "user" and messages[-1].content.startswith(_REPAIR):
+    while len(messages) > 2 and messages[-1].role == "user" and _is_repair(messages[-1].content):
         messages = messages[:-2]
     return messages
+
+
+def _is_repair(text: str) -> bool:
+    return text.startswith(_REPAIR) or is_repair(text)
 
 
 def _say(text: str) -> Message:

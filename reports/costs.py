@@ -73,8 +73,6 @@ class Asked:
 
     generation: tuple[CompletionRequest, ...]
     """Its generation requests as they would be sent now; later rounds see tasks of earlier ones."""
-    generated: int | None = None
-    """Tasks that they ask for; None = one each."""
     opening_tokens: int
     """Of a solving conversation before the first reply: instructions, example, schema; without the problem."""
     task_tokens: int = 0
@@ -88,6 +86,8 @@ class Asked:
     observation_chars: int = 800
     typical: tuple[float, int, int] = (4.0, 60, 60)
     """Turns of an episode, tokens of a reply and of an observation, as the world assumes them."""
+    generated: int | None = None
+    """Tasks that the generation requests ask for; None = one each."""
 
     @property
     def made_up(self) -> int:
@@ -172,8 +172,8 @@ def _generation(config: RunConfig, ask: Asked, known: Yield) -> Load:
 
 
 def _generation_at_most(config: RunConfig, ask: Asked) -> Load:
-    """Bound generation: a task of an earlier round, shown as an example or to be grown, is (part of) a reply, so it is no
-    longer than one; so is what a repair, which shows the replies before it, adds to the request."""
+    """Bound generation: a task of an earlier round, shown as an example or to be grown, is part of a reply, so it is no
+    longer; neither is what a repair, which shows the replies before it, adds to the request."""
     requests, repairs = len(ask.generation), config.generate.repairs
     replies = sum(request.sampling.max_tokens for request in ask.generation)
     tasks_shown = max(
@@ -207,7 +207,8 @@ def _prompts_at_most(config: RunConfig, ask: Asked) -> list[int]:
     """Bound the conversation turn by turn: a problem is part of a reply, and the loop ends at `max_tokens`."""
     most = config.teacher.max_output_tokens
     seen = approximate_tokens("x" * ask.observation_chars) + _WRAPPER_TOKENS
-    first = ask.opening_tokens + most + _WRAPPER_TOKENS
+    problem = max((request.sampling.max_tokens for request in ask.generation), default=most)
+    first = ask.opening_tokens + max(problem, most) + _WRAPPER_TOKENS
     turns = [turn for turn in range(ask.max_turns) for _ in range(1 + config.collect.repairs)]
     return [min(config.collect.max_tokens, first + turn * (seen + most)) for turn in turns]
 

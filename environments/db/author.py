@@ -6,7 +6,7 @@ AgentTuning, section 2.1. Seeds are in `seeds.jsonl`, on databases of their own 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -31,7 +31,7 @@ from environments.self_instruct import (
     read_seed_lines,
     request_key,
 )
-from environments.several import in_requests, parents_to_grow, read_parts, taken_problems
+from environments.several import ToGrow, in_requests, read_parts, taken_problems
 from environments.task_text import Sections
 from schemas.completion import Completion
 from schemas.errors import ConfigError
@@ -103,12 +103,24 @@ class DbAuthor(Author):
         cards = await self._cards()
         if _is_first():
             return [_ask_first(draw, position, seeds, cards) for position in positions]
-        return [self._ask(draw, shared, seeds, cards) for shared in in_requests(positions, draw.generate)]
+        to_grow, shared = ToGrow(draw, "db"), in_requests(positions, draw.generate)
+        return [self._ask(draw, some, seeds, to_grow, cards) for some in shared]
 
-    def _ask(self, draw: Draw, positions: range, seeds: tuple[Example[DbDraft], ...], cards: list[DatabaseCard]) -> Ask:
-        key = request_key(draw, "db", positions[0])
-        card = cards[(draw.build + positions[0] // max(len(OPERATIONS), draw.generate.tasks_per_request)) % len(cards)]
-        parents = parents_to_grow(draw, key, len(positions), lambda spec: spec.setup.database == card.sha256)
+    def _ask(
+        self,
+        draw: Draw,
+        positions: range,
+        seeds: tuple[Example[DbDraft], ...],
+        to_grow: ToGrow,
+        cards: list[DatabaseCard],
+    ) -> Ask:
+        key, most = request_key(draw, "db", positions[0]), max(len(OPERATIONS), draw.generate.tasks_per_request)
+        first = (draw.build + positions[0] // most) % len(cards)
+        card, parents = cards[first], []
+        for other in [*cards[first:], *cards[:first]] if to_grow.is_due(key) else []:
+            if parents := to_grow.take(len(positions), _is_on(other)):
+                card = other
+                break
         if parents:
             orders = [Order.to_grow(str(parent.family).upper(), parent) for parent in parents]
             shown_tasks = [example_of(parent) for parent in parents]
@@ -205,6 +217,10 @@ class DbAuthor(Author):
                 yield replace(row, source=f"{row.source}#{content[:12]}")
             else:
                 yield row
+
+
+def _is_on(card: DatabaseCard) -> Callable[[TaskSpec], bool]:
+    return lambda spec: spec.setup.database == card.sha256
 
 
 def operation_of(topic: str) -> Operation:

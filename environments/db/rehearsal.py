@@ -16,6 +16,7 @@ from environments.db.families.drafts import TASK_FAULTS, write_draft
 from environments.db.families.turns import Row, locate
 from environments.db.families.wording import read_change
 from rehearsals.base import Move, find_tool
+from rehearsals.orders import parent_in
 from schemas.message import Message
 
 
@@ -32,7 +33,7 @@ class DbRehearsal:
         Raises:
             ValueError: it is no generation prompt of this world.
         """
-        return write_draft(read_brief(prompt), rng, fault)
+        return write_draft(read_brief(prompt), rng, fault, parent_in(prompt))
 
     def task_faults(self, prompt: str) -> tuple[str, ...]:
         """Name the task faults that a draft for this prompt can show."""

@@ -27,7 +27,7 @@ from environments.self_instruct import (
     read_seed_lines,
     request_key,
 )
-from environments.several import in_requests, parents_to_grow, read_parts, taken_problems
+from environments.several import ToGrow, in_requests, read_parts, taken_problems
 from environments.task_text import Sections
 from schemas.bounded_reading import read_text
 from schemas.completion import Completion
@@ -62,7 +62,7 @@ _PLAIN_CODE = re.compile(
 """How a script begins that no fence marks."""
 _CALL = re.compile(r"(?:#.*\n\s*)*(?:\w+=\S* )*(?!function)[a-z]+ ['\"$/~.\w-]")
 """A command with its arguments, and no program in awk."""
-_SECTIONS = Sections(
+SECTIONS = Sections(
     tuple(_FIELDS),
     code=("initialisation", "reference", "evaluation"),
     may_be_blank=("explanation", "initialisation"),
@@ -133,11 +133,19 @@ class OsAuthor(Author):
         if _is_first():
             return [_ask_first(draw, position, seeds) for position in positions]
         said = self._surroundings.said(await self._look() if self._look else None)
-        return [self._ask(draw, shared, seeds, said) for shared in in_requests(positions, draw.generate)]
+        to_grow = ToGrow(draw, "os")
+        return [self._ask(draw, shared, seeds, to_grow, said) for shared in in_requests(positions, draw.generate)]
 
-    def _ask(self, draw: Draw, positions: range, seeds: tuple[Example[OsDraft], ...], said: dict[str, Any]) -> Ask:
+    def _ask(
+        self,
+        draw: Draw,
+        positions: range,
+        seeds: tuple[Example[OsDraft], ...],
+        to_grow: ToGrow,
+        said: dict[str, Any],
+    ) -> Ask:
         key = request_key(draw, "os", positions[0])
-        parents = parents_to_grow(draw, key, len(positions), lambda spec: spec.check.kind == "script")
+        parents = to_grow.take(len(positions), _has_script) if to_grow.is_due(key) else []
         if parents:
             orders = [Order.to_grow(str(parent.family), parent) for parent in parents]
             shown = [example_of(parent) for parent in parents]
@@ -169,7 +177,11 @@ class OsAuthor(Author):
             draft = read_task(text)
             return draft if isinstance(draft, Refusal) else make_spec(draft, ask, orders[number])
 
-        return read_parts(completion.reply, _SECTIONS, ask.tasks, numbers, read)
+        return read_parts(completion.reply, SECTIONS, ask.tasks, numbers, read)
+
+
+def _has_script(spec: TaskSpec) -> bool:
+    return spec.check.kind == "script"
 
 
 def _is_first() -> bool:
@@ -259,7 +271,7 @@ def _lines_of(problem: str) -> Lines:
 
 def read_task(reply: str) -> OsDraft | Refusal:
     """Read a reply's five sections."""
-    sections = _SECTIONS.read(reply)
+    sections = SECTIONS.read(reply)
     if isinstance(sections, Refusal):
         return sections
     languages = {_FIELDS[title]: language for title, block in sections.items() if (language := _language_of(block))}

@@ -13,9 +13,11 @@ from functools import cached_property
 import prompts
 from environments.os.families.catalogue import FAMILIES, Found, of_topic, recognise
 from environments.os.families.family import Family
+from environments.os.families.grown import grow
 from environments.os.families.solver import Position, faults_of, solve_known, solve_unknown
 from environments.os.families.task_faults import QUESTIONS_ONLY, TASK_FAULTS, Draft, plant
 from rehearsals.base import Move, find_tool
+from rehearsals.orders import parent_in, topic_in
 from schemas.message import Message
 
 _SLOT = "\0"
@@ -29,9 +31,16 @@ class OsRehearsal:
         self._volatile = volatile
 
     @cached_property
-    def _generation(self) -> tuple[str, str]:
-        before, _, after = prompts.load("generate_os").render(examples=[], topic=_SLOT).partition(_SLOT)
+    def _first(self) -> tuple[str, str]:
+        """What stands around the topic in the first prompt, which names one and asks for one task."""
+        before, _, after = prompts.load("generate_os", "v1").render(examples=[], topic=_SLOT).partition(_SLOT)
         return before, after.split("\n", 2)[0] + "\n"
+
+    @cached_property
+    def _beginnings(self) -> tuple[str, ...]:
+        """How the prompts begin that ask for tasks: up to their first slot."""
+        newer = (prompts.load(name).text.partition("\n")[0] for name in ("generate_os", "grow_os"))
+        return (self._first[0], *newer)
 
     @cached_property
     def _asking(self) -> str:
@@ -46,22 +55,33 @@ class OsRehearsal:
         return prompts.load("solve_os_tools").sections(problem=_SLOT)[0]
 
     def drafts(self, prompt: str) -> bool:
-        """Whether the text is the OS world's generation prompt."""
-        return prompt.startswith(self._generation[0])
+        """Whether the text is one of the OS world's generation prompts."""
+        return prompt.startswith(self._beginnings)
 
     def draft(self, prompt: str, rng: random.Random, fault: str | None) -> str:
-        """Write a generation reply: one task of the topic that the prompt names, with a planted fault or none."""
-        before, after = self._generation
-        family = rng.choice(self._families(prompt[len(before) :].partition(after)[0], fault))
-        params = family.draw(rng)
-        scene = family.scene(params)
-        problem, explanation = family.problem.format(**params), family.explanation.format(**params)
-        draft = Draft(problem, explanation, scene.initialisation, scene.reference, scene.evaluation)
+        """Write a generation reply: one task of the topic that the prompt names, or a harder version of the one that it
+        shows, with a planted fault or none."""
+        parent = recognise(parent_in(prompt) or "")
+        longer = grow(parent_in(prompt) or "", parent.family, parent.scene, rng) if parent else None
+        if longer is None:
+            family = rng.choice(self._families(self._topic(prompt), fault))
+            params = family.draw(rng)
+            longer = family.problem.format(**params)
+        found = recognise(longer)
+        assert found is not None, longer
+        family, scene = found.family, found.scene
+        explanation = family.explanation.format(**found.params)
+        draft = Draft(longer, explanation, scene.initialisation, scene.reference, scene.evaluation)
         return _reply(plant(draft, fault, family.kind, scene.before.root, rng) if fault else draft)
 
+    def _topic(self, prompt: str) -> str:
+        before, after = self._first
+        return topic_in(prompt) or prompt[len(before) :].partition(after)[0]
+
     def task_faults(self, prompt: str) -> tuple[str, ...]:
-        """Name the task faults that a draft for this prompt can show."""
-        return TASK_FAULTS
+        """Name the task faults that a draft for this prompt can show; what is grown tells no answer."""
+        is_grown = parent_in(prompt) is not None
+        return tuple(fault for fault in TASK_FAULTS if not (is_grown and fault in QUESTIONS_ONLY))
 
     def problem(self, messages: Sequence[Message]) -> str | None:
         """Return the problem's text where this is the OS world's solver conversation, else None."""

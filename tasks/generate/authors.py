@@ -43,12 +43,17 @@ class Draft(NamedTuple):
                 parts = self.author.read_all(completion, self.ask, self.numbers)
         except EnvironmentFault as error:
             return [Part(Refusal("not_a_task", str(error)), completion.reply) for _ in self.numbers]
-        return [part._replace(told=self._told(part.told, completion)) for part in parts]
+        numbers = [*self.numbers, *range(self.ask.tasks, self.ask.tasks + len(parts))]  # what is too many comes last
+        return [
+            part._replace(told=self._told(part.told, completion, number))
+            for part, number in zip(parts, numbers, strict=False)
+        ]
 
-    def _told(self, told: TaskSpec | Refusal, completion: Completion) -> TaskSpec | Refusal:
+    def _told(self, told: TaskSpec | Refusal, completion: Completion, number: int) -> TaskSpec | Refusal:
         if isinstance(told, Refusal):
             return told
         made = {
+            "source": self.source(number),
             "prompt": self.ask.prompt.label,
             "model": completion.model,
             "completion_ids": tuple(one.completion_id for one in (*self.before, completion)),

@@ -43,11 +43,11 @@ async def generate_round(build: int, index: int) -> dict[str, int]:
     drafts = await draft_round(workshop, index)
     candidates, refused = await _ask(workshop, drafts)
     parents = _parents(workshop, candidates)
-    harder, weak = _split_by_growth(candidates, parents)
+    harder, weak = split_by_growth(candidates, parents)
     gate = NoveltyGate(workshop.warehouse.column("task_specs", "instruction"), workshop.config.generate.novelty)
-    fresh, stale = _split_by_novelty(gate, harder, parents, admit=False)
+    fresh, stale = split_by_novelty(gate, harder, parents, admit=False)
     tried, failed = await _try(workshop, fresh)
-    admitted, crowded = _split_by_novelty(gate, tried, parents, admit=True)
+    admitted, crowded = split_by_novelty(gate, tried, parents, admit=True)
     return _land(workshop, key, admitted, [*refused, *weak, *stale, *failed, *crowded])
 
 
@@ -165,7 +165,7 @@ def _parents(workshop: Workshop, candidates: Iterable[Candidate]) -> dict[str, T
     return {spec.task_id: spec for spec in found}
 
 
-def _split_by_growth(
+def split_by_growth(
     candidates: Sequence[Candidate], parents: Mapping[str, TaskSpec]
 ) -> tuple[list[Candidate], list[Refused]]:
     """Turn away what was to be harder than its parent, and is not."""
@@ -174,7 +174,7 @@ def _split_by_growth(
     return [candidate for candidate, why in told if why is None], weak
 
 
-def _split_by_novelty(
+def split_by_novelty(
     gate: NoveltyGate, candidates: Iterable[Candidate], parents: Mapping[str, TaskSpec], *, admit: bool
 ) -> tuple[list[Candidate], list[Refused]]:
     """Turn away what is no news; a grown task, which is harder by then, may be like its own parent."""

@@ -126,7 +126,7 @@ def test_every_value_has_an_origin() -> None:
         ({"worlds.os.request": 1}, r"--set worlds\.os\.request: there is no such key; allowed are requests, seeds"),
         ({"worlds.os.requests": -1}, r"--set worlds\.os\.requests = -1: Input should be greater than or equal to 0"),
         ({"generate.os.requests": -1}, r"worlds\.os\.requests = -1: Input should be greater than or equal to 0"),
-        ({"generate.os": 1}, r"--set generate\.os: there is no such key; allowed are machine_examples, novelty"),
+        ({"generate.os": 1}, r"--set generate\.os: there is no such key; allowed are grow, machine_examples"),
         ({"worlds": 1}, r"--set worlds = 1: Input should be a valid dictionary"),
         ({"worlds.os": 1}, r"--set worlds\.os = 1: Input should be a valid dictionary"),
         ({"generate.os.requests": 1, "worlds.os.requests": 1}, r"--set generate\.os\.requests is the older name of"),

@@ -12,10 +12,17 @@ from sqlglot import expressions as sql
 
 import prompts
 from environments.db.families.change import Operation, Value
+from rehearsals.orders import topic_in
 
 _SLOT = "\0"
 _STATEMENT = re.compile(r"^\s*(?=CREATE\s+(?:TEMP(?:ORARY)?\s+)?TABLE\b)", re.IGNORECASE | re.MULTILINE)
 _HEADING = re.compile(r"Table `(?P<table>[^`]+)`: (?P<columns>.+)")
+_PROFILED = re.compile(
+    r"^The database is `(?P<database>[^\n]*)`\. Its tables:\n```sql\n(?P<schema>.*?)\n```\n"
+    r"What is in them(?P<tables>.*)",
+    re.DOTALL | re.MULTILINE,
+)
+_ROWS = re.compile(r"^Table `([^`\n]+)`, .*\n(?:- .*\n)*Rows from it: ((?:.+\n)+)", re.MULTILINE)
 _UNSAYABLE = re.compile(r"[`\"\n\\|]")
 _LONGEST_TEXT = 60
 _MISSING = ("None", "NULL", "null")
@@ -55,17 +62,25 @@ class Brief:
 
 
 @cache
+def _beginnings() -> tuple[str, ...]:
+    """Return how the newer prompts begin: up to their first slot."""
+    return tuple(prompts.load(name).text.partition("{{")[0] for name in ("generate_db", "grow_db"))
+
+
+@cache
 def _frame() -> tuple[str, ...]:
-    """Return the fixed stretches of the generation prompt: before the operation, the database, the schema, the rows."""
-    text = prompts.load("generate_db").render(operation=_SLOT, database=_SLOT, schema=_SLOT, samples=[], examples=[])
+    """Return the fixed stretches of the first prompt: before the operation, the database, the schema, the rows."""
+    text = prompts.load("generate_db", "v1").render(
+        operation=_SLOT, database=_SLOT, schema=_SLOT, samples=[], examples=[]
+    )
     before, middle, heading, rest, *_ = text.split(_SLOT)
     rows, _, after = rest.partition("\n\n")
     return before, middle, heading, rows, after.split("\n", 1)[0]
 
 
 def is_brief(prompt: str) -> bool:
-    """Whether the text is the database world's generation prompt."""
-    return prompt.startswith(_frame()[0])
+    """Whether the text is one of the database world's generation prompts."""
+    return prompt.startswith((_frame()[0], *_beginnings()))
 
 
 def read_brief(prompt: str) -> Brief:
@@ -74,6 +89,8 @@ def read_brief(prompt: str) -> Brief:
     Raises:
         ValueError: it is no generation prompt of this world.
     """
+    if prompt.startswith(_beginnings()):
+        return _read_profiled(prompt)
     before, middle, heading, rows, after = _frame()
     operation, found, rest = prompt.removeprefix(before).partition(middle)
     if not is_brief(prompt) or operation not in ("INSERT", "UPDATE", "DELETE") or not found:
@@ -82,6 +99,15 @@ def read_brief(prompt: str) -> Brief:
     schema, _, rest = rest.partition(rows)
     tables = _read_tables(schema, rest.partition(after)[0])
     return Brief(operation, database, tables)  # type: ignore[arg-type]  # compared with the three above
+
+
+def _read_profiled(prompt: str) -> Brief:
+    """Read a prompt that shows profiles and some rows; of several tasks asked for the first."""
+    found, operation = _PROFILED.search(prompt), topic_in(prompt)
+    if found is None or operation not in ("INSERT", "UPDATE", "DELETE"):
+        raise ValueError("not a generation prompt of the database world")
+    samples = "\n".join(f"Table `{name}`: {rows}" for name, rows in _ROWS.findall(found["tables"]))
+    return Brief(operation, found["database"], _read_tables(found["schema"], samples))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=64)

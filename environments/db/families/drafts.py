@@ -7,16 +7,20 @@ from dataclasses import replace
 
 from environments.db.families.brief import Brief
 from environments.db.families.change import Change, quote_name, quote_value
-from environments.db.families.invention import invent_change
-from environments.db.families.wording import word_name, word_problem
+from environments.db.families.invention import grow_change, invent_change
+from environments.db.families.wording import read_change, word_name, word_problem
 
 TASK_FAULTS = ("reference_fails", "nothing_passes", "random_reference")
 _MISSING = "no_such_column"
 
 
-def write_draft(brief: Brief, rng: random.Random, fault: str | None) -> str:
-    """Write a generation reply: problem, explanation and reference, or the admission that there is nothing to ask."""
-    change = invent_change(brief, rng)
+def write_draft(brief: Brief, rng: random.Random, fault: str | None, parent: str | None = None) -> str:
+    """Write a generation reply: problem, explanation and reference, or the admission that there is nothing to ask.
+
+    A `parent`'s problem is made harder where it can be: an INSERT here cannot, so another one is made up.
+    """
+    known = read_change(parent) if parent else None
+    change = (grow_change(known, brief, rng) if known else None) or invent_change(brief, rng)
     if change is None:
         return f"No {brief.operation} can be made up on {brief.database} from the rows shown."
     problem = word_problem(change, rng)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from environments.db.families.brief import Brief, Field, Table, is_sayable
 from environments.db.families.change import Assignment, Change, Condition, Value
@@ -23,6 +24,29 @@ def invent_change(brief: Brief, rng: random.Random) -> Change | None:
         if change is not None and _is_sayable(change):
             return change
     return None
+
+
+def grow_change(change: Change, brief: Brief, rng: random.Random) -> Change | None:
+    """Make a change that does more: an UPDATE sets a further column, a DELETE has two further conditions; else None."""
+    table = next((one for one in brief.tables if one.name == change.table), None)
+    if table is None or change.operation == "INSERT":
+        return None
+    taken = {one.column for one in change.assignments} | {one.column for one in change.where}
+    free = [f for f in table.fields if f.name not in taken and not (f.is_key or f.foreign_table or f.kind == "blob")]
+    if change.operation == "UPDATE":
+        chosen = rng.sample(free, min(2, len(free)))
+        more = tuple(Assignment(f.name, new_value(table, f, rng)) for f in chosen)
+        grown = replace(change, assignments=(*change.assignments, *more))
+    else:  # which rows go, the rows shown do not say: so the conditions are such as all rows meet
+        chosen = rng.sample(solid := [f for f in free if not f.is_nullable], min(2, len(solid)))
+        spare = tuple(Condition(f.name, "<>", _unheard_of(table, f, rng)) for f in chosen)
+        grown = replace(change, where=(*change.where, *spare))
+    return grown if chosen and _is_sayable(grown) else None
+
+
+def _unheard_of(table: Table, field: Field, rng: random.Random) -> Value:
+    shown = [value for value in _shown(table, field.name) if value is not None]
+    return new_key(shown or [0], rng)
 
 
 def _is_sayable(change: Change) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from environments.os.families import changes, questions
+from environments.os.families import changes, grown, questions
 from environments.os.families.family import Family, Scene
 
 FAMILIES: tuple[Family, ...] = (*questions.FAMILIES, *changes.FAMILIES)
@@ -19,6 +19,8 @@ class Found:
     family: Family
     params: dict[str, str]
     scene: Scene
+    grown_from: str | None = None
+    """The kind of the family that it was grown from; None = it was not grown."""
 
 
 @lru_cache(maxsize=512)
@@ -27,7 +29,13 @@ def recognise(problem: str) -> Found | None:
     for family in FAMILIES:
         if found := family.pattern.fullmatch(problem):
             return Found(family, found.groupdict(), family.scene(found.groupdict()))
-    return None
+    inner, out = grown.split(problem) or ("", "")
+    parent = recognise(inner) if inner else None
+    if parent is None or parent.grown_from:
+        return None
+    return Found(
+        grown.grown_family(parent.family), parent.params, grown.grown_scene(parent.scene, out), parent.family.kind
+    )
 
 
 def of_topic(topic: str) -> tuple[Family, ...]:

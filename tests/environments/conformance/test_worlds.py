@@ -267,10 +267,12 @@ async def test_an_author_asks_the_same_twice_and_reads_anything(world: World) ->
         pytest.skip(f"the {world.name} world has no author: its tasks are imported")
     draw = Draw(GenerateConfig(rounds=2), seed=3, build=1, index=1, machine_made=())
     asks, again = [await world.author.asks(draw) for _ in range(2)]
-    assert len(asks) == len(world.author.positions(draw.generate, 1)) > 0
+    assert sum(ask.tasks for ask in asks) == len(world.author.positions(draw.generate, 1)) > 0
     assert [(ask.key, ask.messages) for ask in asks] == [(ask.key, ask.messages) for ask in again]
     assert len({ask.key for ask in asks}) == len(asks)
     asked = {"messages": asks[0].messages}
     request = CompletionRequest(purpose="generate_tasks", teacher="t", model="m", **asked)
     for garbage in GARBAGE:
         assert isinstance(world.author.read(receipt(request, garbage), asks[0]), Refusal), garbage
+        parts = world.author.read_all(receipt(request, garbage), asks[0], range(asks[0].tasks))
+        assert [type(part.told) for part in parts] == [Refusal] * asks[0].tasks, garbage

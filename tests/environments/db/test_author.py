@@ -14,23 +14,24 @@ from environments.base import Ask, Draw
 from environments.db.author import (
     OPERATIONS,
     PROMPT,
-    DatabaseCard,
     DbAuthor,
     DbDraft,
     Facts,
     Operation,
-    TableSample,
     load_seeds,
     make_spec,
     read_task,
 )
+from environments.db.cards import DatabaseCard, TableSample
 from environments.db.config import DbConfig
 from environments.db.store import databases_of
 from environments.db.world import DbWorld
+from schemas.completion import CompletionRequest
 from schemas.errors import ConfigError
 from schemas.rejection import Refusal
 from schemas.run_config import GenerateConfig
-from schemas.task_spec import TaskSpec
+from schemas.task_spec import Setup, TaskSpec
+from teachers.scripted import receipt
 
 CARD = DatabaseCard(
     "shelter", "a" * 64, "CREATE TABLE pets (name TEXT);", (TableSample("pets", ("name",), (("Rex",), ("NULL",))),)
@@ -74,11 +75,15 @@ async def test_equal_keys_word_equal_requests_and_other_keys_draw_others(author:
     assert first == again
     assert first[0].parents != other[0].parents
     text = first[0].messages[0].content
-    assert "CREATE TABLE pets" in text and "Rex" in text and text.count("## Example") == 8
+    assert "CREATE TABLE pets" in text and "Rex" in text and text.count("## Example") == 2
 
 
 async def test_operations_take_turns_and_then_databases(author: DbAuthor) -> None:
-    facts = [ask.facts for ask in await author.asks(draw(build=1))]
+    asked = await author.asks(draw(build=1))
+    assert [order.topic for ask in asked for order in ask.facts.orders] == [*OPERATIONS, *OPERATIONS]
+    assert [ask.facts.database.name for ask in asked] == ["shelter", "harbour"]
+    with prompts.keeping({PROMPT: "v1"}):
+        facts = [ask.facts for ask in await author.asks(draw(build=1))]
     assert [fact.operation for fact in facts] == [*OPERATIONS, *OPERATIONS]
     assert [fact.database.name for fact in facts] == ["shelter"] * 3 + ["harbour"] * 3
 
@@ -87,7 +92,43 @@ async def test_examples_of_the_same_operation_and_machine_made_ones_stand_in_the
     spec = made(DRAFT)
     asked = (await author.asks(draw(spec)))[0]
     assert spec.task_id in asked.parents
-    assert sum(name.startswith("insert-") for name in asked.parents) == 6
+    assert sum(name.startswith("insert-") for name in asked.parents) == 1
+
+
+async def test_harder_versions_are_asked_for_where_a_database_has_enough_proven_tasks(author: DbAuthor) -> None:
+    (harbour, sha), _ = author.stored_databases()
+    there = [
+        made(DbDraft(f"Add {n}.", "", f"INSERT INTO pets VALUES ('{n}')")).model_copy(
+            update={"setup": Setup(database=sha, database_name=harbour)}
+        )
+        for n in range(4)
+    ]
+    generate = GenerateConfig(rounds=1, grow=1)
+    asked = await author.asks(Draw(generate, 1, 1, 0, tuple(there)))
+    assert [(ask.prompt.name, ask.facts.database.name) for ask in asked] == [
+        ("grow_db", harbour),
+        (PROMPT, harbour),
+    ], "of the second there is one left"
+    assert asked[0].messages[0].content.count("## Parent of task ") == 3
+
+
+async def test_whole_tasks_of_ones_own_are_seeds(author: DbAuthor, tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text(made(DRAFT).model_dump_json(exclude={"task_id", "probes", "build", "provenance"}) + "\n")
+    assert [(example.task, example.group) for example in load_seeds(str(path))] == [(DRAFT, "INSERT")]
+    own = Draw(GenerateConfig(), 1, 1, 0, (), (made(DRAFT),))
+    assert "Add Max." in (await author.asks(own))[0].messages[0].content
+
+
+async def test_a_reply_is_read_task_by_task_and_each_is_of_the_kind_that_was_asked_for(author: DbAuthor) -> None:
+    asked = (await author.asks(draw()))[0]
+    references = ("INSERT INTO pets VALUES ('Max')", "UPDATE pets SET name = 'Bo'", "DROP TABLE pets")
+    text = "\n".join(f"## Task {n}\n{reply(f'Task {n}.', one)}" for n, one in enumerate(references, 1))
+    request = CompletionRequest(purpose="generate_tasks", teacher="t", model="m", messages=())
+    first, second, third = (part.told for part in author.read_all(receipt(request, text), asked, range(3)))
+    assert isinstance(first, TaskSpec) and isinstance(second, TaskSpec) and isinstance(third, Refusal)
+    assert (first.family, second.family, third.reason) == ("insert", "update", "wrong_operation")
+    assert first.skill and first.situation and first.difficulty in (1, 2, 3)
 
 
 def test_a_draft_becomes_a_task_judged_by_state() -> None:

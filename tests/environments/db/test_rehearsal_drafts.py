@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import LCSseq
 
 import prompts
+from environments.db.author import SKILLS
+from environments.db.cards import DatabaseCard
 from environments.db.families.change import Assignment, Change, Condition
 from environments.db.families.drafts import TASK_FAULTS
 from environments.db.families.wording import read_change, word_problem
+from environments.db.profile import profile_table
 from environments.db.rehearsal import DbRehearsal
 from environments.db.sample import list_databases, load_questions, open_database
+from rehearsals.orders import for_one, numbers_in
 
 OPERATIONS = ("INSERT", "UPDATE", "DELETE")
 REHEARSAL = DbRehearsal()
@@ -31,13 +35,66 @@ def ask(operation: str, name: str, connection: sqlite3.Connection, rows: int = 3
         cursor = connection.execute(f'SELECT * FROM "{table}" LIMIT {rows}')
         shown = [["NULL" if v is None else str(v) for v in row] for row in cursor]
         samples.append({"table": table, "columns": [c[0] for c in cursor.description], "rows": shown})
-    return prompts.load("generate_db").render(
+    return prompts.load("generate_db", "v1").render(
         operation=operation,
         database=name,
         schema="\n".join(f"{sql};" for _, sql in listed),
         samples=samples,
         examples=[{"problem": "Drop row 3 of `t`.", "explanation": "One row.", "reference": "DELETE FROM t"}],
     )
+
+
+def ask_newer(
+    operations: tuple[str, ...], name: str, connection: sqlite3.Connection, key: str = "", parents: tuple[str, ...] = ()
+) -> str:
+    """Word the prompt that asks for several changes, or for harder versions of some."""
+    listed = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY rowid").fetchall()
+    profiles = []
+    for table, _ in listed:
+        cursor = connection.execute(f'SELECT * FROM "{table}"')
+        profiles.append(profile_table(table, [c[0] for c in cursor.description], cursor.fetchall()))
+    schema = "\n".join(f"{sql};" for _, sql in listed)
+    card = DatabaseCard(name, "a" * 64, schema, (), tuple(profiles))
+    said = {"turns": 15, "seconds": "2", "foreign_keys": True, "database": name, "schema": schema}
+    said |= {"tables": card.profiles(key), "orders": [SKILLS.deal(one, 0, 1)._asdict() for one in operations]}
+    if parents:
+        shown = [{"problem": one, "explanation": "x", "reference": "DELETE FROM t"} for one in parents]
+        return prompts.load("grow_db").render(**said, parents=shown)
+    examples = [{"problem": "Drop row 3 of `t`.", "explanation": "One row.", "reference": "DELETE FROM t"}]
+    return prompts.load("generate_db").render(**said, examples=examples, taken=["Add to `t`: `a` 1."])
+
+
+@pytest.mark.parametrize("name", list_databases())
+def test_of_several_changes_each_runs_on_what_the_profiles_show(name: str) -> None:
+    for seed in range(6):
+        prompt = ask_newer(OPERATIONS, name, open_database(name), str(seed))
+        assert REHEARSAL.drafts(prompt) and numbers_in(prompt) == [1, 2, 3]
+        for number, operation in enumerate(OPERATIONS, start=1):
+            connection = open_database(name)
+            problem, reference = read(REHEARSAL.draft(for_one(prompt, number), random.Random(seed), None))
+            before = dump(connection)
+            assert reference.startswith(operation) and connection.execute(reference).rowcount >= 1
+            assert dump(connection) != before
+            assert getattr(read_change(problem), "sql", str)() == reference
+
+
+@pytest.mark.parametrize("operation", ["UPDATE", "DELETE"])
+@pytest.mark.parametrize("name", list_databases())
+def test_a_proven_change_is_grown_into_one_that_does_more(name: str, operation: str) -> None:
+    grown = 0
+    for seed in range(8):
+        connection, rng = open_database(name), random.Random(seed)
+        problem, parent = read(REHEARSAL.draft(for_one(ask_newer((operation,), name, connection), 1), rng, None))
+        prompt = ask_newer((operation, operation), name, connection, "", ("Unknown.", problem))
+        harder, reference = read(REHEARSAL.draft(for_one(prompt, 2), random.Random(seed), None))
+        assert reference.startswith(operation) and connection.execute(reference).rowcount >= 1
+        change = read_change(harder)
+        assert change is not None and change.sql() == reference
+        known = read_change(problem)
+        assert known is not None
+        if change.table == known.table and set(known.where) <= set(change.where):
+            grown += len(reference) > len(parent)
+    assert grown >= 3, "what cannot be grown is made up anew"
 
 
 def read(reply: str) -> tuple[str, str]:

@@ -158,7 +158,7 @@ def made_up(name: str, operation: str, seed: int) -> tuple[str, str]:
         cursor = connection.execute(f"SELECT * FROM {table} LIMIT 3")
         rows = [["NULL" if v is None else str(v) for v in row] for row in cursor]
         samples.append({"table": table, "columns": [c[0] for c in cursor.description], "rows": rows})
-    prompt = prompts.load("generate_db").render(
+    prompt = prompts.load("generate_db", "v1").render(
         operation=operation, database=name, schema=schema_of(connection), samples=samples, examples=[]
     )
     rng = random.Random(seed)

@@ -6,30 +6,47 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import pytest
 from rapidfuzz.distance import Indel
 
 import prompts
 from environments.base import Action, Reading
+from environments.deals import Order
 from environments.os.answer import canonical_answer
-from environments.os.author import TOPICS, OsDraft, load_seeds, read_task
+from environments.os.author import SECTIONS, SKILLS, TOPICS, OsDraft, Surroundings, load_seeds, read_task
 from environments.os.dialect import OsDialect
 from environments.os.families.catalogue import FAMILIES, recognise
 from environments.os.families.family import Family
 from environments.os.families.solver import another, other_form
 from environments.os.families.task_faults import TASK_FAULTS
+from environments.os.image_facts import ImageFacts
 from environments.os.rehearsal import OsRehearsal
+from environments.task_parts import cut_tasks
 from rehearsals.base import Move
-from rehearsals.plan import SOLVER_FAULTS
+from rehearsals.orders import for_one, numbers_in
+from rehearsals.plan import SOLVER_FAULTS, task_fault
+from rehearsals.replies import respond
 from schemas.message import Message
+from schemas.run_config import FaultsConfig
 
 REHEARSAL = OsRehearsal()
 DIALECT = OsDialect(prompts.load("solve_os"))
 
 
 def prompt_for(topic: str) -> str:
-    return prompts.load("generate_os").render(examples=[], topic=topic)
+    return prompts.load("generate_os", "v1").render(examples=[], topic=topic)
+
+
+def newer_prompt(*orders: Order, parents: Sequence[OsDraft] = ()) -> str:
+    """Word the prompt that asks for several tasks, or for harder versions of some."""
+    said = Surroundings().said(ImageFacts(("jq",), ("gcc",)))
+    worded = [order._asdict() for order in orders]
+    if parents:
+        return prompts.load("grow_os").render(**said, parents=[asdict(one) for one in parents], orders=worded)
+    examples = [asdict(seed.task) for seed in load_seeds()[:2]]
+    return prompts.load("generate_os").render(**said, examples=examples, taken=["Task 3 is late."], orders=worded)
 
 
 def draft(topic: str, seed: object, fault: str | None = None) -> OsDraft:
@@ -68,7 +85,7 @@ def test_drafts_are_tasks_of_the_topic_that_the_prompt_names(topic: str) -> None
 
 
 def test_the_generation_prompt_is_known_with_examples_and_nothing_else_is() -> None:
-    prompt = prompts.load("generate_os").render(examples=[seed.task for seed in load_seeds()[:8]], topic="files")
+    prompt = prompts.load("generate_os", "v1").render(examples=[seed.task for seed in load_seeds()[:8]], topic="files")
     assert REHEARSAL.drafts(prompt)
     assert recognise(str(read_task(REHEARSAL.draft(prompt, random.Random(1), None)).problem))  # type: ignore[union-attr]
     assert not REHEARSAL.drafts(prompts.load("generate_db").text)
@@ -150,6 +167,58 @@ def test_task_faults_change_what_they_say_and_leave_the_problem(fault: str) -> N
         sound = (found.scene.initialisation, found.scene.reference, found.scene.evaluation)
         changed = [a != b for a, b in zip((task.init, task.reference, task.evaluation), sound, strict=True)]
         assert sum(changed) == 1, changed
+
+
+def test_of_several_tasks_each_is_of_the_topic_that_was_asked_for() -> None:
+    orders = [SKILLS.deal(topic, 0, number) for number, topic in enumerate(TOPICS)]
+    prompt = newer_prompt(*orders)
+    assert REHEARSAL.drafts(prompt) and numbers_in(prompt) == list(range(1, 8))
+    for number, order in enumerate(orders, start=1):
+        task = read_task(REHEARSAL.draft(for_one(prompt, number), random.Random(number), None))
+        found = recognise(task.problem) if isinstance(task, OsDraft) else None
+        assert found is not None and order.topic.startswith(found.family.topic.removesuffix("s"))
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_a_proven_task_is_grown_and_solved_with_a_further_step(family: Family) -> None:
+    (_, problem), *_ = problems_of(family, 1)
+    parent = recognise(problem)
+    assert parent is not None
+    shown = OsDraft(problem, "", parent.scene.initialisation, parent.scene.reference, parent.scene.evaluation)
+    one = for_one(
+        newer_prompt(Order(family.topic, difficulty=2), Order("files", difficulty=2), parents=(shown, shown)), 1
+    )
+    task = read_task(REHEARSAL.draft(one, random.Random(1), None))
+    assert isinstance(task, OsDraft)
+    grown = recognise(task.problem)
+    assert grown is not None
+    if family.name in ("extract_member", "background_job"):  # their checks are their own: another task is made up
+        assert grown.grown_from is None
+        return
+    assert task.problem.startswith(problem) and grown.grown_from == family.kind
+    assert len(grown.scene.moves) == len(parent.scene.moves) + 1 and grown.family.kind == "change"
+    assert "any_answer_passes" not in REHEARSAL.task_faults(one)
+    assert (
+        recognise(f"{task.problem} Then write into ~/a-b.txt how many files lie below ~/x now, at any depth.") is None
+    )
+
+
+def test_a_reply_holds_every_task_that_was_asked_for_each_with_a_fault_of_its_own_or_none() -> None:
+    prompt = newer_prompt(*(SKILLS.deal("files", 0, number) for number in range(5)))
+    faults = FaultsConfig(task=0.5)
+    body = {"model": "offline-a", "seed": 3, "messages": [{"role": "user", "content": prompt}]}
+    pieces = cut_tasks(SECTIONS, respond(body, [REHEARSAL], faults).content, 5)
+    assert [piece.number for piece in pieces] == [1, 2, 3, 4, 5]
+    ones = [for_one(prompt, number) for number in range(1, 6)]
+    planted = [task_fault(one, 3, REHEARSAL.task_faults(one), faults) for one in ones]
+    assert len(set(planted)) > 1 and None in planted
+    told = prompts.load("repair_task").render(
+        reason="", unread=[{"number": 2, "reason": "x"}, {"number": 4, "reason": "y"}]
+    )
+    turns = [{"role": "assistant", "content": "?"}, {"role": "user", "content": told}]
+    again = cut_tasks(SECTIONS, respond({**body, "messages": body["messages"] + turns}, [REHEARSAL], faults).content, 2)
+    assert again == [pieces[1]._replace(text=again[0].text), pieces[3]._replace(text=again[1].text)]
+    assert [one.text.strip() for one in again] == [pieces[1].text.strip(), pieces[3].text.strip()]
 
 
 def test_only_the_solver_conversation_holds_a_problem() -> None:

@@ -16,6 +16,7 @@ from environments.admission import admit
 from environments.base import Ask
 from environments.os.author import OsDraft, make_spec, read_task
 from environments.os.families.catalogue import FAMILIES, recognise
+from environments.os.families.grown import grow
 from environments.os.families.task_faults import QUESTIONS_ONLY, TASK_FAULTS
 from environments.os.rehearsal import OsRehearsal
 from environments.os.world import OsWorld
@@ -27,6 +28,7 @@ from schemas.run_config import FaultsConfig
 from schemas.task_spec import TaskSpec
 from tasks.collect.journal import NoJournal
 from tasks.collect.roll_out import Attempt, Rules, roll_out
+from tasks.generate.growth import problem_of_growth
 from teachers.endpoint.requests import request_body
 from teachers.scripted import receipt
 
@@ -43,7 +45,7 @@ def specs(fault: str | None = None, each: int = 3) -> dict[str, list[TaskSpec]]:
     """Draft until every family has `each` tasks."""
     wanted = set(NAMES) - (CHANGES if fault in QUESTIONS_ONLY else set())
     drafted: dict[str, list[TaskSpec]] = {name: [] for name in wanted}
-    prompt = prompts.load("generate_os")
+    prompt = prompts.load("generate_os", "v1")
     seed = 0
     while min(map(len, drafted.values())) < each:
         seed += 1
@@ -155,6 +157,36 @@ async def test_no_draft_with_a_task_fault_is_admitted(world: OsWorld, fault: str
     for name, drafted in specs(fault, each=1).items():
         probes = await admit(world, drafted[0])
         assert not all(probe.passed for probe in probes), name
+
+
+def grown(name: str) -> TaskSpec:
+    """Grow a family's first task, as the teacher words it."""
+    parent = recognise(specs()[name][0].instruction)
+    assert parent is not None
+    problem = grow(specs()[name][0].instruction, parent.family, parent.scene, random.Random(name))
+    found = recognise(problem or "")
+    assert found is not None and problem is not None
+    scene = found.scene
+    draft = OsDraft(problem, "", scene.initialisation, scene.reference, scene.evaluation)
+    return make_spec(draft, Ask((), prompts.load("grow_os"), "grown", (), found.family.topic))
+
+
+GROWN = sorted(set(NAMES) - {"extract_member", "background_job"})
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in ("count_extension", "rename_prefix") else pytest.param(n, marks=pytest.mark.slow) for n in GROWN]
+)
+async def test_a_grown_task_is_admitted_is_harder_and_each_fault_fails(world: OsWorld, name: str) -> None:
+    spec, parent = grown(name), specs()[name][0]
+    probes = await admit(world, spec)
+    assert all(probe.passed for probe in probes), probes
+    named = spec.model_copy(update={"parent": parent.task_id})
+    assert problem_of_growth(named, {parent.task_id: parent}) is None
+    assert (await play(world, spec, None)).end == "passed"
+    for fault in set(REHEARSAL.solver_faults(spec.instruction)) - {"repeats", "malformed", "gives_up"}:
+        played = await play(world, spec, fault)
+        assert played.end == "failed", (fault, played)
 
 
 async def test_an_unasked_change_beside_the_right_one_fails_the_check(world: OsWorld) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import prompts
-from environments.base import Ask, Draw, Place
+from environments.base import Ask, Draw, Part, Place
 from environments.db.config import DbConfig
 from environments.db.world import DbWorld
 from environments.os.author import OsAuthor, example_of
@@ -47,7 +47,7 @@ ls /srv | wc -l
 
 @pytest.fixture
 def shop(open_shop: Callable[..., Workshop]) -> Workshop:
-    return open_shop(worlds={"os": shell(7)}, generate__rounds=3)
+    return open_shop(worlds={"os": shell(7)}, generate__rounds=3, generate__tasks_per_request=1)
 
 
 def shell(requests: int) -> OsWorld:
@@ -56,6 +56,11 @@ def shell(requests: int) -> OsWorld:
 
 def answer(draft: Draft, reply: str) -> Completion:
     return receipt(draft.request, reply)
+
+
+def told(draft: Draft, reply: str) -> TaskSpec | Refusal:
+    (part,) = draft.read(answer(draft, reply))
+    return part.told
 
 
 @given(st.integers(0, 500), st.integers(1, 9))
@@ -68,7 +73,7 @@ def test_rounds_take_every_position_once_and_evenly(total: int, rounds: int) -> 
 
 async def test_every_request_of_a_build_is_another_one(shop: Workshop) -> None:
     drafts = [draft for index in range(3) for draft in await draft_world(shop, "os", index)]
-    assert len(drafts) == 7
+    assert len(drafts) == sum(draft.ask.tasks for draft in drafts) == 7
     assert len({draft.request.request_hash for draft in drafts}) == 7
     assert drafts[0].ask.key == "seed 0 build 1 os round 0 request 0"
 
@@ -85,13 +90,23 @@ async def test_the_same_build_asks_the_same_again(open_shop: Callable[..., Works
     assert first == again
 
 
-async def test_prompts_hold_six_seeds_and_what_was_admitted_stands_beside_them(shop: Workshop) -> None:
+async def test_several_tasks_share_a_request(open_shop: Callable[..., Workshop]) -> None:
+    shop = open_shop(worlds={"os": shell(7)}, generate__rounds=2, generate__tasks_per_request=2)
+    drafts = [draft for index in range(2) for draft in await draft_world(shop, "os", index)]
+    assert [draft.ask.tasks for draft in drafts] == [2, 1, 2, 2]
+    assert [draft.ask.key.rpartition(" ")[2] for draft in drafts] == ["0", "2", "3", "5"]
+    assert (
+        drafts[0].source(1) == "seed 0 build 1 os round 0 request 0 task 2" and drafts[1].source(0) == drafts[1].ask.key
+    )
+
+
+async def test_seeds_are_shown_and_what_was_admitted_stands_beside_them(shop: Workshop) -> None:
     (draft, *_) = await draft_world(shop, "os", 0)
-    admitted = draft.read(answer(draft, GOOD))
-    assert isinstance(admitted, TaskSpec) and len(admitted.parents) == 8
+    admitted = told(draft, GOOD)
+    assert isinstance(admitted, TaskSpec) and len(admitted.parents) == 2
     shop.warehouse.land("task_specs", [admitted], key="one")
     (following, *_) = await draft_world(shop, "os", 1)
-    task = following.read(answer(following, GOOD.replace("files", "links")))
+    task = told(following, GOOD.replace("files", "links"))
     assert isinstance(task, TaskSpec) and admitted.task_id in task.parents
     assert "How many files are in /srv?" in following.request.messages[-1].content
 
@@ -99,7 +114,7 @@ async def test_prompts_hold_six_seeds_and_what_was_admitted_stands_beside_them(s
 async def test_a_good_reply_becomes_a_task_that_names_its_request(shop: Workshop) -> None:
     (draft, *_) = await draft_world(shop, "os", 0)
     completion = answer(draft, GOOD)
-    task = draft.read(completion)
+    task = draft.read(completion)[0].told
     assert isinstance(task, TaskSpec) and (task.environment, task.origin) == ("os", "self_instruct")
     assert task.provenance.completion_ids == (completion.completion_id,)
     assert task.provenance.prompt is not None and task.provenance.prompt.startswith("generate_os/v")
@@ -108,7 +123,7 @@ async def test_a_good_reply_becomes_a_task_that_names_its_request(shop: Workshop
 @pytest.mark.parametrize("reply", ["", "no", "{}", "### Problem\n" * 9, "\x00\ud7ff", "```" * 999])
 async def test_garbage_is_unusable_with_a_reason(shop: Workshop, reply: str) -> None:
     (draft, *_) = await draft_world(shop, "os", 0)
-    read = draft.read(answer(draft, reply))
+    read = told(draft, reply)
     assert isinstance(read, Refusal) and read.reason and read.detail
 
 
@@ -119,9 +134,9 @@ async def test_database_requests_take_operations_and_databases_in_turn(
     async with DbWorld.at(place, DbConfig(requests=6)) as db:
         drafts = await draft_world(open_shop(worlds={"db": db}, generate__rounds=1), "db", 0)
     texts = [draft.request.messages[-1].content for draft in drafts]
-    assert len(drafts) == 6 and len(set(texts)) == 6
+    assert len(drafts) == 2 and len(set(texts)) == 2
     for operation in ("INSERT", "UPDATE", "DELETE"):
-        assert sum(f"one {operation}" in text or f"`{operation}`" in text or operation in text for text in texts) >= 2
+        assert all(f" ({operation}): " in text for text in texts)
 
 
 def test_examples_are_drawn_the_same_whatever_their_order(make_specs: Callable[[int], list[TaskSpec]]) -> None:
@@ -151,10 +166,10 @@ async def test_a_world_that_makes_up_nothing_is_not_opened_and_asks_nothing(
 
 def test_an_author_that_breaks_over_a_reply_turns_that_reply_away() -> None:
     class Clumsy(OsAuthor):
-        def read(self, completion: Completion, ask: Ask) -> TaskSpec | Refusal:
-            return {"a": Refusal("", "")}["b"]
+        def read_all(self, completion: Completion, ask: Ask, numbers: Sequence[int]) -> list[Part]:
+            return {"a": [Part(Refusal("", ""), "")]}["b"]
 
     ask = Ask((Message(role="user", content="?"),), prompts.load("generate_os"), "key")
     request = CompletionRequest(purpose="generate_tasks", teacher="t", model="m", messages=ask.messages)
-    read = Draft(request, "os", ask, Clumsy(OsConfig())).read(receipt(request, "x"))
-    assert read == Refusal("not_a_task", "the os world broke: KeyError: 'b'")
+    (read,) = Draft(request, "os", ask, Clumsy(OsConfig())).read(receipt(request, "x"))
+    assert read.told == Refusal("not_a_task", "the os world broke: KeyError: 'b'")

@@ -14,12 +14,13 @@ from environments.os.author import OsAuthor
 from environments.os.config import OsConfig
 from environments.os.dialect import OsDialect
 from environments.registry import Worlds
-from schemas.completion import CompletionRequest
+from schemas.completion import Completion, CompletionRequest
 from schemas.episode import Verdict
 from schemas.errors import BudgetError, EnvironmentFault, SandboxError, TeacherError
-from schemas.task_spec import Probe, TaskSpec
+from schemas.task_spec import Probe, Script, TaskSpec
 from tasks.generate.admit import TRIES, Candidate, try_all
-from tasks.generate.rounds import derive_tasks, generate_round
+from tasks.generate.novelty import NoveltyGate
+from tasks.generate.rounds import derive_tasks, generate_round, split_by_growth, split_by_novelty
 from tasks.workshop import Workshop
 from teachers.scripted import Scripted
 
@@ -113,7 +114,7 @@ def run_round(open_shop: Callable[..., Workshop]) -> Callable[..., Any]:
         gate.requests = len(replies)
         teacher = teach(replies)
         run.requests = teacher.requests  # type: ignore[attr-defined]
-        shop = open_shop(teacher, {"os": gate}, **overrides)
+        shop = open_shop(teacher, {"os": gate}, **{"generate__tasks_per_request": 1, **overrides})
         await generate_round.fn(1, 0)
         return shop
 
@@ -174,6 +175,103 @@ async def test_the_setting_says_how_often_it_is_asked_again(run_round: Any, repa
     assert len(run_round.requests) == asked
 
 
+def several(*replies: str) -> str:
+    return "\n\n".join(f"## Task {number}\n{reply}" for number, reply in enumerate(replies, start=1))
+
+
+BROKEN = reply_for(PROBLEMS[1]).partition("### Evaluation")[0]
+
+
+async def test_of_several_tasks_a_bad_one_costs_only_itself_and_it_alone_is_asked_for_again(run_round: Any) -> None:
+    first = several(reply_for(PROBLEMS[0]), BROKEN, reply_for(PROBLEMS[2]))
+    mended = f"## Task 2\n{reply_for(PROBLEMS[1])}"
+    shop = await run_round([(first, mended), "", ""], generate__tasks_per_request=3)
+    asked, repair = run_round.requests
+    assert "- Task 2: no heading Evaluation" in repair.messages[2].content
+    assert "Task 1" not in repair.messages[2].content and "Task 3" not in repair.messages[2].content
+    tasks = {task.instruction: task for task in shop.warehouse.read("task_specs")}
+    assert set(tasks) == set(PROBLEMS[:3]) and shop.warehouse.count("rejections") == 0
+    receipts = [tasks[problem].provenance.completion_ids for problem in PROBLEMS[:3]]
+    assert receipts == [(asked.request_hash,), (asked.request_hash, repair.request_hash), (asked.request_hash,)]
+    sources = [tasks[problem].provenance.source.rpartition(" task ")[2] for problem in PROBLEMS[:3]]
+    assert sources == ["1", "2", "3"]
+    assert asked.sampling.max_tokens == 3 * shop.config.teacher.max_output_tokens
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        ((several(reply_for(PROBLEMS[0]), BROKEN, reply_for(PROBLEMS[2])), "No."), {"2": "missing_section"}),
+        ((several(reply_for(PROBLEMS[0])), "No."), {"2": "missing_task", "3": "missing_task"}),
+        (("I would rather not.", "No."), dict.fromkeys("123", "missing_section")),
+        (("",), dict.fromkeys("123", "empty_reply")),
+    ],
+)
+async def test_what_stays_unread_of_several_is_told_one_by_one(
+    run_round: Any, replies: tuple[str, ...], expected: dict[str, str]
+) -> None:
+    shop = await run_round([replies, "", ""], generate__tasks_per_request=3)
+    assert reasons(shop) == {number: f"generate/{reason}" for number, reason in expected.items()}
+    assert shop.warehouse.count("task_specs") + len(expected) == 3
+    stage = shop.progress.stages["generate_tasks"]
+    assert (stage.kept, stage.rejected) == (3 - len(expected), len(expected))
+
+
+async def test_a_task_more_than_was_asked_for_is_told(run_round: Any) -> None:
+    shop = await run_round([several(*map(reply_for, PROBLEMS[:3])), ""], generate__tasks_per_request=2)
+    assert shop.warehouse.count("task_specs") == 2 and reasons(shop) == {"3": "generate/not_asked_for"}
+
+
+async def test_of_a_reply_that_was_cut_the_whole_tasks_count(open_shop: Callable[..., Workshop]) -> None:
+    class Cut(Scripted):
+        async def complete(self, request: CompletionRequest) -> Completion:
+            return (await super().complete(request)).model_copy(update={"finish_reason": "length"})
+
+    shop = open_shop(Cut([several(*map(reply_for, PROBLEMS[:2]))]), {"os": Gatekeeper()}, generate__repairs=0)
+    await generate_round.fn(1, 0)
+    assert [task.instruction for task in shop.warehouse.read("task_specs")] == [PROBLEMS[0]]
+    assert reasons(shop) == {"2": "generate/cut_off", "3": "generate/cut_off"}
+
+
+LONGER = "for f in /srv/*; do wc -l $f; done | sort -n | tail -n 1"
+
+
+@pytest.mark.parametrize(
+    ("problem", "reference", "reason"),
+    [
+        (f"{PROBLEMS[0]} Tell it twice.", LONGER, None),
+        ("An altogether other question about apples and pears?", LONGER, None),
+        (f"{PROBLEMS[0]} Tell it twice.", "true", "not_harder"),
+        (f"{PROBLEMS[0]} Tell it twice.", "true; true\n# sort the lines by what they say\n:", "not_harder"),
+        (PROBLEMS[0], LONGER, "not_novel"),
+        (PROBLEMS[0].upper().rstrip("?"), LONGER, "not_novel"),
+        (f"{PROBLEMS[1]} Thanks.", LONGER, "not_novel"),
+    ],
+)
+async def test_a_grown_task_may_be_like_its_parent_alone_if_it_is_harder(
+    run_round: Any, problem: str, reference: str, reason: str | None
+) -> None:
+    shop = await run_round([reply_for(PROBLEMS[0]), reply_for(PROBLEMS[1])])
+    parent = next(task for task in shop.warehouse.read("task_specs") if task.instruction == PROBLEMS[0])
+    candidate = Candidate(
+        parent.model_copy(
+            update={
+                "task_id": "grown",
+                "instruction": problem,
+                "parent": parent.task_id,
+                "reference": (Script(code=reference),),
+            }
+        ),
+        "source",
+    )
+    parents = {parent.task_id: parent}
+    harder, weak = split_by_growth([candidate], parents)
+    novelty = NoveltyGate(shop.warehouse.column("task_specs", "instruction"))
+    fresh, stale = split_by_novelty(novelty, harder, parents, admit=False)
+    assert [refused.reason for refused in (*weak, *stale)] == ([reason] if reason else [])
+    assert len(fresh) == (reason is None)
+
+
 async def test_an_empty_reply_has_nothing_to_repair(run_round: Any) -> None:
     await run_round(["", reply_for(PROBLEMS[1])])
     assert len(run_round.requests) == 2
@@ -224,7 +322,7 @@ class HalfDead(Scripted):
 
 async def test_a_request_that_fails_is_a_rejection_and_its_siblings_live(open_shop: Callable[..., Workshop]) -> None:
     teacher = HalfDead({1}, TeacherError("the line is dead"))
-    shop = open_shop(teacher, {"os": Gatekeeper()})
+    shop = open_shop(teacher, {"os": Gatekeeper()}, generate__tasks_per_request=1)
     await generate_round.fn(1, 0)
     assert shop.warehouse.count("task_specs") == 2 and reasons(shop) == {"1": "generate/teacher_error"}
 
@@ -232,14 +330,16 @@ async def test_a_request_that_fails_is_a_rejection_and_its_siblings_live(open_sh
 async def test_a_teacher_that_answers_nothing_stops_the_round_and_lands_nothing(
     open_shop: Callable[..., Workshop],
 ) -> None:
-    shop = open_shop(HalfDead({0, 1, 2}, TeacherError("dead")), {"os": Gatekeeper()})
+    teacher = HalfDead({0, 1, 2}, TeacherError("dead"))
+    shop = open_shop(teacher, {"os": Gatekeeper()}, generate__tasks_per_request=1)
     with pytest.raises(TeacherError, match="dead"):
         await generate_round.fn(1, 0)
     assert not shop.warehouse.has_landed("task_specs", "generate_tasks/1/0")
 
 
 async def test_a_used_up_budget_stops_the_round_and_keeps_what_was_paid(open_shop: Callable[..., Workshop]) -> None:
-    shop = open_shop(HalfDead({0}, BudgetError("used up")), {"os": Gatekeeper()})
+    teacher = HalfDead({0}, BudgetError("used up"))
+    shop = open_shop(teacher, {"os": Gatekeeper()}, generate__tasks_per_request=1)
     with pytest.raises(BudgetError):
         await generate_round.fn(1, 0)
     assert shop.warehouse.count("task_specs") == 0
