@@ -14,7 +14,7 @@ from environments.endings import Ending, says_something
 from schemas.task_spec import TaskSpec
 
 
-class Found(NamedTuple):
+class Agreement(NamedTuple):
     """What came of comparing attempts."""
 
     groups: tuple[tuple[int, ...], ...]
@@ -22,7 +22,7 @@ class Found(NamedTuple):
     reference: Ending
 
 
-async def find_agreements(world: World, spec: TaskSpec, endings: Sequence[Ending]) -> Found:
+async def find_agreements(world: World, spec: TaskSpec, endings: Sequence[Ending]) -> Agreement:
     """Group the attempts that ended alike, with something, and not as the reference does.
 
     Raises:
@@ -45,7 +45,7 @@ async def find_agreements(world: World, spec: TaskSpec, endings: Sequence[Ending
                     break
             else:
                 groups.append([position])
-    return Found(tuple(map(tuple, groups)), reference)
+    return Agreement(tuple(map(tuple, groups)), reference)
 
 
 async def _run_reference(world: World, spec: TaskSpec) -> tuple[str | None, Ending]:

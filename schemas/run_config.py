@@ -170,7 +170,14 @@ def _as_written(seconds: float) -> float:
     return int(seconds) if float(seconds).is_integer() else seconds
 
 
+def _says_a_band(words: str | None) -> str | None:
+    if words is not None:
+        Band.read(words)
+    return words
+
+
 Seconds = Annotated[float, AfterValidator(_as_written)]
+PassRates = Annotated[str | None, AfterValidator(_says_a_band)]
 
 
 class SandboxConfig(Record):
@@ -265,7 +272,7 @@ class MixtureConfig(Record):
     rows in ten are proven work even if all of these were luck; the demo's are about a twentieth."""
     validation: float = Field(default=0.0, ge=0, le=0.5)
     """Share of the rows of each source that is for validation; what belongs together is on one side."""
-    pass_rate: str | None = None
+    pass_rate: PassRates = None
     """Which tasks' rows are taken, by the share of their attempts that passed, as measured over all builds and solvers:
     `"0 < rate < 1"` leaves out what nobody solves and what everybody does, `"rate <= 0.5"` what is easy. None = all."""
     min_attempts: int = Field(default=2, ge=1)
@@ -274,13 +281,6 @@ class MixtureConfig(Record):
     curation_id: str | None = None
     """None = the newest curation."""
     rows_per_shard: int = Field(default=2000, ge=1)
-
-    @field_validator("pass_rate")
-    @classmethod
-    def _says_a_band(cls, value: str | None) -> str | None:
-        if value is not None:
-            Band.read(value)
-        return value
 
 
 class PublishConfig(Record):

@@ -56,12 +56,7 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
     release_id = make_release_id(sources, workshop.config, _lock_sha256(), wording_of(workshop.worlds))
     curation = workshop.config.mixture.curation_id or workshop.curation_id
     mixture = choose_rows(workshop, curation, versions)
-    about_tasks = note_left_out(workshop, curation, versions)
-    about_work = (
-        *about_tasks,
-        *_note_checks(workshop, curation, mixture, versions),
-        *note_unsettled(workshop, versions),
-    )
+    about_work = _note_work(workshop, curation, mixture, versions)
     folder = workshop.home / "releases" / release_id
     if published := _find_published(workshop, folder, about_work):
         return published
@@ -166,6 +161,12 @@ def _note_checks(workshop: Workshop, curation: str, mixture: Mixture, versions: 
     )
     fallen = note_fallen(_count_fallen(workshop, curation, versions))
     return (*fallen, *note_weaker_checks(Accepted(*row) for row in accepted))
+
+
+def _note_work(workshop: Workshop, curation: str, mixture: Mixture, versions: Mapping[str, int]) -> tuple[str, ...]:
+    """Say what tasks, checks and outages left out, as far as it is known today."""
+    about_checks = _note_checks(workshop, curation, mixture, versions)
+    return (*note_left_out(workshop, curation, versions), *about_checks, *note_unsettled(workshop, versions))
 
 
 def _have_calls(workshop: Workshop, mixture: Mixture, versions: Mapping[str, int]) -> bool:

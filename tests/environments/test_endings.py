@@ -10,36 +10,23 @@ from environments.endings import Ending, is_alike, says_something
 from schemas.episode import Verdict
 from schemas.task_spec import Check, Provenance, Script, Setup, TaskSpec
 
-
-@pytest.mark.parametrize(
-    "answer",
-    ["0", "no", "false", "7", "Rex", "ERROR", "unknown.txt", "+", "not found.txt", "can", "I", "[0]", '["Rex", null]']
-    + ["no-reply@x.org", "impossible.txt", "None of them but Rex"],
+SAYS = (
+    *("0", "no", "false", "7", "Rex", "ERROR", "unknown.txt", "+", "not found.txt", "can", "I", "[0]", '["Rex", null]'),
+    *("no-reply@x.org", "impossible.txt", "None of them but Rex"),
 )
+SAYS_NOTHING = (
+    *(None, "", "  \n", "[]", "{}", '""', "[null]", '[["None"]]', "None", "N/A", "nothing", "no results", "unknown"),
+    *("I don’t know", "I cannot determine this.", "Sorry, I can't.", "unable to find the file", '["done"]', "error: x"),
+    *("I am not sure", "could not", "[[null, null]]", "No rows found."),
+)
+
+
+@pytest.mark.parametrize("answer", SAYS)
 def test_an_answer_that_says_something(answer: str) -> None:
     assert says_something(answer)
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        None,
-        "",
-        "  \n",
-        "[]",
-        "{}",
-        '""',
-        "[null]",
-        '[["None"]]',
-        "None",
-        "N/A",
-        "nothing",
-        "no results",
-        "No rows found.",
-    ]
-    + ["I don’t know", "I cannot determine this.", "Sorry, I can't.", "unable to find the file", '["done"]', "error: x"]
-    + ["I am not sure", "unknown", "could not", "[[null, null]]"],
-)
+@pytest.mark.parametrize("answer", SAYS_NOTHING)
 def test_an_answer_that_says_nothing(answer: str | None) -> None:
     assert not says_something(answer)
 

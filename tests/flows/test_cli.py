@@ -98,7 +98,7 @@ def test_sql_that_is_wrong_or_does_more_than_read_is_told(call: Call, smoke: Any
 
 def test_status_shows_the_funnel_costs_reasons_and_releases(call: Call, smoke: Any) -> None:
     shown = call("status", "--json", home=smoke.home).json
-    tables = {"funnel", "costs", "trajectory_costs", "losses", "reasons", "outages", "releases"}
+    tables = {"funnel", "costs", "trajectory_costs", "losses", "reasons", "outages", "difficulty", "releases"}
     assert set(shown) == {"builds", "unfinished", "warm_servers"} | tables and shown["warm_servers"] == 0
     assert shown["builds"] == [1] and shown["funnel"] == smoke.ran.json["funnel"]
     assert [row["release"] for row in shown["releases"]] == [smoke.ran.json["release_id"]]

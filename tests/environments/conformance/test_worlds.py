@@ -17,7 +17,9 @@ import orjson
 import pytest
 
 from environments.admission import admit
+from environments.agreement import find_agreements
 from environments.base import Action, Dialect, Draw, Place, World, answer_in, judge_episode
+from environments.endings import Ending
 from environments.registry import make_world, world_names
 from schemas.completion import Completion, CompletionRequest
 from schemas.episode import Episode, Solver, Turn
@@ -131,6 +133,22 @@ async def test_nothing_is_shared_and_a_claim_alone_fails(world: World, spec: Tas
         await idler.step(world.claim(spec))
         assert (await judge_episode(worker)).name == "passed"
         assert (await judge_episode(idler)).name == "failed"
+
+
+@pytest.mark.parametrize(("name", "line"), SAMPLES)
+async def test_it_tells_whether_two_attempts_ended_alike(world: World, spec: TaskSpec) -> None:
+    endings = []
+    for is_idle in (False, False, True):
+        async with world.open(spec) as environment:
+            await environment.reset()
+            claim = world.claim(spec)
+            turns = ((claim, await environment.step(claim)),) if is_idle else await environment.follow()
+            endings.append(Ending(answer_in(turns), await environment.work() or await environment.fingerprint()))
+    first, second, idle = endings
+    assert await world.same_outcome(spec, first, second)
+    assert not await world.same_outcome(spec, first, idle) and not await world.same_outcome(spec, idle, first)
+    found = await find_agreements(world, spec, [first, second, idle, idle])
+    assert found.groups == (), "who ends as the reference does, or did nothing, is no second opinion"
 
 
 @pytest.mark.parametrize(("name", "line"), SAMPLES)

@@ -34,16 +34,11 @@ CREATE = {
         ("Main.py", "main.py", False),
     ],
 )
-def test_answers_in_other_words_are_the_same(
+async def test_answers_in_other_words_are_the_same(
     one: str, other: str, expected: bool, world: OsWorld, make_task: MakeTask
 ) -> None:
-    import asyncio
-
-    async def both() -> list[bool]:
-        pairs = ((Ending(one), Ending(other)), (Ending(other), Ending(one)))
-        return [await world.same_outcome(make_task(), *pair) for pair in pairs]
-
-    assert asyncio.run(both()) == [expected] * 2
+    for pair in ((Ending(one), Ending(other)), (Ending(other), Ending(one))):
+        assert await world.same_outcome(make_task(), *pair) == expected
 
 
 async def test_the_order_of_lines_counts_where_the_check_says_so(world: OsWorld, make_task: MakeTask) -> None:
