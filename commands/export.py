@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +18,8 @@ from formats.catalogue import Exported, Exporter, Given, choose, find_exporters
 from formats.releases.attempts import AttemptsOf
 from formats.releases.release_folder import ReleaseFolder, read_release
 from reports.funnel import TableOf
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, InputError
+from schemas.release import Release
 from schemas.run_config import RunConfig
 from schemas.settings import Settings
 from warehouse.warehouse import Warehouse
@@ -37,6 +39,7 @@ def run_export(format_: str, release: str, out: Path | None, said: Mapping[str, 
         raise ConfigError(f"{format_} needs --out DIR, a folder that is not there yet")
     warehouse = open_home()
     found = read_release(_release_folder(warehouse, release))
+    _check_manifest(warehouse, found)
     found.check_files()
     if exporter.push is not None:
         address = exporter.push(found, given, Settings())
@@ -47,6 +50,21 @@ def run_export(format_: str, release: str, out: Path | None, said: Mapping[str, 
     elif out is not None:
         attempts = _find_attempts(warehouse) if exporter.compare else None
         _report(found, out, write_folder(exporter, found, out, given, attempts), json)
+
+
+def _check_manifest(warehouse: Warehouse, found: ReleaseFolder) -> None:
+    """Compare the manifest, which no manifest names, with what the home knows of the release.
+
+    Raises:
+        InputError: it has changed.
+    """
+    published: list[Release] = warehouse.read("releases", "release_id = ?", (found.release_id,))
+    told = {file.sha256 for release in published for file in release.files if file.path == "manifest.json"}
+    path = found.folder / "manifest.json"
+    if told and hashlib.sha256(path.read_bytes()).hexdigest() not in told:
+        raise InputError(
+            f"{path} is not what was published: its sha256 is not the home's; publish it again, or get it whole again"
+        )
 
 
 def _find_attempts(warehouse: Warehouse) -> AttemptsOf:
