@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from formats.catalogue import Exported, Exporter, Given
-from formats.releases.calls_in_order import NO_ROW_AS_CALLS, Told, read_as_calls, write_documents
+from formats.releases.calls_in_order import NO_ROW_AS_CALLS, Exchange, read_as_calls, write_documents
 from formats.releases.fold import fold_context
 from formats.releases.release_folder import ReleaseFolder, ReleaseRow
 from formats.releases.spoken import arguments_of_call, has_broken_calls
@@ -47,11 +47,11 @@ def render_row(row: ReleaseRow) -> dict[str, Any] | str:
     return made | ({"available_custom_tools": names} if names else {}) | {"details": details}
 
 
-def _is_half_answered(last: Told) -> bool:
+def _is_half_answered(last: Exchange) -> bool:
     return 0 < len(last.results) < len(last.ids)
 
 
-def _parts(one: Told) -> Iterator[dict[str, Any]]:
+def _parts(one: Exchange) -> Iterator[dict[str, Any]]:
     said = one.message
     thought = {"reasoning_content": said.reasoning_content} if said.reasoning_content else {}
     if said.role != "assistant":

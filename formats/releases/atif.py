@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from formats.catalogue import Exported, Exporter, Given
-from formats.releases.calls_in_order import NO_ROW_AS_CALLS, Told, read_as_calls, write_documents
+from formats.releases.calls_in_order import NO_ROW_AS_CALLS, Exchange, read_as_calls, write_documents
 from formats.releases.release_folder import ReleaseFolder, ReleaseRow
 from formats.releases.spoken import arguments_of_call, has_broken_calls
 from schemas.message import Message
@@ -49,7 +49,7 @@ def render_row(row: ReleaseRow) -> dict[str, Any] | str:
     }
 
 
-def _steps(told: Sequence[Told]) -> Iterator[dict[str, Any]]:
+def _steps(told: Sequence[Exchange]) -> Iterator[dict[str, Any]]:
     for number, one in enumerate(told, start=1):
         said = one.message
         step: dict[str, Any] = {"step_id": number, "source": _source(said), "message": said.content}

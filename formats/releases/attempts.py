@@ -23,7 +23,7 @@ PROBLEMS = {
 TASKS_AT_ONCE = 200
 
 
-class Attempt(NamedTuple):
+class JudgedAttempt(NamedTuple):
     """One final attempt of a solver at a task."""
 
     task_id: str
@@ -53,11 +53,11 @@ class Attempt(NamedTuple):
         return fold_context(self.messages)
 
 
-AttemptsOf = Callable[[Sequence[str]], Iterator[tuple[Attempt, ...]]]
+AttemptsOf = Callable[[Sequence[str]], Iterator[tuple[JudgedAttempt, ...]]]
 """Gives the attempts at each of some tasks, in their order."""
 
 
-def attempts_of_split(release: ReleaseFolder, split: str, attempts: AttemptsOf) -> Iterator[tuple[Attempt, ...]]:
+def attempts_of_split(release: ReleaseFolder, split: str, attempts: AttemptsOf) -> Iterator[tuple[JudgedAttempt, ...]]:
     """Yield the attempts at each task that a split holds; passed ones only where their rows stand in the release.
 
     Raises:

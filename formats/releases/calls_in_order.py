@@ -16,7 +16,7 @@ from schemas.message import Message
 NO_ROW_AS_CALLS = "is an agent row that is not there as native calls (the release's card says why)"
 
 
-class Told(NamedTuple):
+class Exchange(NamedTuple):
     """One message, and what its calls gave."""
 
     message: Message
@@ -28,16 +28,16 @@ class Told(NamedTuple):
     """Whether a result follows that answers none of its calls."""
 
 
-def read_as_calls(messages: Sequence[Message]) -> Iterator[Told]:
+def read_as_calls(messages: Sequence[Message]) -> Iterator[Exchange]:
     """Yield every message but results, these beside the message that called; a result without a name takes its turn."""
     numbered = 0
-    told: Told | None = None
+    told: Exchange | None = None
     waiting: list[tuple[str, str]] = []
     for message in messages:
         if message.role == "tool":
             at = next((n for n, (own, _) in enumerate(waiting) if message.tool_call_id in (None, own)), None)
             if told is None or at is None:
-                told = (told or Told(message))._replace(strays=True)
+                told = (told or Exchange(message))._replace(strays=True)
                 continue
             told = told._replace(results=(*told.results, (waiting.pop(at)[1], message.content)))
             continue
@@ -46,7 +46,7 @@ def read_as_calls(messages: Sequence[Message]) -> Iterator[Told]:
         ids = tuple(f"call_{numbered + n}" for n in range(1, len(message.tool_calls) + 1))
         numbered += len(ids)
         waiting = [(call.call_id, id_) for call, id_ in zip(message.tool_calls, ids, strict=True)]
-        told = Told(message, ids)
+        told = Exchange(message, ids)
     if told is not None:
         yield told
 

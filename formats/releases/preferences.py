@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from formats.catalogue import Exported, Exporter, Given, Option
-from formats.releases.attempts import PROBLEMS, Attempt, AttemptsOf, attempts_of_split
+from formats.releases.attempts import PROBLEMS, AttemptsOf, JudgedAttempt, attempts_of_split
 from formats.releases.release_folder import ReleaseFolder
 from formats.releases.spoken import has_broken_calls, spoken, tools_of
 from schemas.errors import ConfigError
@@ -55,11 +55,11 @@ def write_pairs(release: ReleaseFolder, attempts: AttemptsOf, folder: Path, give
     return Exported(written, left_out)
 
 
-def pair_up(attempts: Sequence[Attempt], span: str, most: int) -> Iterator[dict[str, Any] | str]:
+def pair_up(attempts: Sequence[JudgedAttempt], span: str, most: int) -> Iterator[dict[str, Any] | str]:
     """Yield a task's pairs, or why an attempt or the task gives none; passed attempts are taken in turn."""
     yield from (one.problem for one in attempts if one.problem)
     failed = sorted((one for one in attempts if not one.passed and not one.problem), key=lambda one: one.episode_id)
-    passed: dict[Any, list[Attempt]] = defaultdict(list)
+    passed: dict[Any, list[JudgedAttempt]] = defaultdict(list)
     for one in sorted((one for one in attempts if one.passed and not one.problem), key=lambda one: one.episode_id):
         passed[_wording(one)].append(one)
     if not failed:
@@ -75,11 +75,11 @@ def pair_up(attempts: Sequence[Attempt], span: str, most: int) -> Iterator[dict[
         yield made
 
 
-def _wording(attempt: Attempt) -> tuple[object, ...]:
+def _wording(attempt: JudgedAttempt) -> tuple[object, ...]:
     return attempt.dialect, attempt.tools, attempt.prompt
 
 
-def _pair(better: Attempt, worse: Attempt, span: str) -> dict[str, Any] | str:
+def _pair(better: JudgedAttempt, worse: JudgedAttempt, span: str) -> dict[str, Any] | str:
     both = better.folded, worse.folded
     if has_broken_calls((*both[0], *both[1])):
         return "broken_arguments"

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from formats.catalogue import Exported, Exporter, Given
-from formats.releases.attempts import PROBLEMS, Attempt, AttemptsOf, attempts_of_split
+from formats.releases.attempts import PROBLEMS, AttemptsOf, JudgedAttempt, attempts_of_split
 from formats.releases.release_folder import ReleaseFolder
 from formats.releases.spoken import has_broken_calls, spoken, tools_of
 
@@ -33,7 +33,7 @@ def write_rewards(release: ReleaseFolder, attempts: AttemptsOf, folder: Path, gi
     return Exported(written, left_out)
 
 
-def render_attempt(attempt: Attempt) -> dict[str, Any] | str:
+def render_attempt(attempt: JudgedAttempt) -> dict[str, Any] | str:
     """Render an attempt, or say why it cannot be."""
     if attempt.problem:
         return attempt.problem

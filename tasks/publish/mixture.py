@@ -12,7 +12,7 @@ from prefect import task
 from formats.releases.dataset_card import CardTable, ReleaseFacts
 from schemas.errors import NothingFound
 from schemas.record import canonical_json
-from schemas.release import Release, SourceDigest
+from schemas.release import FileHash, Release, SourceDigest
 from tasks.publish.about_checks import FALLEN, Accepted, note_fallen, note_weaker_checks
 from tasks.publish.mix_samples import AGENT, Eligible, Mixture, mix_samples
 from tasks.publish.read_mixture import MixtureReader, wording_of
@@ -56,32 +56,43 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
     found = MixtureReader(workshop, curation, versions)
     split = split_rows(list(found.kin(mixture.picks)), workshop.config.mixture)
     about_shares = (*mixture.notes, *split.notes)
-    notes = (*about_shares, *about_work)
     calls = _have_calls(workshop, mixture, versions)
-    told = (mixture.shares, mixture.guessable, notes, tuple(tables), calls, LEFT_OUT)
+    told = (mixture.shares, mixture.guessable, (*about_shares, *about_work), tuple(tables), calls, LEFT_OUT)
     facts = ReleaseFacts(release_id, workshop.config, curation, sources, *told)
     rows = found.rows(mixture.picks, split.validation)
     files = write_release(folder, rows, count=len(mixture.picks), facts=facts)
-    release = Release(
-        release_id=release_id,
-        recipe=canonical_json(workshop.config.mixture).decode(),
-        curation_id=curation,
-        sources=sources,
-        shares=mixture.shares,
-        guessable=mixture.guessable,
-        rows=len(mixture.picks),
-        validation_rows=len(split.validation),
+    release = _make_release(workshop, build, folder, facts, files, len(mixture.picks), len(split.validation))
+    validate_folder(folder, release, about_shares)
+    _land(workshop, release)
+    return release
+
+
+def _make_release(
+    workshop: Workshop,
+    build: int,
+    folder: Path,
+    facts: ReleaseFacts,
+    files: tuple[FileHash, ...],
+    rows: int,
+    validation_rows: int,
+) -> Release:
+    return Release(
+        release_id=facts.release_id,
+        recipe=canonical_json(facts.config.mixture).decode(),
+        curation_id=facts.curation_id,
+        sources=facts.sources,
+        shares=facts.shares,
+        guessable=facts.guessable,
+        rows=rows,
+        validation_rows=validation_rows,
         files=files,
-        notes=notes,
+        notes=facts.notes,
         build=build,
         created_at=datetime.now(UTC),
         path=str(folder),
         seconds=workshop.progress.stages[STAGE].seconds,
         cost_usd=workshop.ledger.totals().cost_usd,
     )
-    validate_folder(folder, release, about_shares)
-    _land(workshop, release)
-    return release
 
 
 def _land(workshop: Workshop, release: Release) -> None:

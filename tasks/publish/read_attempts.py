@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from environments.base import Dialect
 from environments.registry import Worlds
-from formats.releases.attempts import Attempt, AttemptsOf
+from formats.releases.attempts import AttemptsOf, JudgedAttempt
 from schemas.episode import NOT_FINAL, Episode, Turn
 from schemas.errors import ConfigError
 from schemas.message import Message, describe_tools
@@ -33,7 +33,7 @@ def attempts_in(warehouse: Warehouse, worlds: Worlds) -> AttemptsOf:
     return lambda tasks: _read(warehouse, dialect_of, tasks)
 
 
-def _read(warehouse: Warehouse, dialect_of: DialectOf, tasks: Sequence[str]) -> Iterator[tuple[Attempt, ...]]:
+def _read(warehouse: Warehouse, dialect_of: DialectOf, tasks: Sequence[str]) -> Iterator[tuple[JudgedAttempt, ...]]:
     of_tasks = "list_contains(?::VARCHAR[], task_id)"
     judged = f"outcome NOT IN {NOT_FINAL!r} AND verdict <> 'unknown' AND episode_id NOT IN ({FALLEN})"
     episodes: dict[str, list[Episode]] = defaultdict(list)
@@ -63,11 +63,11 @@ def _rows(warehouse: Warehouse, episodes: Sequence[str]) -> dict[str, set[str]]:
 
 def _attempt(
     spec: TaskSpec, episode: Episode, turns: Sequence[Turn], dialect_of: DialectOf, rows: dict[str, set[str]]
-) -> Attempt:
+) -> JudgedAttempt:
     dialect = dialect_of(spec.environment, episode.solver.dialect or "react")
     worded = _word(spec, turns, dialect)
     tools = dialect.tools() if dialect else ()
-    return Attempt(
+    return JudgedAttempt(
         task_id=spec.task_id,
         episode_id=episode.episode_id,
         environment=spec.environment,

@@ -17,7 +17,7 @@ from formats.releases.release_folder import ReleaseRow
 from schemas.message import Message
 from schemas.release import GuessableShare, Release
 from schemas.run_config import RunConfig
-from tasks.publish.write_release import ReleaseFacts, Written, write_release
+from tasks.publish.write_release import BothWordings, ReleaseFacts, write_release
 from warehouse.warehouse import Warehouse
 
 SAID = (Message(role="user", content="How tall is a palm?" * 50), Message(role="assistant", content="9 m", train=True))
@@ -33,7 +33,7 @@ def release(tmp_path: Path) -> Path:
     folder = tmp_path / "home" / "releases" / "r1"
     guessable = GuessableShare(asked=0, achieved=0, rows=0, left_out=0)
     facts = ReleaseFacts("r1", RunConfig(), "c", (), (), guessable)
-    files = write_release(folder, [Written(row, row) for row in ROWS], count=5, facts=facts)
+    files = write_release(folder, [BothWordings(row, row) for row in ROWS], count=5, facts=facts)
     about: dict[str, Any] = {
         "recipe": "{}",
         "curation_id": "c",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from formats.releases import preferences, rewards, steps
-from formats.releases.attempts import Attempt
+from formats.releases.attempts import JudgedAttempt
 from formats.releases.preferences import pair_up
 from formats.releases.release_folder import ReleaseRow
 from formats.releases.rewards import render_attempt
@@ -26,10 +26,10 @@ def words(*turns: str, task: str = "Count.") -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def attempt(id_: str, *turns: str, passed: bool = False, **more: Any) -> Attempt:
+def attempt(id_: str, *turns: str, passed: bool = False, **more: Any) -> JudgedAttempt:
     fields = {"reward": float(passed), "model": f"model {id_}", "dialect": "react", "tools": None} | more
     messages = fields.pop("messages", words(*turns))
-    return Attempt("task", id_, "os", frozenset(), passed=passed, messages=messages, **fields)
+    return JudgedAttempt("task", id_, "os", frozenset(), passed=passed, messages=messages, **fields)
 
 
 GOOD, BAD = attempt("g", "ls", "answer 7", passed=True), attempt("b", "ls", "answer 8")
@@ -74,7 +74,7 @@ BROKEN = (
         ([GOOD, *(attempt(f"b{n}", "no") for n in range(5))], "episode", ["over_most"]),
     ],
 )
-def test_what_gives_no_pair_says_why(attempts: list[Attempt], span: str, told: list[str]) -> None:
+def test_what_gives_no_pair_says_why(attempts: list[JudgedAttempt], span: str, told: list[str]) -> None:
     made = list(pair_up(attempts, span, 4))
     assert [one for one in made if isinstance(one, str)] == told
     assert set(told) <= preferences.REASONS.keys()
