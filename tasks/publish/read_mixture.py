@@ -59,7 +59,7 @@ class MixtureReader:
                     yield Kin(pick.id, pick.stratum, (), asked[pick.id])
                     continue
                 spec = specs[tasks[pick.id]]
-                yield Kin(pick.id, spec.environment, tuple(_keys(spec, known)), spec.instruction)
+                yield Kin(pick.id, spec.environment, tuple(keys_of(spec, known)), spec.instruction)
 
     def rows(self, picks: Sequence[Pick], validation: Collection[str]) -> Iterator[BothWordings]:
         """Yield the mixture's rows in its order, those for training first."""
@@ -144,7 +144,7 @@ def _cut(picks: Sequence[Pick], size: int) -> Iterator[Sequence[Pick]]:
     return (picks[start : start + size] for start in range(0, len(picks), size))
 
 
-def _keys(spec: TaskSpec, known: Collection[str]) -> Iterator[str]:
+def keys_of(spec: TaskSpec, known: Collection[str]) -> Iterator[str]:
     """Name what a task shares with others: itself, tasks it was made after, its question, its initial state."""
     yield f"task {spec.task_id}"
     yield from (f"task {parent}" for parent in spec.parents if parent in known)
