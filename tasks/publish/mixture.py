@@ -54,7 +54,8 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
     if published := _find_published(workshop, folder, about_work):
         return published
     found = MixtureReader(workshop, curation, versions)
-    split = split_rows(list(found.kin(mixture.picks)), workshop.config.mixture)
+    recipe = workshop.config.mixture
+    split = split_rows(list(found.kin(mixture.picks)) if recipe.validation else [], recipe)
     about_shares = (*mixture.notes, *split.notes)
     calls = _have_calls(workshop, mixture, versions)
     told = (mixture.shares, mixture.guessable, (*about_shares, *about_work), tuple(tables), calls, LEFT_OUT)

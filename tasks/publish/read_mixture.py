@@ -22,6 +22,8 @@ from tasks.workshop import Workshop
 
 AT_ONCE = 2000
 """Rows that are looked at together where only little of each is kept."""
+MOST_CHARACTERS = 1000
+"""Of what a row asks: likeness looks at its beginning, and all rows' are held at once."""
 
 
 def wording_of(worlds: Worlds) -> list[tuple[str, str, int]]:
@@ -59,7 +61,8 @@ class MixtureReader:
                     yield Kin(pick.id, pick.stratum, (), asked[pick.id])
                     continue
                 spec = specs[tasks[pick.id]]
-                yield Kin(pick.id, spec.environment, tuple(keys_of(spec, known)), spec.instruction)
+                asks = spec.instruction[:MOST_CHARACTERS]
+                yield Kin(pick.id, spec.environment, tuple(keys_of(spec, known)), asks)
 
     def rows(self, picks: Sequence[Pick], validation: Collection[str]) -> Iterator[BothWordings]:
         """Yield the mixture's rows in its order, those for training first."""
@@ -131,7 +134,8 @@ class MixtureReader:
     def _questions(self, chats: Sequence[str]) -> dict[str, str]:
         """Return what each chat asks first."""
         rows: list[Conversation] = self._read("conversations", "conversation_id", chats)
-        return {row.conversation_id: next(m.content for m in row.messages if m.role == "user") for row in rows}
+        first = {row.conversation_id: next((m.content for m in row.messages if m.role == "user"), "") for row in rows}
+        return {chat: text[:MOST_CHARACTERS] for chat, text in first.items()}
 
     def _read(self, table: str, key: str, ids: Sequence[str]) -> list[Any]:
         if not ids:
