@@ -195,7 +195,14 @@ def _read_row(row: Mapping[str, Any]) -> ReleaseRow:
         origin=row.get("origin"),
         license=row.get("license") or "unknown",
         messages=read_messages(row[_CONVERSATIONS]) if said is None else tuple(map(_read_message, said)),
-    )._replace(**{name: row.get(name) for name in ABOUT})
+        tools=row.get("tools"),
+        task_id=row.get("task_id"),
+        family=row.get("family"),
+        difficulty=row.get("difficulty"),
+        model=row.get("model"),
+        reward=row.get("reward"),
+        guessable=row.get("guessable"),
+    )
 
 
 def _read_message(value: Mapping[str, Any]) -> Message:

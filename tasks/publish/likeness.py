@@ -16,7 +16,7 @@ from tasks.generate.novelty import tokens_of
 
 ALIKE = 0.7
 """As for tasks that are made up (Self-Instruct)."""
-MOST_TOKENS = 256
+MOST_TOKENS = 64
 """Texts are compared by their beginning: a chat may quote a whole file."""
 _ROUNDING = 1e-9
 
@@ -33,17 +33,24 @@ def find_alike(texts: Sequence[str], threshold: float = ALIKE) -> Iterator[tuple
 
 def _compare(distinct: Sequence[tuple[tuple[str, ...], int]], threshold: float) -> Iterator[tuple[int, int]]:
     counted = [_numbered(tokens) for tokens, _ in distinct]
+    least = threshold / (2 - threshold)
     often = Counter(token for tokens in counted for token in tokens)
     holders: dict[tuple[str, int], list[int]] = defaultdict(list)
     for here, tokens in enumerate(counted):
         rare = sorted(tokens, key=lambda token: (often[token], token))
-        rare = rare[: len(rare) - math.ceil(threshold / (2 - threshold) * len(rare) - _ROUNDING) + 1]
-        for there in sorted({number for token in rare for number in holders[token]}):
+        rare = rare[: len(rare) - math.ceil(least * len(rare) - _ROUNDING) + 1]
+        near = {number for token in rare for number in holders[token] if _may_reach(counted[number], tokens, least)}
+        for there in sorted(near):
             one, other = distinct[there], distinct[here]
-            if Indel.normalized_similarity(one[0], other[0]) >= threshold - _ROUNDING:
+            if Indel.normalized_similarity(one[0], other[0], score_cutoff=threshold - _ROUNDING):
                 yield one[1], other[1]
         for token in rare:
             holders[token].append(here)
+
+
+def _may_reach(one: Sequence[object], other: Sequence[object], least: float) -> bool:
+    """Whether two lengths are near enough for the threshold."""
+    return min(len(one), len(other)) >= least * max(len(one), len(other)) - _ROUNDING
 
 
 def _numbered(tokens: Sequence[str]) -> list[tuple[str, int]]:

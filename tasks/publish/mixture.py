@@ -14,7 +14,7 @@ from formats.releases.release_folder import ReleaseRow
 from schemas.episode import NOT_FINAL
 from schemas.errors import NothingFound
 from schemas.record import canonical_json
-from schemas.release import Release, SourceDigest
+from schemas.release import FileHash, Release, SourceDigest
 from tasks.publish.about_checks import FALLEN, Accepted, note_fallen, note_weaker_checks
 from tasks.publish.about_tasks import in_band, note_left_out
 from tasks.publish.mix_samples import AGENT, Eligible, Mixture, mix_samples
@@ -61,34 +61,46 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
     if published := _find_published(workshop, folder, about_work):
         return published
     found = MixtureReader(workshop, curation, versions)
-    split = split_rows(list(found.kin(mixture.picks)), workshop.config.mixture)
+    recipe = workshop.config.mixture
+    split = split_rows(list(found.kin(mixture.picks)) if recipe.validation else [], recipe)
     about_shares = (*mixture.notes, *split.notes)
-    notes = (*about_shares, *about_work)
     calls = _have_calls(workshop, mixture, versions)
-    told = (mixture.shares, mixture.guessable, notes, tuple(tables), calls, LEFT_OUT)
+    told = (mixture.shares, mixture.guessable, (*about_shares, *about_work), tuple(tables), calls, LEFT_OUT)
     facts = ReleaseFacts(release_id, workshop.config, curation, sources, *told)
     rows = found.rows(mixture.picks, split.validation)
     files = write_release(folder, rows, count=len(mixture.picks), facts=facts)
-    release = Release(
-        release_id=release_id,
-        recipe=canonical_json(workshop.config.mixture).decode(),
-        curation_id=curation,
-        sources=sources,
-        shares=mixture.shares,
-        guessable=mixture.guessable,
-        rows=len(mixture.picks),
-        validation_rows=len(split.validation),
+    release = _make_release(workshop, build, folder, facts, files, len(mixture.picks), len(split.validation))
+    validate_folder(folder, release, about_shares)
+    _land(workshop, release)
+    return release
+
+
+def _make_release(
+    workshop: Workshop,
+    build: int,
+    folder: Path,
+    facts: ReleaseFacts,
+    files: tuple[FileHash, ...],
+    rows: int,
+    validation_rows: int,
+) -> Release:
+    return Release(
+        release_id=facts.release_id,
+        recipe=canonical_json(facts.config.mixture).decode(),
+        curation_id=facts.curation_id,
+        sources=facts.sources,
+        shares=facts.shares,
+        guessable=facts.guessable,
+        rows=rows,
+        validation_rows=validation_rows,
         files=files,
-        notes=notes,
+        notes=facts.notes,
         build=build,
         created_at=datetime.now(UTC),
         path=str(folder),
         seconds=workshop.progress.stages[STAGE].seconds,
         cost_usd=workshop.ledger.totals().cost_usd,
     )
-    validate_folder(folder, release, about_shares)
-    _land(workshop, release)
-    return release
 
 
 def _land(workshop: Workshop, release: Release) -> None:

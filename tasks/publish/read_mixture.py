@@ -17,11 +17,13 @@ from tasks.collect.repairs import understood
 from tasks.publish.mix_samples import AGENT, Pick
 from tasks.publish.split_rows import Kin
 from tasks.publish.word_as_calls import DIALECT, word_as_calls
-from tasks.publish.write_release import Written, make_agent_row, make_general_row
+from tasks.publish.write_release import BothWordings, make_agent_row, make_general_row
 from tasks.workshop import Workshop
 
 AT_ONCE = 2000
 """Rows that are looked at together where only little of each is kept."""
+MOST_CHARACTERS = 1000
+"""Of what a row asks: likeness looks at its beginning, and all rows' are held at once."""
 
 
 def wording_of(worlds: Worlds) -> list[tuple[str, str, int]]:
@@ -59,9 +61,10 @@ class MixtureReader:
                     yield Kin(pick.id, pick.stratum, (), asked[pick.id])
                     continue
                 spec = specs[tasks[pick.id]]
-                yield Kin(pick.id, spec.environment, tuple(_keys(spec, known)), spec.instruction)
+                asks = spec.instruction[:MOST_CHARACTERS]
+                yield Kin(pick.id, spec.environment, tuple(keys_of(spec, known)), asks)
 
-    def rows(self, picks: Sequence[Pick], validation: Collection[str]) -> Iterator[Written]:
+    def rows(self, picks: Sequence[Pick], validation: Collection[str]) -> Iterator[BothWordings]:
         """Yield the mixture's rows in its order, those for training first."""
         for split, is_in in ((TRAIN, False), (VALIDATION, True)):
             mine = [pick for pick in picks if (pick.id in validation) == is_in]
@@ -69,17 +72,17 @@ class MixtureReader:
                 found = self._agent_rows(some, split) | self._general_rows(some, split)
                 yield from (found[pick.id] for pick in some)
 
-    def _agent_rows(self, picks: Sequence[Pick], split: str) -> dict[str, Written]:
+    def _agent_rows(self, picks: Sequence[Pick], split: str) -> dict[str, BothWordings]:
         mine = [pick.id for pick in picks if pick.stratum == AGENT]
         rows: list[Trajectory] = self._read("trajectories", "trajectory_id", mine)
         specs = self._specs(row.task_id for row in rows)
         turns = self._turns(sorted({row.episode_id for row in rows}))
         said = self._said(rows, turns)
-        written: dict[str, Written] = {}
+        written: dict[str, BothWordings] = {}
         for row in sorted(rows, key=lambda row: (row.episode_id, row.part)):
             made, did = make_agent_row(row, split), turns.get(row.episode_id, ())
             calls = self._as_calls(made, row, specs[row.task_id], said[row.episode_id], did)
-            written[row.trajectory_id] = Written(made, calls)
+            written[row.trajectory_id] = BothWordings(made, calls)
         return written
 
     def _as_calls(
@@ -114,11 +117,11 @@ class MixtureReader:
                 turns[turn.episode_id].append(turn)
         return {one: understood(sorted(them, key=lambda turn: turn.index)) for one, them in turns.items()}
 
-    def _general_rows(self, picks: Sequence[Pick], split: str) -> dict[str, Written]:
+    def _general_rows(self, picks: Sequence[Pick], split: str) -> dict[str, BothWordings]:
         strata = {pick.id: pick.stratum for pick in picks if pick.stratum != AGENT}
         rows: list[Conversation] = self._read("conversations", "conversation_id", list(strata))
         made = [make_general_row(row, strata[row.conversation_id], split) for row in rows]
-        return {row.id: Written(row, row) for row in made}
+        return {row.id: BothWordings(row, row) for row in made}
 
     def _tasks(self, rows: Sequence[str]) -> dict[str, str]:
         sql = "SELECT trajectory_id, task_id FROM trajectories WHERE list_contains(?::VARCHAR[], trajectory_id)"
@@ -131,7 +134,8 @@ class MixtureReader:
     def _questions(self, chats: Sequence[str]) -> dict[str, str]:
         """Return what each chat asks first."""
         rows: list[Conversation] = self._read("conversations", "conversation_id", chats)
-        return {row.conversation_id: next(m.content for m in row.messages if m.role == "user") for row in rows}
+        first = {row.conversation_id: next((m.content for m in row.messages if m.role == "user"), "") for row in rows}
+        return {chat: text[:MOST_CHARACTERS] for chat, text in first.items()}
 
     def _read(self, table: str, key: str, ids: Sequence[str]) -> list[Any]:
         if not ids:
@@ -144,7 +148,7 @@ def _cut(picks: Sequence[Pick], size: int) -> Iterator[Sequence[Pick]]:
     return (picks[start : start + size] for start in range(0, len(picks), size))
 
 
-def _keys(spec: TaskSpec, known: Collection[str]) -> Iterator[str]:
+def keys_of(spec: TaskSpec, known: Collection[str]) -> Iterator[str]:
     """Name what a task shares with others: itself, tasks it was made after, its question, its initial state."""
     yield f"task {spec.task_id}"
     yield from (f"task {parent}" for parent in spec.parents if parent in known)

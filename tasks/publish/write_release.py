@@ -48,7 +48,7 @@ FORM = 2
 """Raised by hand when the same rows are written otherwise: 2 = folded `messages`, `tool_calls`, columns, splits."""
 
 
-class Written(NamedTuple):
+class BothWordings(NamedTuple):
     """One row of a release in both wordings."""
 
     row: ReleaseRow
@@ -108,7 +108,9 @@ def make_general_row(conversation: Conversation, stratum: str, split: str = TRAI
     return row._replace(model=c.source_model, split=split)
 
 
-def write_release(folder: Path, rows: Iterable[Written], *, count: int, facts: ReleaseFacts) -> tuple[FileHash, ...]:
+def write_release(
+    folder: Path, rows: Iterable[BothWordings], *, count: int, facts: ReleaseFacts
+) -> tuple[FileHash, ...]:
     """Write a release folder and return its files; one that stands there already is replaced.
 
     Args:
@@ -140,7 +142,7 @@ def write_release(folder: Path, rows: Iterable[Written], *, count: int, facts: R
     return tuple(sorted(files, key=lambda file: file.path))
 
 
-def _write_shards(folder: Path, rows: Iterable[Written], facts: ReleaseFacts) -> tuple[list[FileHash], _Counts]:
+def _write_shards(folder: Path, rows: Iterable[BothWordings], facts: ReleaseFacts) -> tuple[list[FileHash], _Counts]:
     counts = _Counts({name: Counter() for name in TABLES}, Counter(), Counter(), Counter())
     parts: dict[tuple[str, str], list[tuple[Path, int]]] = {}
     for split, of_split in groupby(rows, lambda written: written.row.split):
@@ -163,13 +165,13 @@ def _name(folder: Path, path: Path, total: int, rows: int) -> FileHash:
     return _hash_file(folder, str(named.relative_to(folder)), rows=rows)
 
 
-def _count(counts: _Counts, shard: Sequence[Written]) -> None:
+def _count(counts: _Counts, shard: Sequence[BothWordings]) -> None:
     counts.licenses.update((written.row.source, written.row.license) for written in shard)
     counts.sources.update((written.row.source, written.row.split) for written in shard)
     counts.left_out.update(written.calls for written in shard if isinstance(written.calls, str))
 
 
-def _cut(rows: Iterable[Written], size: int) -> Iterator[list[Written]]:
+def _cut(rows: Iterable[BothWordings], size: int) -> Iterator[list[BothWordings]]:
     iterator = iter(rows)
     while shard := list(islice(iterator, size)):
         yield shard

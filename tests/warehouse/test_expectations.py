@@ -249,3 +249,10 @@ def test_a_mixture_with_calls_and_one_of_text_alone_are_both_judged() -> None:
 def test_a_row_of_a_mixture_that_trains_on_nothing_is_found() -> None:
     report = validate_mixture(mixture(("a", "agent", (QUESTION,)), ("b", "agent", (QUESTION, REPLY))))
     assert found(report) == {("a", "something_trained")}
+
+
+def test_a_row_of_a_mixture_that_has_context_for_a_reply_is_found() -> None:
+    report = validate_mixture(
+        mixture(("a", "agent", (QUESTION, REPLY.model_copy(update={"train": False}), QUESTION, REPLY)))
+    )
+    assert found(report) == {("a", "every_reply_trained")}

@@ -134,13 +134,15 @@ STAGES: dict[str, TableCheck] = {
 
 MIXTURE = TableCheck(
     f"""
-    SELECT id AS row_id, len({_TRAINED}) AS trained, len({_MISTRAINED}) AS mistrained
+    SELECT id AS row_id, len({_TRAINED}) AS trained, len({_MISTRAINED}) AS mistrained,
+        len(list_filter(messages, lambda m: m.role = 'assistant' AND NOT m.train)) AS untrained_replies
     FROM mixture ORDER BY row_id
     """,
     (
         unique("mixture_ids_unique", "row_id"),
         within("something_trained", "trained", 1),
         zero("trained_by_the_assistant", "mistrained"),
+        zero("every_reply_trained", "untrained_replies"),
     ),
 )
 TEXT_MIXTURE = MIXTURE._replace(sql=MIXTURE.sql.replace(_DOES_NOTHING, _SAYS_NOTHING))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Indel
 
 from schemas.run_config import MixtureConfig
+from schemas.task_spec import Check, Provenance, Script, Setup, TaskSpec
 from tasks.generate.novelty import tokens_of
 from tasks.publish.likeness import find_alike
+from tasks.publish.read_mixture import keys_of
 from tasks.publish.split_rows import Kin, split_rows
 
 WORDS = ["count", "list", "sort", "move", "the", "files", "lines", "of", "in", "srv", "log", "by", "size", "name"]
@@ -35,10 +39,10 @@ def make_rows(count: int, source: str = "os", keys: int = 0) -> list[Kin]:
 
 
 def test_each_source_has_its_share() -> None:
-    rows = [*make_rows(200), *make_rows(100, "db", 40), *make_rows(1000, "gpt-4")]
+    rows = [*make_rows(200), *make_rows(100, "db", 40), *make_rows(400, "gpt-4")]
     split = split_rows(rows, recipe())
     had = Counter(row.source for row in rows if row.id in split.validation)
-    assert (had["os"], had["gpt-4"], split.notes) == (20, 100, ())
+    assert (had["os"], had["gpt-4"], split.notes) == (20, 40, ())
     assert 8 <= had["db"] <= 10
 
 
@@ -106,3 +110,47 @@ def connected(pairs: set[tuple[int, ...]], count: int) -> list[int]:
         old, new = leader[one], leader[other]
         leader = [new if lead == old else lead for lead in leader]
     return [leader.index(lead) for lead in leader]
+
+
+def make_spec(instruction: str, **changes: Any) -> TaskSpec:
+    fields = {"environment": "os", "setup": Setup(), "check": Check(kind="match", answer="1")}
+    said = {"instruction": instruction, "origin": "self_instruct", "provenance": Provenance(source="test")}
+    return TaskSpec.make(**fields | said | changes)
+
+
+PARENT = make_spec("first")
+
+
+@pytest.mark.parametrize(
+    ("other", "together"),
+    [
+        (make_spec("second", parents=(PARENT.task_id, "seed_1")), True),
+        (make_spec("second", parents=("seed_1",)), False),
+        (make_spec("first", check=Check(kind="match", answer="2")), False),
+        (make_spec("second"), False),
+    ],
+    ids=["its child", "of one seed", "asked alike", "another"],
+)
+def test_a_child_is_on_its_parent_s_side_and_a_seed_that_all_have_joins_nobody(other: TaskSpec, together: bool) -> None:
+    parent = make_spec("first", parents=("seed_1",))
+    known = {parent.task_id, other.task_id}
+    assert bool(set(keys_of(parent, known)) & set(keys_of(other, known))) == together
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ({"setup": Setup(database="aa")}, {"setup": Setup(database="aa", database_name="shop")}, True),
+        ({"setup": Setup(database="aa")}, {"setup": Setup(database="bb")}, False),
+        ({"setup": Setup(init=(Script(code="touch x"),))}, {"setup": Setup(init=(Script(code="touch x"),))}, True),
+        ({"setup": Setup(state='{"shelf": 1}')}, {"setup": Setup(state='{"shelf": 1}')}, True),
+        ({"setup": Setup()}, {"setup": Setup()}, False),
+        ({"origin": "derived", "parents": ("q1",)}, {"origin": "derived", "parents": ("q1",)}, True),
+        ({"origin": "derived", "parents": ("q1",)}, {"origin": "derived", "parents": ("q2",)}, False),
+    ],
+)
+def test_one_database_set_up_or_question_is_on_one_side(
+    one: dict[str, Any], other: dict[str, Any], together: bool
+) -> None:
+    keys = [set(keys_of(make_spec(text, **fields), ())) for text, fields in (("first", one), ("second", other))]
+    assert bool(keys[0] & keys[1]) == together

@@ -22,7 +22,7 @@ from schemas.message import Message, ToolCall
 from schemas.release import GuessableShare, Share, SourceDigest
 from schemas.run_config import BudgetConfig, CollectConfig, MixtureConfig, RunConfig, TeacherConfig
 from schemas.trajectory import Trajectory
-from tasks.publish.write_release import Written, make_agent_row, make_release_id, write_release
+from tasks.publish.write_release import BothWordings, make_agent_row, make_release_id, write_release
 
 CONFIG = RunConfig(mixture=MixtureConfig(rows_per_shard=20))
 SOURCES = (
@@ -50,9 +50,9 @@ ABOUT = ["task_id", "family", "difficulty", "model", "reward", "guessable", "too
 ROWS = [make_row(index) for index in range(50)]
 
 
-def both(rows: Iterable[ReleaseRow]) -> list[Written]:
+def both(rows: Iterable[ReleaseRow]) -> list[BothWordings]:
     """Give rows to write: agent rows as calls, too, general ones as they are."""
-    return [Written(row, row if row.source != "agent" else as_calls(row)) for row in rows]
+    return [BothWordings(row, row if row.source != "agent" else as_calls(row)) for row in rows]
 
 
 def as_calls(row: ReleaseRow) -> ReleaseRow:
@@ -359,7 +359,7 @@ def test_both_splits_lie_in_their_own_files_and_card_and_manifest_count_them(tmp
 
 def test_a_row_that_cannot_be_worded_as_calls_is_left_out_there_alone_and_counted(tmp_path: Path) -> None:
     folder = tmp_path / "r"
-    rows = [Written(w.row, "no_tools" if w.row.source == "agent" else w.calls) for w in both(ROWS)]
+    rows = [BothWordings(w.row, "no_tools" if w.row.source == "agent" else w.calls) for w in both(ROWS)]
     write_release(folder, rows, count=50, facts=make_facts(reasons={"no_tools": "their world has none"}))
     manifest = orjson.loads((folder / "manifest.json").read_bytes())
     assert manifest["left_out"] == {"tool_calls": {"no_tools": 10}}
