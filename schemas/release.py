@@ -61,6 +61,9 @@ class Release(Record):
     guessable: GuessableShare | None = None
     """None = published before these rows were told apart."""
     rows: int
+    """Of both splits."""
+    validation_rows: int = 0
+    """Those of them that are for validation."""
     files: tuple[FileHash, ...]
     notes: tuple[str, ...] = ()
     """What a reader must know: strata that ran short, ..."""

@@ -241,6 +241,8 @@ class MixtureConfig(Record):
     guessable: float = Field(default=0.1, ge=0, le=1)
     """Share of the agent rows at most whose answer a guess may hit (`0`, yes or no, a small number). At a tenth, nine
     rows in ten are proven work even if all of these were luck; the demo's are about a twentieth."""
+    validation: float = Field(default=0.0, ge=0, le=0.5)
+    """Share of the rows of each source that is for validation; what belongs together is on one side."""
     seed: int = 0
     curation_id: str | None = None
     """None = the newest curation."""

@@ -218,6 +218,16 @@ def built(share: Share) -> Iterator[Any]:
 
 
 @pytest.fixture
+def old_home(tmp_path: Path) -> Path:
+    """A home of an earlier commit, whose verdicts do not say which checks gave them; its README tells more."""
+    import tarfile
+
+    with tarfile.open(Path(__file__).resolve().parent / "fixtures" / "home-12dff63" / "home.tar.xz") as archive:
+        archive.extractall(tmp_path / "old", filter="data")
+    return tmp_path / "old" / "home"
+
+
+@pytest.fixture
 def open_shop(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Open workshops without Prefect, each the current one from then on: `task.fn` finds it.
 

@@ -5,12 +5,13 @@ A pure function of its facts: no time, cost, path or host, so that the same rele
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jinja2
 
+from formats.releases.release_folder import SPLITS
 from schemas.release import GuessableShare, Share, SourceDigest
 from schemas.run_config import MixtureConfig, RunConfig
 
@@ -43,6 +44,8 @@ class ReleaseFacts(NamedTuple):
     tables: tuple[CardTable, ...] = ()
     has_calls: bool = False
     """Whether any row has calls, tools or reasoning: then `messages` has columns for them."""
+    reasons: Mapping[str, str] = {}
+    """Why a row is not in `tool_calls`: a half sentence by reason."""
 
 
 class LicenseCount(NamedTuple):
@@ -52,8 +55,21 @@ class LicenseCount(NamedTuple):
     rows: int
 
 
-def render_card(facts: ReleaseFacts, licenses: Sequence[LicenseCount]) -> str:
-    """Render README.md; `licenses` holds the rows by source and licence, as they were written."""
+def render_card(
+    facts: ReleaseFacts,
+    licenses: Sequence[LicenseCount],
+    configs: Mapping[str, Mapping[str, int]],
+    sources: Mapping[tuple[str, str], int],
+    left_out: Mapping[str, int],
+) -> str:
+    """Render README.md of what was written.
+
+    Args:
+        licenses: rows by source and licence.
+        configs: rows by config and split, of those that have any.
+        sources: rows by source and split.
+        left_out: rows that are not in `tool_calls`, by reason.
+    """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     template = environment.from_string(Path(__file__).with_name("dataset_card.md.jinja").read_text(encoding="utf-8"))
     rows = sum(count.rows for count in licenses)
@@ -65,6 +81,10 @@ def render_card(facts: ReleaseFacts, licenses: Sequence[LicenseCount]) -> str:
         shares=_render_shares(facts.shares),
         writers=_name_writers(facts.config.mixture),
         thresholds=_name_thresholds(facts.config),
+        configs=configs,
+        splits=_render_splits(sources),
+        left_out=dict(sorted(left_out.items())),
+        reasons=facts.reasons,
         licenses=render_table(("source", "licence", "rows"), licenses),
         sources=render_table(("table", "digest"), [(source.table, source.digest) for source in facts.sources]),
         render_table=render_table,
@@ -98,6 +118,11 @@ def _render_shares(shares: Sequence[Share]) -> str:
             for s in shares
         ],
     )
+
+
+def _render_splits(sources: Mapping[tuple[str, str], int]) -> str:
+    names = sorted({source for source, _ in sources})
+    return render_table(("source", *SPLITS), [(name, *(sources.get((name, s), 0) for s in SPLITS)) for name in names])
 
 
 def _name_writers(recipe: MixtureConfig) -> str:

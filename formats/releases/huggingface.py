@@ -1,8 +1,9 @@
-"""The Hugging Face dataset folder: Parquet shards in two configs, read with `datasets`, pushed with `huggingface_hub`.
+"""The Hugging Face dataset folder: Parquet shards, read with `datasets`, pushed with `huggingface_hub`.
 
 Schemas are fixed, never inferred, so an empty or all-null column has the same type everywhere, and pyarrow writes the
-same rows as the same bytes. A release whose rows have calls, what these gave, or reasoning has a wider `messages`; one
-without is what it always was.
+same rows as the same bytes. `messages` is folded: no assistant message in it is context. `original`, which is no config
+and so nobody loads by accident, has the rows as they were rendered: exports read it. Where rows have calls, what these
+gave, or reasoning, messages are wider.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from formats.catalogue import Exporter, Given, Option
 from formats.chats.agentinstruct import write_messages
 from formats.chats.tool_calls import write_call
+from formats.releases.fold import fold_context
 from formats.releases.release_folder import ReleaseFolder, ReleaseRow, read_release
 from schemas.errors import ConfigError, ExpectationError
 from schemas.message import Message
@@ -33,34 +35,28 @@ _READ_OFFLINE = {
 }
 """Not HF_HUB_OFFLINE: it would forbid a push by the same process."""
 
-SCHEMAS: dict[str, pa.Schema] = {
-    "messages": pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("source", pa.string(), nullable=False),
-            pa.field("environment", pa.string()),
-            pa.field("origin", pa.string()),
-            pa.field("license", pa.string(), nullable=False),
-            pa.field(
-                "messages",
-                pa.list_(pa.struct([("role", pa.string()), ("content", pa.string()), ("train", pa.bool_())])),
-                nullable=False,
-            ),
-        ]
-    ),
-    "conversations": pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field(
-                "conversations",
-                pa.list_(pa.struct([("from", pa.string()), ("value", pa.string()), ("loss", pa.bool_())])),
-                nullable=False,
-            ),
-        ]
-    ),
-}
-"""Config name -> schema. A list of structs, not a struct of lists: every trainer reads it as a list of dicts."""
+CONFIGS = ("messages", "tool_calls", "conversations")
+"""What `datasets` loads, the default one first."""
+TABLES = (*CONFIGS, "original")
+"""Folders of rows in data/."""
 
+_ABOUT = (
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("source", pa.string(), nullable=False),
+    pa.field("environment", pa.string()),
+    pa.field("origin", pa.string()),
+    pa.field("license", pa.string(), nullable=False),
+)
+_ABOUT_THE_TASK = (
+    pa.field("task_id", pa.string()),
+    pa.field("family", pa.string()),
+    pa.field("difficulty", pa.int64()),
+    pa.field("model", pa.string()),
+    pa.field("reward", pa.float64()),
+    pa.field("guessable", pa.bool_()),
+    pa.field("tools", pa.string()),
+)
+"""Null for general chat, but for the model where somebody says it."""
 _CALL = pa.struct(
     [
         ("id", pa.string()),
@@ -69,54 +65,52 @@ _CALL = pa.struct(
     ]
 )
 """See `formats.chats.tool_calls`."""
-_MESSAGE_WITH_CALLS = pa.struct(
-    [
-        ("role", pa.string()),
-        ("content", pa.string()),
-        ("train", pa.bool_()),
-        ("tool_calls", pa.list_(_CALL)),
-        ("tool_call_id", pa.string()),
-        ("reasoning_content", pa.string()),
-    ]
+_MESSAGE = (("role", pa.string()), ("content", pa.string()), ("train", pa.bool_()))
+_MESSAGE_WITH_CALLS = (
+    *_MESSAGE,
+    ("tool_calls", pa.list_(_CALL)),
+    ("tool_call_id", pa.string()),
+    ("reasoning_content", pa.string()),
 )
-SCHEMAS_WITH_CALLS: dict[str, pa.Schema] = {
-    "messages": pa.schema(
-        [
-            *list(SCHEMAS["messages"])[:-1],
-            pa.field("messages", pa.list_(_MESSAGE_WITH_CALLS), nullable=False),
-            pa.field("tools", pa.string()),
-        ]
-    ),
-    "conversations": SCHEMAS["conversations"],
-}
-"""Likewise, of a release in which any row says more than role and content; `tools` is null where a row has none."""
+_TURNS = (("from", pa.string()), ("value", pa.string()), ("loss", pa.bool_()))
 
 
-def write_shard(path: Path, config: str, rows: Sequence[ReleaseRow], *, with_calls: bool = False) -> None:
-    """Write one Parquet file of a config; `with_calls` is the whole release's, the same for all its files.
+def schema_of(table: str, *, with_calls: bool) -> pa.Schema:
+    """Return a table's columns. A list of structs, not a struct of lists: trainers read it as a list of dicts."""
+    if table == "conversations":
+        turns = pa.field("conversations", pa.list_(pa.struct(_TURNS)), nullable=False)
+        return pa.schema([_ABOUT[0], turns])
+    message = pa.struct(_MESSAGE_WITH_CALLS if with_calls or table == "tool_calls" else _MESSAGE)
+    return pa.schema([*_ABOUT, pa.field("messages", pa.list_(message), nullable=False), *_ABOUT_THE_TASK])
+
+
+def write_shard(path: Path, table: str, rows: Sequence[ReleaseRow], *, with_calls: bool = False) -> None:
+    """Write one Parquet file of a table; `with_calls` is the whole release's, the same for all its files.
 
     Raises:
         ValueError: a row has calls, and the release was to have none.
     """
-    if not with_calls and (calling := next((row.id for row in rows if row.has_calls), None)):
+    wide = with_calls or table == "tool_calls"
+    if not wide and (calling := next((row.id for row in rows if row.has_calls), None)):
         raise ValueError(f"row {calling} has calls, tools or reasoning, and the release was to have none")
-    records = [_record(config, row, with_calls) for row in rows]
-    table = pa.Table.from_pylist(records, schema=(SCHEMAS_WITH_CALLS if with_calls else SCHEMAS)[config])
+    records = [_record(table, row, wide) for row in rows]
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="zstd", row_group_size=ROWS_PER_GROUP)
+    made = pa.Table.from_pylist(records, schema=schema_of(table, with_calls=with_calls))
+    pq.write_table(made, path, compression="zstd", row_group_size=ROWS_PER_GROUP)
 
 
-def _record(config: str, row: ReleaseRow, with_calls: bool) -> dict[str, object]:
-    if config == "conversations":
+def _record(table: str, row: ReleaseRow, wide: bool) -> dict[str, object]:
+    if table == "conversations":
         return {"id": row.id, "conversations": write_messages(row.messages)}
-    messages = [{"role": m.role, "content": m.content, "train": m.train} for m in row.messages]
-    if with_calls:
-        messages = [said | _spell_calls(message) for said, message in zip(messages, row.messages, strict=True)]
-    return {**row._asdict(), "messages": messages}
+    messages = row.messages if table == "original" else fold_context(row.messages)
+    return {**row._asdict(), "messages": [_spell(message, wide) for message in messages]}
 
 
-def _spell_calls(message: Message) -> dict[str, Any]:
-    return {
+def _spell(message: Message, wide: bool) -> dict[str, Any]:
+    said = {"role": message.role, "content": message.content, "train": message.train}
+    if not wide:
+        return said
+    return said | {
         "tool_calls": [write_call(call) for call in message.tool_calls] or None,
         "tool_call_id": message.tool_call_id,
         "reasoning_content": message.reasoning_content,
@@ -136,14 +130,16 @@ def verify_release(folder: Path) -> dict[str, int]:
         os.environ.setdefault(name, value)
     import datasets
 
-    expected = read_release(folder).promised
+    release = read_release(folder)
+    before = {name: {"train": release.promised} for name in ("messages", "conversations")}
+    expected = release.manifest.get("configs", before)
     with tempfile.TemporaryDirectory(prefix="trajmill-verify-") as cache:
-        found = {
-            name: datasets.load_dataset(str(folder), name, split="train", cache_dir=cache).num_rows for name in SCHEMAS
-        }
-    if wrong := {name: rows for name, rows in found.items() if rows != expected}:
-        raise ExpectationError(f"{folder} should hold {expected} rows a config, but datasets reads {wrong}.")
-    return found
+        read = {name: datasets.load_dataset(str(folder), name, cache_dir=cache) for name in expected}
+        found = {name: {split: rows.num_rows for split, rows in splits.items()} for name, splits in read.items()}
+    if wrong := {name: rows for name, rows in found.items() if rows != expected[name]}:
+        promised = {name: expected[name] for name in wrong}
+        raise ExpectationError(f"{folder} should hold {promised} rows, but datasets reads {wrong}.")
+    return {name: sum(rows.values()) for name, rows in found.items()}
 
 
 def push_to_hub(
@@ -156,7 +152,7 @@ def push_to_hub(
     """
     if not token:
         raise ConfigError("Pushing to the hub needs a token: set HF_TOKEN (https://huggingface.co/settings/tokens).")
-    read_release(folder)
+    read_release(folder).check_files()
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, HTTPError, OfflineModeIsEnabled
 

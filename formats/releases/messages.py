@@ -7,14 +7,15 @@ from typing import Any
 from formats.catalogue import Exporter
 from formats.chats.tool_calls import write_call
 from formats.releases.jsonl import write_jsonl
-from formats.releases.release_folder import ReleaseRow
+from formats.releases.release_folder import ABOUT, ReleaseRow
 from schemas.message import Message
 
 
 def render_row(row: ReleaseRow) -> dict[str, Any]:
     """Render a row with everything that it holds."""
     made = {**row._asdict(), "messages": [_render(message) for message in row.messages]}
-    return {key: value for key, value in made.items() if value is not None or key != "tools"}
+    del made["split"]  # the file says it
+    return {key: value for key, value in made.items() if value is not None or key not in ABOUT}
 
 
 def _render(message: Message) -> dict[str, Any]:

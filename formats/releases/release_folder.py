@@ -1,13 +1,16 @@
 """Reads a release folder, of this version or an earlier one: its manifest, and its rows as messages with train flags.
 
-What an earlier version did not write takes its default, and columns that are unknown here are left alone.
+Rows are read as they were rendered, context included (`data/original`, which earlier versions had as `messages`), and
+where they are asked for as native calls. What an earlier version did not write takes its default, and columns that are
+unknown here are left alone.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -18,7 +21,15 @@ from schemas.errors import ConfigError, InputError
 from schemas.message import Message
 
 _MESSAGES, _CONVERSATIONS = "messages", "conversations"
-"""Folders of a release's rows, in data/; either holds all of them, the first more of each."""
+_AGAIN = "publish it again, or get it whole again"
+TRAIN, VALIDATION = "train", "validation"
+SPLITS = (TRAIN, VALIDATION)
+FORMS: Mapping[str, tuple[str, ...]] = {
+    "original": ("original", _MESSAGES, _CONVERSATIONS),
+    "tool_calls": ("tool_calls",),
+}
+"""Form of rows -> folders in data/ that hold it: the first, or of a release of before, which had neither splits nor
+`original` and did not fold `messages`, the first that is there."""
 
 
 class ReleaseRow(NamedTuple):
@@ -35,6 +46,20 @@ class ReleaseRow(NamedTuple):
     messages: tuple[Message, ...]
     tools: str | None = None
     """JSON text of the tools that its calls may use; None = it has none."""
+    task_id: str | None = None
+    """The task that an agent row solves; rows of one task are never in two splits."""
+    family: str | None = None
+    """Kind of task, the author's word."""
+    difficulty: int | None = None
+    """1 easy to 3 hard, the author's word."""
+    model: str | None = None
+    """Who wrote the actions or replies; None = no model (a replayed reference), or nobody says."""
+    reward: float | None = None
+    """What the task's check gave; None = general chat: nothing was executed."""
+    guessable: bool | None = None
+    """Whether a guess may hit the task's answer; None = general chat, or a release that does not say."""
+    split: str = TRAIN
+    """train or validation: in which files it lies."""
 
     @property
     def has_calls(self) -> bool:
@@ -42,6 +67,10 @@ class ReleaseRow(NamedTuple):
         return self.tools is not None or any(
             message.tool_calls or message.role == "tool" or message.reasoning_content for message in self.messages
         )
+
+
+ABOUT = ("tools", "task_id", "family", "difficulty", "model", "reward", "guessable")
+"""Columns that not every release has; null where a row has none."""
 
 
 class ReleaseFolder(NamedTuple):
@@ -57,26 +86,66 @@ class ReleaseFolder(NamedTuple):
 
     @property
     def promised(self) -> int | None:
-        """Rows that the manifest promises; None = it does not say."""
+        """Rows that the manifest promises, of both splits; None = it does not say."""
         return self.manifest.get("rows")
 
-    def rows(self) -> Iterator[ReleaseRow]:
-        """Yield every row in the release's order, one group of a file in memory.
+    @property
+    def splits(self) -> Mapping[str, int | None]:
+        """Rows by split, `train` first; a release without a validation split has no such key."""
+        told = self.manifest.get("splits")
+        return {TRAIN: self.promised} if not isinstance(told, dict) else {n: told[n] for n in SPLITS if told.get(n)}
+
+    def rows(self, split: str = TRAIN, form: Literal["original", "tool_calls"] = "original") -> Iterator[ReleaseRow]:
+        """Yield the rows of a split in the release's order, one group of a file in memory.
+
+        Args:
+            form: original = as rendered, with context and `train` flags; tool_calls = agent rows as native calls,
+                without those that cannot be (`manifest["left_out"]` counts them); a release of before has none.
 
         Raises:
             InputError: there are none, a file is damaged, or rows are missing.
         """
-        found = [sorted((self.folder / "data" / name).glob("*.parquet")) for name in (_MESSAGES, _CONVERSATIONS)]
-        files = found[0] or found[1]
-        if not files:
-            raise InputError(f"{self.folder} holds no rows: there is no Parquet file in data/{_MESSAGES}")
+        names = FORMS[form][:1] if "splits" in self.manifest else FORMS[form]
+        found = [self._files(name, split) for name in names]
+        files = next((files for files in found if files), [])
+        promised = self.splits.get(split, 0) if form == "original" else self._calls_promised(split)
+        if not files and promised != 0:
+            raise InputError(f"{self.folder} holds no rows: there is no Parquet file in data/{FORMS[form][0]}")
         count = 0
         for path in files:
             for row in _read_file(path):
-                yield row
+                yield row._replace(split=split)
                 count += 1
-        if self.promised not in (None, count):
-            raise InputError(f"{self.folder} should hold {self.promised} rows, but holds {count}; get it whole again")
+        if promised not in (None, count):
+            raise InputError(f"{self.folder} should hold {promised} rows, but holds {count}; get it whole again")
+
+    def check_files(self) -> None:
+        """Compare every file with the manifest.
+
+        Raises:
+            InputError: one is missing, has changed, or was added; the text names it.
+        """
+        files = self.manifest.get("files")
+        listed = [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+        told = {str(file.get("path")): file.get("sha256") for file in listed}
+        for name, sha256 in told.items():
+            path = self.folder / name
+            if not path.is_file():
+                raise InputError(f"{path} is missing, and {self.folder.name} is a release of it too; {_AGAIN}")
+            if _hash(path) != sha256:
+                raise InputError(f"{path} is not what was published: its sha256 is not that of manifest.json; {_AGAIN}")
+        lying = {str(path.relative_to(self.folder)) for path in self.folder.glob("data/**/*.parquet")}
+        if told and (more := sorted(lying - told.keys())):
+            raise InputError(f"{self.folder / more[0]} is no file of the release: manifest.json has none; take it out")
+
+    def _files(self, name: str, split: str) -> list[Path]:
+        """Return a folder's files of a split; those that name none are for training."""
+        files = sorted((self.folder / "data" / name).glob("*.parquet"))
+        return [path for path in files if path.name.startswith(f"{VALIDATION}-") == (split == VALIDATION)]
+
+    def _calls_promised(self, split: str) -> int | None:
+        configs = self.manifest.get("configs")
+        return 0 if not isinstance(configs, dict) else configs.get("tool_calls", {}).get(split, 0)
 
 
 def read_release(folder: Path) -> ReleaseFolder:
@@ -96,6 +165,11 @@ def read_release(folder: Path) -> ReleaseFolder:
     if not isinstance(manifest.get("rows"), int | None):
         raise ConfigError(f"{folder} is no release folder: its manifest.json does not say how many rows there are.")
     return ReleaseFolder(folder, manifest)
+
+
+def _hash(path: Path) -> str:
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_file(path: Path) -> Iterator[ReleaseRow]:
@@ -121,8 +195,7 @@ def _read_row(row: Mapping[str, Any]) -> ReleaseRow:
         origin=row.get("origin"),
         license=row.get("license") or "unknown",
         messages=read_messages(row[_CONVERSATIONS]) if said is None else tuple(map(_read_message, said)),
-        tools=row.get("tools"),
-    )
+    )._replace(**{name: row.get(name) for name in ABOUT})
 
 
 def _read_message(value: Mapping[str, Any]) -> Message:

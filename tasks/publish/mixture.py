@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import task
 
 from formats.releases.dataset_card import CardTable, ReleaseFacts
-from formats.releases.release_folder import ReleaseRow
 from schemas.errors import NothingFound
 from schemas.record import canonical_json
 from schemas.release import Release, SourceDigest
 from tasks.publish.about_checks import FALLEN, Accepted, note_fallen, note_weaker_checks
-from tasks.publish.mix_samples import AGENT, Eligible, Mixture, Pick, mix_samples
+from tasks.publish.mix_samples import AGENT, Eligible, Mixture, mix_samples
+from tasks.publish.read_mixture import MixtureReader, wording_of
+from tasks.publish.split_rows import split_rows
 from tasks.publish.validate_tables import validate_folder
-from tasks.publish.write_release import make_agent_row, make_general_row, make_release_id, write_release
+from tasks.publish.word_as_calls import LEFT_OUT
+from tasks.publish.write_release import make_release_id, write_release
 from tasks.unsettled import note_unsettled
 from tasks.workshop import Workshop, begin_task
 
@@ -44,18 +46,22 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
     workshop = begin_task()
     versions = workshop.warehouse.versions()
     sources = _sources(workshop, versions)
-    release_id = make_release_id(sources, workshop.config, _lock_sha256())
+    release_id = make_release_id(sources, workshop.config, _lock_sha256(), wording_of(workshop.worlds))
     curation = workshop.config.mixture.curation_id or workshop.curation_id
     mixture = choose_rows(workshop, curation, versions)
     about_work = (*_note_checks(workshop, curation, mixture, versions), *note_unsettled(workshop, versions))
     folder = workshop.home / "releases" / release_id
     if published := _find_published(workshop, folder, about_work):
         return published
-    notes = (*mixture.notes, *about_work)
+    found = MixtureReader(workshop, curation, versions)
+    split = split_rows(list(found.kin(mixture.picks)), workshop.config.mixture)
+    about_shares = (*mixture.notes, *split.notes)
+    notes = (*about_shares, *about_work)
     calls = _have_calls(workshop, mixture, versions)
-    told = (mixture.shares, mixture.guessable, notes, tuple(tables), calls)
+    told = (mixture.shares, mixture.guessable, notes, tuple(tables), calls, LEFT_OUT)
     facts = ReleaseFacts(release_id, workshop.config, curation, sources, *told)
-    files = write_release(folder, _rows(workshop, mixture, versions), count=len(mixture.picks), facts=facts)
+    rows = found.rows(mixture.picks, split.validation)
+    files = write_release(folder, rows, count=len(mixture.picks), facts=facts)
     release = Release(
         release_id=release_id,
         recipe=canonical_json(workshop.config.mixture).decode(),
@@ -64,6 +70,7 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
         shares=mixture.shares,
         guessable=mixture.guessable,
         rows=len(mixture.picks),
+        validation_rows=len(split.validation),
         files=files,
         notes=notes,
         build=build,
@@ -72,7 +79,7 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
         seconds=workshop.progress.stages[STAGE].seconds,
         cost_usd=workshop.ledger.totals().cost_usd,
     )
-    validate_folder(folder, release, mixture.notes)
+    validate_folder(folder, release, about_shares)
     _land(workshop, release)
     return release
 
@@ -159,29 +166,6 @@ def _have_calls(workshop: Workshop, mixture: Mixture, versions: Mapping[str, int
     )
     calling = {row[0] for row in found}
     return any(pick.id in calling for pick in mixture.picks)
-
-
-def _rows(workshop: Workshop, mixture: Mixture, versions: Mapping[str, int]) -> Iterator[ReleaseRow]:
-    """Yield the mixture's rows in its order, reading one shard's worth at a time."""
-    size = workshop.config.mixture.rows_per_shard
-    for start in range(0, len(mixture.picks), size):
-        picks = mixture.picks[start : start + size]
-        found = _agent_rows(workshop, picks, versions) | _general_rows(workshop, picks, versions)
-        yield from (found[pick.id] for pick in picks)
-
-
-def _agent_rows(workshop: Workshop, picks: Sequence[Pick], versions: Mapping[str, int]) -> dict[str, ReleaseRow]:
-    wanted = [pick.id for pick in picks if pick.stratum == AGENT]
-    where = "list_contains(?::VARCHAR[], trajectory_id)"
-    rows = workshop.warehouse.read("trajectories", where, (wanted,), versions=versions)
-    return {row.trajectory_id: make_agent_row(row) for row in rows}
-
-
-def _general_rows(workshop: Workshop, picks: Sequence[Pick], versions: Mapping[str, int]) -> dict[str, ReleaseRow]:
-    strata = {pick.id: pick.stratum for pick in picks if pick.stratum != AGENT}
-    where = "list_contains(?::VARCHAR[], conversation_id)"
-    rows = workshop.warehouse.read("conversations", where, (list(strata),), versions=versions)
-    return {row.conversation_id: make_general_row(row, strata[row.conversation_id]) for row in rows}
 
 
 def _sources(workshop: Workshop, versions: Mapping[str, int]) -> tuple[SourceDigest, ...]:

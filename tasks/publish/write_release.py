@@ -1,6 +1,7 @@
 """Writes a release: a Hugging Face dataset folder with its card and manifest, byte for byte the same for the same rows.
 
-It is written beside its place and renamed into it, so a folder under its own name is always whole.
+Every row stands in each table (`formats.releases.huggingface`), but in `tool_calls` where it cannot be worded so. The
+folder is written beside its place and renamed into it, so one under its own name is always whole.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from environments.sections import config_in_ids, without
 from formats.releases.dataset_card import LicenseCount, ReleaseFacts, render_card
-from formats.releases.huggingface import SCHEMAS, write_shard
-from formats.releases.release_folder import ReleaseRow
+from formats.releases.huggingface import CONFIGS, TABLES, write_shard
+from formats.releases.release_folder import TRAIN, ReleaseRow
 from schemas.errors import ExpectationError
 from schemas.record import digest
 from schemas.release import FileHash, SourceDigest
@@ -42,29 +43,76 @@ _PACE: Mapping[str, Collection[str] | None] = {
 stands in the episodes."""
 
 
-def make_release_id(sources: Sequence[SourceDigest], config: RunConfig, lock_sha256: str) -> str:
-    """Return the id of a release: h(source digests, configuration without pace, lock file)."""
-    return digest("release", sorted((s.table, s.digest) for s in sources), _content_of(config), lock_sha256)
+FORM = 2
+"""Raised by hand when the same rows are written otherwise: 2 = folded `messages`, `tool_calls`, columns, splits."""
 
 
-def make_agent_row(trajectory: Trajectory) -> ReleaseRow:
+class Written(NamedTuple):
+    """One row of a release in both wordings."""
+
+    row: ReleaseRow
+    """As it was rendered."""
+    calls: ReleaseRow | str
+    """As native calls, or why it cannot be."""
+
+
+class _Counts(NamedTuple):
+    """What was written."""
+
+    tables: dict[str, Counter[str]]
+    """Rows by table and split."""
+    licenses: Counter[tuple[str, str]]
+    left_out: Counter[str]
+    """Of `tool_calls`, by reason."""
+    sources: Counter[tuple[str, str]]
+    """By source and split."""
+
+
+def make_release_id(
+    sources: Sequence[SourceDigest], config: RunConfig, lock_sha256: str, form: Sequence[object] = ()
+) -> str:
+    """Return the id of a release: h(source digests, configuration without pace, lock file, form).
+
+    `form` is what words rows besides: the prompts by which calls are worded.
+    """
+    tables = sorted((s.table, s.digest) for s in sources)
+    return digest("release", tables, _content_of(config), lock_sha256, FORM, *form)
+
+
+def make_agent_row(trajectory: Trajectory, split: str = TRAIN) -> ReleaseRow:
     """Return the training row of a trajectory."""
     t = trajectory
-    return ReleaseRow(t.trajectory_id, AGENT, t.environment, t.origin, t.license, t.messages, t.tools)
+    return ReleaseRow(
+        id=t.trajectory_id,
+        source=AGENT,
+        environment=t.environment,
+        origin=t.origin,
+        license=t.license,
+        messages=t.messages,
+        tools=t.tools,
+        task_id=t.task_id,
+        family=t.family,
+        difficulty=t.difficulty,
+        model=t.model,
+        reward=t.reward,
+        guessable=t.guessable,
+        split=split,
+    )
 
 
-def make_general_row(conversation: Conversation, stratum: str) -> ReleaseRow:
+def make_general_row(conversation: Conversation, stratum: str, split: str = TRAIN) -> ReleaseRow:
     """Return the training row of a general chat."""
     c = conversation
-    return ReleaseRow(c.conversation_id, stratum, None, None, c.license, c.messages)
+    row = ReleaseRow(c.conversation_id, stratum, None, None, c.license, c.messages)
+    return row._replace(model=c.source_model, split=split)
 
 
-def write_release(folder: Path, rows: Iterable[ReleaseRow], *, count: int, facts: ReleaseFacts) -> tuple[FileHash, ...]:
+def write_release(folder: Path, rows: Iterable[Written], *, count: int, facts: ReleaseFacts) -> tuple[FileHash, ...]:
     """Write a release folder and return its files; one that stands there already is replaced.
 
     Args:
-        rows: in the mixture's order; held one shard at a time.
-        count: how many rows there are, since shards are named `00000-of-0000N` from the start.
+        rows: in the mixture's order, those for training first; held one shard at a time.
+        count: how many rows there are.
 
     Raises:
         ExpectationError: there are no rows, and `datasets` cannot read a release without any.
@@ -75,10 +123,15 @@ def write_release(folder: Path, rows: Iterable[ReleaseRow], *, count: int, facts
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    shards, licenses = _write_shards(partial, rows, count, facts)
-    (partial / "README.md").write_text(render_card(facts, licenses), encoding="utf-8", newline="\n")
+    shards, counts = _write_shards(partial, rows, facts)
+    if counts.licenses.total() != count:
+        raise ValueError(f"{counts.licenses.total()} rows were given to write, {count} announced")
+    licenses = [LicenseCount(*key, rows=number) for key, number in sorted(counts.licenses.items())]
+    configs = {name: counts.tables[name] for name in CONFIGS if counts.tables[name]}
+    card = render_card(facts, licenses, configs, counts.sources, counts.left_out)
+    (partial / "README.md").write_text(card, encoding="utf-8", newline="\n")
     files = [*shards, _hash_file(partial, "README.md")]
-    (partial / "manifest.json").write_bytes(_render_manifest(facts, count, licenses, files))
+    (partial / "manifest.json").write_bytes(_render_manifest(facts, counts, licenses, files))
     files.append(_hash_file(partial, "manifest.json"))
     if folder.exists():
         shutil.rmtree(folder)
@@ -86,25 +139,36 @@ def write_release(folder: Path, rows: Iterable[ReleaseRow], *, count: int, facts
     return tuple(sorted(files, key=lambda file: file.path))
 
 
-def _write_shards(
-    folder: Path, rows: Iterable[ReleaseRow], count: int, facts: ReleaseFacts
-) -> tuple[list[FileHash], list[LicenseCount]]:
-    rows_per_shard = facts.config.mixture.rows_per_shard
-    total = -(-count // rows_per_shard)
-    licenses: Counter[tuple[str, str]] = Counter()
-    files: list[FileHash] = []
-    for index, shard in enumerate(_cut(rows, rows_per_shard)):
-        licenses.update((row.source, row.license) for row in shard)
-        for config in SCHEMAS:
-            path = f"data/{config}/train-{index:05}-of-{total:05}.parquet"
-            write_shard(folder / path, config, shard, with_calls=facts.has_calls)
-            files.append(_hash_file(folder, path, rows=len(shard)))
-    if licenses.total() != count:
-        raise ValueError(f"{licenses.total()} rows were given to write, {count} announced")
-    return files, [LicenseCount(*key, rows=number) for key, number in sorted(licenses.items())]
+def _write_shards(folder: Path, rows: Iterable[Written], facts: ReleaseFacts) -> tuple[list[FileHash], _Counts]:
+    counts = _Counts({name: Counter() for name in TABLES}, Counter(), Counter(), Counter())
+    parts: dict[tuple[str, str], list[tuple[Path, int]]] = {}
+    for split, of_split in groupby(rows, lambda written: written.row.split):
+        for shard in _cut(of_split, facts.config.mixture.rows_per_shard):
+            _count(counts, shard)
+            for table in TABLES:
+                told = [w.calls for w in shard if not isinstance(w.calls, str)] if table == "tool_calls" else None
+                if mine := [w.row for w in shard] if told is None else told:
+                    written = parts.setdefault((table, split), [])
+                    path = folder / "data" / table / f"{split}-{len(written):05}"
+                    write_shard(path, table, mine, with_calls=facts.has_calls)
+                    written.append((path, len(mine)))
+                    counts.tables[table][split] += len(mine)
+    return [_name(folder, path, len(them), rows) for them in parts.values() for path, rows in them], counts
 
 
-def _cut(rows: Iterable[ReleaseRow], size: int) -> Iterator[list[ReleaseRow]]:
+def _name(folder: Path, path: Path, total: int, rows: int) -> FileHash:
+    """Give a shard its name, which says how many there are."""
+    named = path.rename(path.with_name(f"{path.name}-of-{total:05}.parquet"))
+    return _hash_file(folder, str(named.relative_to(folder)), rows=rows)
+
+
+def _count(counts: _Counts, shard: Sequence[Written]) -> None:
+    counts.licenses.update((written.row.source, written.row.license) for written in shard)
+    counts.sources.update((written.row.source, written.row.split) for written in shard)
+    counts.left_out.update(written.calls for written in shard if isinstance(written.calls, str))
+
+
+def _cut(rows: Iterable[Written], size: int) -> Iterator[list[Written]]:
     iterator = iter(rows)
     while shard := list(islice(iterator, size)):
         yield shard
@@ -116,12 +180,19 @@ def _hash_file(folder: Path, path: str, rows: int | None = None) -> FileHash:
 
 
 def _render_manifest(
-    facts: ReleaseFacts, count: int, licenses: Sequence[LicenseCount], files: Sequence[FileHash]
+    facts: ReleaseFacts, counts: _Counts, licenses: Sequence[LicenseCount], files: Sequence[FileHash]
 ) -> bytes:
     """Render manifest.json; Delta versions stay out, since equal tables may have different ones."""
     manifest = {
         "release_id": facts.release_id,
-        "rows": count,
+        "rows": counts.licenses.total(),
+        "splits": counts.tables["original"],
+        "configs": {name: counts.tables[name] for name in CONFIGS if counts.tables[name]},
+        "rows_by_split": {
+            split: {source: n for (source, of), n in sorted(counts.sources.items()) if of == split}
+            for split in counts.tables["original"]
+        },
+        "left_out": {"tool_calls": counts.left_out},
         "rows_by_source": {share.stratum: share.rows for share in facts.shares},
         "shares": [share.model_dump(mode="json") for share in facts.shares],
         "guessable": facts.guessable.model_dump(mode="json"),

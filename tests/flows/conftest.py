@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import signal
-import tarfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -183,14 +182,6 @@ def tamper() -> Callable[[Path], str]:
         return str(episode.episode_id)
 
     return land
-
-
-@pytest.fixture
-def old_home(tmp_path: Path) -> Path:
-    """A home of an earlier commit, whose verdicts do not say which checks gave them; its README tells more."""
-    with tarfile.open(Path(__file__).resolve().parents[1] / "fixtures" / "home-12dff63" / "home.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    return tmp_path / "home"
 
 
 @pytest.fixture

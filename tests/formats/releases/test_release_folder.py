@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -99,3 +100,61 @@ def test_spoiled_rows_are_told(tmp_path: Path) -> None:
     os.mkfifo(folder / name)
     with pytest.raises(InputError, match="a pipe or a device"):
         list(read_release(folder).rows())
+
+
+def published(folder: Path) -> Path:
+    """Write a release of five rows, two of them for validation, whose manifest names its files."""
+    for split, rows in (("train", ROWS[:3]), ("validation", ROWS[3:])):
+        for table in ("messages", "original", "conversations"):
+            write_shard(folder / f"data/{table}/{split}-00000-of-00001.parquet", table, rows)
+    (folder / "README.md").write_text("# A card")
+    files = [
+        {"path": str(path.relative_to(folder)), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+    manifest = {"rows": 5, "splits": {"train": 3, "validation": 2}, "files": files}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_rows_are_given_split_by_split(tmp_path: Path) -> None:
+    release = read_release(published(tmp_path / "r"))
+    assert release.splits == {"train": 3, "validation": 2}
+    assert list(release.rows()) == ROWS[:3], "never what is for validation, unless it is asked for"
+    assert list(release.rows("validation")) == [row._replace(split="validation") for row in ROWS[3:]]
+    (release.folder / "data/original/validation-00000-of-00001.parquet").unlink()
+    with pytest.raises(InputError, match=r"holds no rows.*data/original"):
+        list(release.rows("validation"))
+
+
+def test_context_comes_from_the_rows_as_they_were_rendered_not_from_the_folded_ones(tmp_path: Path) -> None:
+    said = (*MESSAGES[:1], MESSAGES[1].model_copy(update={"train": False}), *MESSAGES)
+    for table in ("messages", "original"):
+        write_shard(tmp_path / f"data/{table}/train-00000-of-00001.parquet", table, [ROWS[0]._replace(messages=said)])
+    (tmp_path / "manifest.json").write_text("{}")
+    (row,) = read_release(tmp_path).rows()
+    assert row.messages == said
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda folder: (folder / "README.md").write_text("# Mine"), r"README\.md is not what was published"),
+        (
+            lambda folder: next(folder.glob("data/original/train*")).write_bytes(b""),
+            "is not what was publ",
+        ),
+        (lambda folder: next(folder.glob("data/messages/val*")).unlink(), "messages/validation-.* is missing"),
+        (lambda folder: (folder / "data/messages/train-1.parquet").write_bytes(b""), "train-1.* is no file of the rel"),
+        (lambda folder: (folder / "README.md").unlink() or (folder / "README.md").mkdir(), r"README\.md is missing"),
+    ],
+    ids=["card edited", "rows edited", "rows gone", "rows added", "a folder in its place"],
+)
+def test_a_release_that_was_edited_is_told_with_the_file_s_name(tmp_path: Path, spoil: Any, told: str) -> None:
+    release = read_release(published(tmp_path / "r"))
+    release.check_files()
+    spoil(release.folder)
+    with pytest.raises(InputError, match=told) as caught:
+        release.check_files()
+    assert "\n" not in str(caught.value)

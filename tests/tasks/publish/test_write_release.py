@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from schemas.message import Message, ToolCall
 from schemas.release import GuessableShare, Share, SourceDigest
 from schemas.run_config import BudgetConfig, CollectConfig, MixtureConfig, RunConfig, TeacherConfig
 from schemas.trajectory import Trajectory
-from tasks.publish.write_release import make_agent_row, make_release_id, write_release
+from tasks.publish.write_release import Written, make_agent_row, make_release_id, write_release
 
 CONFIG = RunConfig(mixture=MixtureConfig(rows_per_shard=20))
 SOURCES = (
@@ -45,7 +46,17 @@ def make_row(index: int) -> ReleaseRow:
     )
 
 
+ABOUT = ["task_id", "family", "difficulty", "model", "reward", "guessable", "tools"]
 ROWS = [make_row(index) for index in range(50)]
+
+
+def both(rows: Iterable[ReleaseRow]) -> list[Written]:
+    """Give rows to write: agent rows as calls, too, general ones as they are."""
+    return [Written(row, row if row.source != "agent" else as_calls(row)) for row in rows]
+
+
+def as_calls(row: ReleaseRow) -> ReleaseRow:
+    return row._replace(messages=CALLING, tools=TOOLS)
 
 
 def make_facts(config: RunConfig = CONFIG, sources: tuple[SourceDigest, ...] = SOURCES, **fields: Any) -> ReleaseFacts:
@@ -82,18 +93,22 @@ def read_folder(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("releases") / "r1"
-    write_release(path, iter(ROWS), count=len(ROWS), facts=make_facts(notes=("gpt-4 ran short.",)))
+    write_release(path, iter(both(ROWS)), count=len(ROWS), facts=make_facts(notes=("gpt-4 ran short.",)))
     return path
 
 
 def test_datasets_reads_both_configs_from_the_folder_alone(folder: Path, tmp_path: Path) -> None:
-    assert verify_release(folder) == {"messages": 50, "conversations": 50}
+    assert verify_release(folder) == {"messages": 50, "tool_calls": 50, "conversations": 50}
     import datasets
 
     default = datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path))
-    assert default.column_names == ["id", "source", "environment", "origin", "license", "messages"]
+    assert default.column_names == ["id", "source", "environment", "origin", "license", "messages", *ABOUT]
     assert default["id"] == [row.id for row in ROWS]
-    assert default[5]["messages"][3] == {"role": "assistant", "content": "Änswer 5 🙂", "train": True}
+    assert default[5]["messages"] == [
+        {"role": "system", "content": "Question 5\n\nThe assistant replied:\n> Ok.", "train": False},
+        {"role": "user", "content": "Go on.", "train": False},
+        {"role": "assistant", "content": "Änswer 5 🙂", "train": True},
+    ]
     assert (default[5]["environment"], default[6]["environment"]) == ("os", None)
     conversations = datasets.load_dataset(str(folder), "conversations", split="train", cache_dir=str(tmp_path))
     assert conversations[0]["conversations"] == [
@@ -105,15 +120,15 @@ def test_datasets_reads_both_configs_from_the_folder_alone(folder: Path, tmp_pat
 
 
 def test_verification_notices_rows_that_are_missing(tmp_path: Path) -> None:
-    write_release(tmp_path / "r", ROWS, count=50, facts=make_facts())
+    write_release(tmp_path / "r", both(ROWS), count=50, facts=make_facts())
     (tmp_path / "r/data/conversations/train-00002-of-00003.parquet").unlink()
-    with pytest.raises(ExpectationError, match=r"should hold 50 rows a config, but datasets reads .*40"):
+    with pytest.raises(ExpectationError, match=r"should hold .*50.* rows, but datasets reads .*40"):
         verify_release(tmp_path / "r")
 
 
 def test_the_same_rows_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     again = tmp_path / "elsewhere" / "r1"
-    write_release(again, ROWS, count=50, facts=make_facts(notes=("gpt-4 ran short.",)))
+    write_release(again, both(ROWS), count=50, facts=make_facts(notes=("gpt-4 ran short.",)))
     assert read_folder(again) == read_folder(folder)
 
 
@@ -128,7 +143,7 @@ def test_pace_price_and_table_versions_change_no_byte(folder: Path, tmp_path: Pa
     )
     sources = tuple(source.model_copy(update={"version": source.version + 1}) for source in SOURCES)
     facts = make_facts(config, sources, notes=("gpt-4 ran short.",))
-    write_release(tmp_path / "r1", ROWS, count=50, facts=facts)
+    write_release(tmp_path / "r1", both(ROWS), count=50, facts=facts)
     assert read_folder(tmp_path / "r1") == read_folder(folder)
 
 
@@ -146,12 +161,12 @@ def test_other_sources_recipes_and_lock_files_have_other_ids() -> None:
 
 def test_a_release_in_which_one_row_has_calls_gets_their_fields_in_every_shard(tmp_path: Path) -> None:
     folder = tmp_path / "r1"
-    write_release(folder, iter(MORE), count=50, facts=make_facts(has_calls=True))
-    assert verify_release(folder) == {"messages": 50, "conversations": 50}
+    write_release(folder, iter(both(MORE)), count=50, facts=make_facts(has_calls=True))
+    assert verify_release(folder) == {"messages": 50, "tool_calls": 50, "conversations": 50}
     import datasets
 
     rows = datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
-    assert rows.column_names[-2:] == ["messages", "tools"]
+    assert rows.column_names[5:] == ["messages", *ABOUT]
     assert (rows[0]["tools"], rows[49]["tools"]) == (None, TOOLS)
     plain = rows[0]["messages"][0]
     assert (plain["tool_calls"], plain["tool_call_id"], plain["reasoning_content"]) == (None, None, None)
@@ -164,7 +179,7 @@ def test_a_release_in_which_one_row_has_calls_gets_their_fields_in_every_shard(t
 
 def test_in_agentinstruct_s_form_calls_are_text_and_what_they_gave_is_one_human_turn(tmp_path: Path) -> None:
     folder = tmp_path / "r1"
-    write_release(folder, MORE, count=50, facts=make_facts(has_calls=True))
+    write_release(folder, both(MORE), count=50, facts=make_facts(has_calls=True))
     import datasets
 
     rows = datasets.load_dataset(str(folder), "conversations", split="train", cache_dir=str(tmp_path / "cache"))
@@ -181,7 +196,7 @@ def test_in_agentinstruct_s_form_calls_are_text_and_what_they_gave_is_one_human_
 
 def test_a_release_with_calls_is_the_same_bytes_twice_and_its_card_says_what_they_are(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        write_release(tmp_path / name / "r1", MORE, count=50, facts=make_facts(has_calls=True))
+        write_release(tmp_path / name / "r1", both(MORE), count=50, facts=make_facts(has_calls=True))
     assert read_folder(tmp_path / "one") == read_folder(tmp_path / "two")
     shards = sorted((tmp_path / "one/r1/data/messages").iterdir())
     assert len({str(pq.read_schema(shard)) for shard in shards}) == 1
@@ -189,26 +204,21 @@ def test_a_release_with_calls_is_the_same_bytes_twice_and_its_card_says_what_the
     assert "A message may also have `tool_calls`" in card and "Calls are spelled there as `name(arguments)`" in card
 
 
-def test_a_release_without_calls_has_the_columns_and_bytes_that_it_always_had(folder: Path, tmp_path: Path) -> None:
+def test_a_release_without_calls_has_the_columns_that_it_always_had_beside_the_later_ones(folder: Path) -> None:
     said = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string()), ("train", pa.bool_())]))
     names = ("id", "source", "environment", "origin", "license")
     optional = ("environment", "origin")
     fields = [pa.field(name, pa.string(), nullable=name in optional) for name in names]
     schema = pa.schema([*fields, pa.field("messages", said, nullable=False)])
-    rows = [
-        {name: getattr(row, name) for name in names}
-        | {"messages": [{"role": m.role, "content": m.content, "train": m.train} for m in row.messages]}
-        for row in ROWS[:20]
-    ]
-    table = pa.Table.from_pylist(rows, schema=schema)
-    pq.write_table(table, tmp_path / "by-hand.parquet", compression="zstd", row_group_size=1000)
-    written = (folder / "data/messages/train-00000-of-00003.parquet").read_bytes()
-    assert written == (tmp_path / "by-hand.parquet").read_bytes()
+    for table in ("messages", "original"):
+        found = pq.read_schema(folder / f"data/{table}/train-00000-of-00003.parquet")
+        assert pa.schema(list(found)[:6]) == schema
+        assert found.names[6:] == ABOUT
 
 
 def test_a_row_with_calls_is_never_written_without_them(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="row row049 has calls, tools or reasoning"):
-        write_release(tmp_path / "r1", MORE, count=50, facts=make_facts())
+        write_release(tmp_path / "r1", both(MORE), count=50, facts=make_facts())
     assert not (tmp_path / "r1").exists()
 
 
@@ -219,8 +229,9 @@ def test_the_row_of_a_trajectory_names_its_tools() -> None:
         task_id="k",
         environment="os",
         origin="own",
-        family=None,
-        difficulty=None,
+        family="files",
+        difficulty=2,
+        guessable=True,
         messages=CALLING,
         n_trained=2,
         trained_tokens=1,
@@ -234,7 +245,9 @@ def test_the_row_of_a_trajectory_names_its_tools() -> None:
         dialect="tools",
         tools=TOOLS,
     )
-    assert make_agent_row(trajectory) == ReleaseRow("t", "agent", "os", "own", "MIT", CALLING, TOOLS)
+    assert make_agent_row(trajectory) == ReleaseRow(
+        "t", "agent", "os", "own", "MIT", CALLING, TOOLS, "k", "files", 2, "m", 1.0, guessable=True
+    )
 
 
 def test_no_file_names_a_place_or_a_host(folder: Path) -> None:
@@ -268,7 +281,7 @@ def test_rows_are_cut_into_shards_whose_schema_is_the_same(folder: Path) -> None
 
 def test_a_column_of_nothing_keeps_its_type(tmp_path: Path) -> None:
     general = [row for row in ROWS if row.source != "agent"]
-    write_release(tmp_path / "r", general, count=len(general), facts=make_facts())
+    write_release(tmp_path / "r", both(general), count=len(general), facts=make_facts())
     schema = pq.read_schema(tmp_path / "r/data/messages/train-00000-of-00002.parquet")
     assert str(schema.field("environment").type) == "string"
 
@@ -279,6 +292,7 @@ def test_the_card_tells_datasets_where_the_rows_are_and_people_what_they_are(fol
     configs = yaml.safe_load(head)["configs"]
     assert [(c["config_name"], c.get("default", False)) for c in configs] == [
         ("messages", True),
+        ("tool_calls", False),
         ("conversations", False),
     ]
     assert yaml.safe_load(head)["license"] == "other"
@@ -298,7 +312,7 @@ def test_the_card_tells_datasets_where_the_rows_are_and_people_what_they_are(fol
 def test_every_table_on_the_card_stands_between_blank_lines(folder: Path) -> None:
     lines = (folder / "README.md").read_text(encoding="utf-8").split("\n")
     starts = [i for i, line in enumerate(lines) if line.startswith("|") and not lines[i - 1].startswith("|")]
-    assert len(starts) == 4
+    assert len(starts) == 5
     assert all(lines[i - 1] == "" for i in starts)
     assert all(set(lines[i + 1]) <= set("| -:") for i in starts)
 
@@ -308,7 +322,7 @@ def test_a_folder_that_stands_there_and_what_a_killed_run_left_are_replaced(tmp_
     for leftover in (target, tmp_path / ".r.partial"):
         leftover.mkdir()
         (leftover / "stale").write_text("x")
-    files = write_release(target, ROWS, count=50, facts=make_facts())
+    files = write_release(target, both(ROWS), count=50, facts=make_facts())
     assert [file.path for file in files] == sorted(read_folder(target))
     assert [p.name for p in tmp_path.iterdir()] == ["r"]
 
@@ -322,5 +336,46 @@ def test_an_empty_mixture_is_not_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [49, 51, 40])
 def test_a_wrong_count_leaves_no_release(tmp_path: Path, count: int) -> None:
     with pytest.raises(ValueError, match=f"50 rows were given to write, {count} announced"):
-        write_release(tmp_path / "r", ROWS, count=count, facts=make_facts())
+        write_release(tmp_path / "r", both(ROWS), count=count, facts=make_facts())
     assert not (tmp_path / "r").exists()
+
+
+def test_both_splits_lie_in_their_own_files_and_card_and_manifest_count_them(tmp_path: Path) -> None:
+    rows = [*both(ROWS[:42]), *both(row._replace(split="validation") for row in ROWS[42:])]
+    folder = tmp_path / "r"
+    write_release(folder, rows, count=50, facts=make_facts())
+    manifest = orjson.loads((folder / "manifest.json").read_bytes())
+    assert (manifest["rows"], manifest["splits"]) == (50, {"train": 42, "validation": 8})
+    assert manifest["configs"] == dict.fromkeys(("messages", "tool_calls", "conversations"), manifest["splits"])
+    assert manifest["rows_by_split"]["validation"] == {"agent": 1, "gpt-4": 7}
+    assert verify_release(folder) == {"messages": 50, "tool_calls": 50, "conversations": 50}
+    release = read_release(folder)
+    assert [row.id for row in release.rows()] == [row.id for row in ROWS[:42]]
+    assert list(release.rows("validation")) == [written.row for written in rows[42:]]
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "- split: validation\n    path: data/messages/validation-*.parquet" in card
+    assert "| gpt-4 | 33 | 7 |" in card
+
+
+def test_a_row_that_cannot_be_worded_as_calls_is_left_out_there_alone_and_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    rows = [Written(w.row, "no_tools" if w.row.source == "agent" else w.calls) for w in both(ROWS)]
+    write_release(folder, rows, count=50, facts=make_facts(reasons={"no_tools": "their world has none"}))
+    manifest = orjson.loads((folder / "manifest.json").read_bytes())
+    assert manifest["left_out"] == {"tool_calls": {"no_tools": 10}}
+    assert manifest["configs"]["tool_calls"] == {"train": 40}
+    assert "10 agent rows of `messages` left out: their world has none." in (folder / "README.md").read_text()
+    assert verify_release(folder)["tool_calls"] == 40
+    alone = [written for written in rows if isinstance(written.calls, str)]
+    write_release(folder, alone, count=10, facts=make_facts(reasons={"no_tools": "their world has none"}))
+    assert verify_release(folder) == {"messages": 10, "conversations": 10}, "a config without rows is none"
+    assert "config_name: tool_calls" not in (folder / "README.md").read_text()
+
+
+def test_exports_read_what_was_rendered_and_the_calls_that_were_made_of_it(tmp_path: Path) -> None:
+    write_release(tmp_path / "r", both(ROWS), count=50, facts=make_facts())
+    release = read_release(tmp_path / "r")
+    assert list(release.rows()) == ROWS, "context and its flags, whatever `messages` holds"
+    calls = {row.id: row for row in release.rows(form="tool_calls")}
+    assert list(calls) == [row.id for row in ROWS]
+    assert [calls[row.id] for row in ROWS if row.source == "agent"] == [w.calls for w in both(ROWS[::5])]

@@ -1,0 +1,154 @@
+"""Reads the rows of a mixture as they are published: a shard's worth at a time, agent rows in both wordings."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from environments.registry import Worlds
+from formats.releases.release_folder import TRAIN, VALIDATION, ReleaseRow
+from schemas.episode import Episode, Turn
+from schemas.message import Message
+from schemas.record import digest
+from schemas.task_spec import TaskSpec
+from schemas.trajectory import Conversation, Trajectory
+from tasks.collect.repairs import understood
+from tasks.publish.mix_samples import AGENT, Pick
+from tasks.publish.split_rows import Kin
+from tasks.publish.word_as_calls import DIALECT, word_as_calls
+from tasks.publish.write_release import Written, make_agent_row, make_general_row
+from tasks.workshop import Workshop
+
+AT_ONCE = 2000
+"""Rows that are looked at together where only little of each is kept."""
+
+
+def wording_of(worlds: Worlds) -> list[tuple[str, str, int]]:
+    """Return what words rows as calls, by world: in the release's id."""
+    calling = [(name, world.dialects[DIALECT]) for name, world in sorted(worlds.items()) if DIALECT in world.dialects]
+    return [(name, dialect.prompt.sha256, dialect.contract) for name, dialect in calling]
+
+
+def setup_key(spec: TaskSpec) -> str | None:
+    """Name what a task's initial state is made of, the database of many tasks; None = it begins with nothing."""
+    setup = spec.setup
+    if setup.database:
+        return f"database {setup.database}"
+    made_of = (setup.tables, setup.init, setup.start, setup.state)
+    return f"setup {digest(*made_of)}" if any(made_of) else None
+
+
+class MixtureReader:
+    """The tables as they stood at `versions`, for the rows of one curation."""
+
+    def __init__(self, workshop: Workshop, curation: str, versions: Mapping[str, int]) -> None:
+        self._workshop, self._curation, self._versions = workshop, curation, versions
+        self._whole: set[str] = set()
+        """Episodes that were worded as calls."""
+
+    def kin(self, picks: Sequence[Pick]) -> Iterator[Kin]:
+        """Yield what splitting needs to know of each row."""
+        tasks = self._tasks([pick.id for pick in picks if pick.stratum == AGENT])
+        known = set(tasks.values())
+        for some in _cut(picks, AT_ONCE):
+            specs = self._specs(tasks[pick.id] for pick in some if pick.stratum == AGENT)
+            asked = self._questions([pick.id for pick in some if pick.stratum != AGENT])
+            for pick in some:
+                if pick.stratum != AGENT:
+                    yield Kin(pick.id, pick.stratum, (), asked[pick.id])
+                    continue
+                spec = specs[tasks[pick.id]]
+                yield Kin(pick.id, spec.environment, tuple(_keys(spec, known)), spec.instruction)
+
+    def rows(self, picks: Sequence[Pick], validation: Collection[str]) -> Iterator[Written]:
+        """Yield the mixture's rows in its order, those for training first."""
+        for split, is_in in ((TRAIN, False), (VALIDATION, True)):
+            mine = [pick for pick in picks if (pick.id in validation) == is_in]
+            for some in _cut(mine, self._workshop.config.mixture.rows_per_shard):
+                found = self._agent_rows(some, split) | self._general_rows(some, split)
+                yield from (found[pick.id] for pick in some)
+
+    def _agent_rows(self, picks: Sequence[Pick], split: str) -> dict[str, Written]:
+        mine = [pick.id for pick in picks if pick.stratum == AGENT]
+        rows: list[Trajectory] = self._read("trajectories", "trajectory_id", mine)
+        specs = self._specs(row.task_id for row in rows)
+        turns = self._turns(sorted({row.episode_id for row in rows}))
+        said = self._said(rows, turns)
+        written: dict[str, Written] = {}
+        for row in sorted(rows, key=lambda row: (row.episode_id, row.part)):
+            made, did = make_agent_row(row, split), turns.get(row.episode_id, ())
+            calls = self._as_calls(made, row, specs[row.task_id], said[row.episode_id], did)
+            written[row.trajectory_id] = Written(made, calls)
+        return written
+
+    def _as_calls(
+        self, made: ReleaseRow, row: Trajectory, spec: TaskSpec, said: Sequence[Message], turns: Sequence[Turn]
+    ) -> ReleaseRow | str:
+        if row.episode_id in self._whole:
+            return "round"
+        worded = word_as_calls(self._workshop.worlds, spec, row.dialect, said, turns)
+        if isinstance(worded, str):
+            return worded
+        self._whole.add(row.episode_id)
+        messages, tools = worded
+        return made._replace(messages=messages, tools=tools)
+
+    def _said(self, rows: Sequence[Trajectory], turns: Mapping[str, Sequence[Turn]]) -> dict[str, list[Message]]:
+        """Return what each row's episode trains on; where each round is a row, of all of them."""
+        parts = sorted({row.episode_id for row in rows if row.n_trained < len(turns.get(row.episode_id, ()))})
+        of_rounds: list[Trajectory] = self._read("trajectories", "episode_id", parts)
+        others = [row for row in of_rounds if row.curation_id == self._curation]
+        every = {row.trajectory_id: row for row in (*rows, *others)}
+        said: dict[str, list[Message]] = defaultdict(list)
+        for row in sorted(every.values(), key=lambda row: row.part):
+            said[row.episode_id] += [message for message in row.messages if message.train]
+        return said
+
+    def _turns(self, episodes: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
+        latest: list[Episode] = self._read("latest_episodes", "episode_id", episodes)
+        landings = {(one.episode_id, one.landing) for one in latest}
+        turns: dict[str, list[Turn]] = defaultdict(list)
+        for turn in self._read("turns", "episode_id", episodes):
+            if (turn.episode_id, turn.landing) in landings:
+                turns[turn.episode_id].append(turn)
+        return {one: understood(sorted(them, key=lambda turn: turn.index)) for one, them in turns.items()}
+
+    def _general_rows(self, picks: Sequence[Pick], split: str) -> dict[str, Written]:
+        strata = {pick.id: pick.stratum for pick in picks if pick.stratum != AGENT}
+        rows: list[Conversation] = self._read("conversations", "conversation_id", list(strata))
+        made = [make_general_row(row, strata[row.conversation_id], split) for row in rows]
+        return {row.id: Written(row, row) for row in made}
+
+    def _tasks(self, rows: Sequence[str]) -> dict[str, str]:
+        sql = "SELECT trajectory_id, task_id FROM trajectories WHERE list_contains(?::VARCHAR[], trajectory_id)"
+        return dict(self._workshop.warehouse.query(sql, (list(rows),), versions=self._versions))
+
+    def _specs(self, tasks: Iterable[str]) -> dict[str, TaskSpec]:
+        found: list[TaskSpec] = self._read("task_specs", "task_id", sorted(set(tasks)))
+        return {spec.task_id: spec for spec in found}
+
+    def _questions(self, chats: Sequence[str]) -> dict[str, str]:
+        """Return what each chat asks first."""
+        rows: list[Conversation] = self._read("conversations", "conversation_id", chats)
+        return {row.conversation_id: next(m.content for m in row.messages if m.role == "user") for row in rows}
+
+    def _read(self, table: str, key: str, ids: Sequence[str]) -> list[Any]:
+        if not ids:
+            return []
+        where = f"list_contains(?::VARCHAR[], {key})"
+        return self._workshop.warehouse.read(table, where, (list(ids),), versions=self._versions)
+
+
+def _cut(picks: Sequence[Pick], size: int) -> Iterator[Sequence[Pick]]:
+    return (picks[start : start + size] for start in range(0, len(picks), size))
+
+
+def _keys(spec: TaskSpec, known: Collection[str]) -> Iterator[str]:
+    """Name what a task shares with others: itself, tasks it was made after, its question, its initial state."""
+    yield f"task {spec.task_id}"
+    yield from (f"task {parent}" for parent in spec.parents if parent in known)
+    if spec.origin == "derived":
+        yield from (f"question {parent}" for parent in spec.parents)
+    if key := setup_key(spec):
+        yield key
