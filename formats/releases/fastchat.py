@@ -14,7 +14,7 @@ from formats.releases.release_folder import ReleaseRow
 from formats.releases.shapes import NO_QUESTION, REASONING, TWO_REPLIES, reasons, spell_calls, take_turns
 from formats.releases.split_files import open_json_array
 from formats.releases.strategies import EMPTY_REPLY, Strategy
-from formats.releases.training import Rendered, TrainerForm, Written
+from formats.releases.training import Rendered, TrainerForm, Config
 from schemas.message import Message
 
 PROMPT_MARK = "prompt_mark"
@@ -65,7 +65,7 @@ TRAINER = TrainerForm(
         **reasons(REASONING, TWO_REPLIES, NO_QUESTION),
         PROMPT_MARK: "holds a mark of the prompt in its text: the mask would end there, and the rest not be trained on",
     },
-    configs=(Written("train_fastchat.sh", executable=True),),
+    configs=(Config("train_fastchat.sh", executable=True),),
     open_split=open_json_array,
     files=("train.json", "validation.json"),
 )

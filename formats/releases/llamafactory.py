@@ -23,7 +23,7 @@ from formats.releases.shapes import (
     think_aloud,
 )
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Written
+from formats.releases.training import Rendered, TrainerForm, Config
 from schemas.message import Message
 
 SEVERAL_RESULTS = "several_results"
@@ -80,6 +80,6 @@ TRAINER = TrainerForm(
         SEVERAL_RESULTS: "has several results in a row, or a question after one: the form has one observation a call",
         CALL_MARKS: f"has {_OPEN} in its own words beside a call: there it marks where the call begins",
     },
-    configs=(Written("dataset_info.json"), Written("llamafactory.yaml")),
+    configs=(Config("dataset_info.json"), Config("llamafactory.yaml")),
 )
 EXPORTER = TRAINER.exporter()

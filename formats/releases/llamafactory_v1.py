@@ -13,7 +13,7 @@ from typing import Any
 from formats.releases.release_folder import ReleaseRow
 from formats.releases.shapes import BROKEN_ARGUMENTS, NO_PROMPT, is_asked, read_arguments, reasons
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Written
+from formats.releases.training import Rendered, TrainerForm, Config
 from schemas.message import Message
 
 
@@ -50,6 +50,6 @@ TRAINER = TrainerForm(
     model="Qwen/Qwen3-4B-Instruct-2507",
     render=render_row,
     reasons=reasons(BROKEN_ARGUMENTS, NO_PROMPT),
-    configs=(Written("dataset_info.yaml"), Written("llamafactory_v1.yaml")),
+    configs=(Config("dataset_info.yaml"), Config("llamafactory_v1.yaml")),
 )
 EXPORTER = TRAINER.exporter()

@@ -18,7 +18,7 @@ from formats.releases.shapes import (
     reasons,
 )
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Written
+from formats.releases.training import Rendered, TrainerForm, Config
 
 MEDIA_MARK = "media_mark"
 _MEDIA = ("<image>", "<video>", "<audio>")
@@ -50,7 +50,7 @@ TRAINER = TrainerForm(
         **reasons(BROKEN_ARGUMENTS, NO_PROMPT),
         MEDIA_MARK: f"holds {', '.join(_MEDIA)} in its text: there they stand for pictures and sound",
     },
-    configs=(Written("train_bridge.py"),),
+    configs=(Config("train_bridge.py"),),
     files=("training.jsonl", "validation.jsonl"),
 )
 EXPORTER = TRAINER.exporter()

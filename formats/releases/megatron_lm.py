@@ -10,7 +10,7 @@ from __future__ import annotations
 from formats.releases.release_folder import ReleaseRow
 from formats.releases.shapes import NO_QUESTION, REASONING, TWO_REPLIES, reasons, spell_calls, take_turns
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Written
+from formats.releases.training import Rendered, TrainerForm, Config
 
 
 def render_row(row: ReleaseRow, strategy: Strategy) -> Rendered:
@@ -33,6 +33,6 @@ TRAINER = TrainerForm(
     model="nvidia/Nemotron-H-8B-Base-8K",
     render=render_row,
     reasons=reasons(REASONING, TWO_REPLIES, NO_QUESTION),
-    configs=(Written("megatron_lm_args.sh"),),
+    configs=(Config("megatron_lm_args.sh"),),
 )
 EXPORTER = TRAINER.exporter()

@@ -15,7 +15,7 @@ from typing import Any
 from formats.releases.release_folder import ReleaseRow
 from formats.releases.shapes import BROKEN_ARGUMENTS, NO_PROMPT, is_asked, read_arguments, reasons, think_aloud
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Written
+from formats.releases.training import Rendered, TrainerForm, Config
 from schemas.message import Message, ToolCall
 
 FLAGS_DIFFER = "flags_differ"
@@ -76,6 +76,6 @@ TRAINER = TrainerForm(
         **reasons(BROKEN_ARGUMENTS, NO_PROMPT),
         FLAGS_DIFFER: "has calls of two replies in a row, one trained on: the first one's flag would decide for both",
     },
-    configs=(Written("ms_swift.yaml"),),
+    configs=(Config("ms_swift.yaml"),),
 )
 EXPORTER = TRAINER.exporter()

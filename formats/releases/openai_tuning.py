@@ -11,7 +11,7 @@ from typing import Any
 from formats.releases.release_folder import ReleaseRow
 from formats.releases.shapes import NO_PROMPT, REASONING, chat_message, chat_tools, is_asked, reasons
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Written
+from formats.releases.training import Rendered, TrainerForm, Config
 from schemas.message import Message
 
 FUNCTION_NAME = "function_name"
@@ -59,6 +59,6 @@ TRAINER = TrainerForm(
         **reasons(REASONING, NO_PROMPT),
         FUNCTION_NAME: "names a function other than with 1 to 64 letters, digits, _ and -: the upload is refused",
     },
-    configs=(Written("job.json"),),
+    configs=(Config("job.json"),),
 )
 EXPORTER = TRAINER.exporter()

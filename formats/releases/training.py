@@ -47,7 +47,7 @@ def choose_form(name: str) -> Literal["original", "tool_calls"]:
     return "tool_calls" if name == "tool_calls" else "original"
 
 
-class Written(NamedTuple):
+class Config(NamedTuple):
     """A file of a config or script beside the rows."""
 
     file: str
@@ -82,7 +82,7 @@ class TrainerForm:
     """Writes one row as the strategy made it."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why `render` leaves a row out."""
-    configs: tuple[Written, ...] = ()
+    configs: tuple[Config, ...] = ()
     open_split: OpenSplit = open_json_lines
     files: tuple[str, str] = ("train.jsonl", "validation.jsonl")
     """Names of the two splits' files."""
@@ -128,7 +128,7 @@ class TrainerForm:
                 row can be written.
         """
         plan, recipe = choose_plan(self, given), recipe_for(given["model"])
-        counts = Counts(self._prover(plan, recipe.tokens))
+        counts = ExportCounts(self._prover(plan, recipe.tokens))
         splits = [split for split in SPLITS if split in release.splits]
         for split, file in zip(splits, self.files, strict=False):
             self._write_split(release.rows(split, choose_form(given["form"])), folder / file, plan, counts)
@@ -142,7 +142,7 @@ class TrainerForm:
         note = {"read_in": self.read_in, "model": given["model"], "form": given["form"], **plan.note, **counts.note}
         return Exported(counts.rows, counts.left_out, note)
 
-    def _write_split(self, rows: Iterable[ReleaseRow], path: Path, plan: Plan, counts: Counts) -> None:
+    def _write_split(self, rows: Iterable[ReleaseRow], path: Path, plan: Plan, counts: ExportCounts) -> None:
         open_split = open_json_lines if plan.strategy == TOKENIZED else self.open_split
         with open_split(path) as append:
             for row in rows:
@@ -187,7 +187,7 @@ class TrainerForm:
         return found if isinstance(found, str) else self.render(row, plan.rows)
 
 
-class Counts:
+class ExportCounts:
     """What went out, and what did not."""
 
     def __init__(self, prover: Prover | None) -> None:

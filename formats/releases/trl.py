@@ -17,7 +17,7 @@ from formats.releases.shapes import (
     reasons,
 )
 from formats.releases.strategies import Strategy, split_prompt
-from formats.releases.training import Rendered, TrainerForm, Written
+from formats.releases.training import Rendered, TrainerForm, Config
 
 
 def render_row(row: ReleaseRow, strategy: Strategy) -> Rendered:
@@ -46,6 +46,6 @@ TRAINER = TrainerForm(
     model="Qwen/Qwen2.5-7B-Instruct",
     render=render_row,
     reasons=reasons(BROKEN_ARGUMENTS, NO_PROMPT),
-    configs=(Written("train_trl.py"),),
+    configs=(Config("train_trl.py"),),
 )
 EXPORTER = TRAINER.exporter()

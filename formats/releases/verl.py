@@ -14,7 +14,7 @@ from formats.releases.release_folder import ReleaseRow
 from formats.releases.shapes import NO_QUESTION, REASONING, TWO_REPLIES, reasons, spell_calls, take_turns
 from formats.releases.split_files import open_parquet
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Written
+from formats.releases.training import Rendered, TrainerForm, Config
 
 SCHEMA = pa.schema(
     [
@@ -43,7 +43,7 @@ TRAINER = TrainerForm(
     model="Qwen/Qwen2.5-7B-Instruct",
     render=render_row,
     reasons=reasons(REASONING, TWO_REPLIES, NO_QUESTION),
-    configs=(Written("train_verl.sh", executable=True),),
+    configs=(Config("train_verl.sh", executable=True),),
     open_split=open_parquet(SCHEMA),
     files=("train.parquet", "validation.parquet"),
 )
