@@ -17,7 +17,7 @@ from formats.releases.shapes import (
     reasons,
 )
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Config
+from formats.releases.training import Config, Rendered, TrainerForm
 
 
 def render_row(row: ReleaseRow, strategy: Strategy) -> Rendered:

@@ -23,7 +23,7 @@ from formats.releases.shapes import (
     think_aloud,
 )
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Config
+from formats.releases.training import Config, Rendered, TrainerForm
 from schemas.message import Message
 
 SEVERAL_RESULTS = "several_results"

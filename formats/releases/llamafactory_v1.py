@@ -13,7 +13,7 @@ from typing import Any
 from formats.releases.release_folder import ReleaseRow
 from formats.releases.shapes import BROKEN_ARGUMENTS, NO_PROMPT, is_asked, read_arguments, reasons
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Config
+from formats.releases.training import Config, Rendered, TrainerForm
 from schemas.message import Message
 
 

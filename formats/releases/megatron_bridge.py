@@ -18,7 +18,7 @@ from formats.releases.shapes import (
     reasons,
 )
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Config
+from formats.releases.training import Config, Rendered, TrainerForm
 
 MEDIA_MARK = "media_mark"
 _MEDIA = ("<image>", "<video>", "<audio>")

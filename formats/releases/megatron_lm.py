@@ -10,7 +10,7 @@ from __future__ import annotations
 from formats.releases.release_folder import ReleaseRow
 from formats.releases.shapes import NO_QUESTION, REASONING, TWO_REPLIES, reasons, spell_calls, take_turns
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Config
+from formats.releases.training import Config, Rendered, TrainerForm
 
 
 def render_row(row: ReleaseRow, strategy: Strategy) -> Rendered:

@@ -11,7 +11,7 @@ from typing import Any
 from formats.releases.release_folder import ReleaseRow
 from formats.releases.shapes import NO_PROMPT, REASONING, chat_message, chat_tools, is_asked, reasons
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Config
+from formats.releases.training import Config, Rendered, TrainerForm
 from schemas.message import Message
 
 FUNCTION_NAME = "function_name"

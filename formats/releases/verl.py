@@ -14,7 +14,7 @@ from formats.releases.release_folder import ReleaseRow
 from formats.releases.shapes import NO_QUESTION, REASONING, TWO_REPLIES, reasons, spell_calls, take_turns
 from formats.releases.split_files import open_parquet
 from formats.releases.strategies import Strategy
-from formats.releases.training import Rendered, TrainerForm, Config
+from formats.releases.training import Config, Rendered, TrainerForm
 
 SCHEMA = pa.schema(
     [
