@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from formats.chats.chat import ChatRow
+from formats.releases.attempts import AttemptsOf
 from formats.releases.release_folder import ReleaseFolder
 from schemas.errors import ConfigError, InputError
 from schemas.recording import Recorded
@@ -153,10 +154,12 @@ class Exporter(Format):
     """Writes into a new, empty folder."""
     push: Callable[[ReleaseFolder, Given, Settings], str] | None = None
     """Sends it and returns its address there; keys and tokens stand in the settings alone."""
+    compare: Callable[[ReleaseFolder, AttemptsOf, Path, Given], Exported] | None = None
+    """As `write`, with the home's attempts at the release's tasks beside it: what failed stands in no release."""
 
     def __post_init__(self) -> None:
-        if (self.write is None) == (self.push is None):
-            raise ValueError(f"exporter {self.name}: it has either `write` or `push`")
+        if sum(how is not None for how in (self.write, self.push, self.compare)) != 1:
+            raise ValueError(f"exporter {self.name}: it has one of `write`, `push` and `compare`")
 
 
 F = TypeVar("F", bound=Format)

@@ -58,7 +58,7 @@ def test_its_mixture_reaches_eta_and_the_strata_by_rows(warehouse: Warehouse) ->
 
 def test_its_release_is_read_by_datasets_offline(printed: dict[str, Any]) -> None:
     counts = verify_release(Path(printed["path"]))
-    assert counts == {"messages": printed["rows"], "conversations": printed["rows"]}
+    assert counts == dict.fromkeys(("messages", "tool_calls", "conversations"), printed["rows"])
 
 
 def test_it_makes_at_most_60_prefect_task_runs(printed: dict[str, Any]) -> None:

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 
-from environments.db.world import DbWorld
-from environments.os.config import OsConfig
-from environments.os.world import OsWorld
 from formats.releases.release_folder import ReleaseRow, read_release
 from schemas.release import Release
 from tasks.publish.mixture import publish_release
 from tasks.workshop import Workshop
-
-
-@pytest.fixture
-def shop(old_home: Path, open_shop: Callable[..., Workshop]) -> Workshop:
-    worlds = {"os": OsWorld(None, config=OsConfig()), "db": DbWorld.on_sqlite(old_home / "databases")}
-    made = open_shop(home=old_home, worlds=worlds)
-    (curation,) = made.warehouse.column("trajectories", "DISTINCT curation_id")
-    return open_shop(home=old_home, worlds=worlds, mixture__curation_id=curation, mixture__validation=0.1)
 
 
 def rows_of(release: Release, form: Any = "original") -> dict[str, ReleaseRow]:
@@ -32,11 +19,11 @@ def rows_of(release: Release, form: Any = "original") -> dict[str, ReleaseRow]:
     return {row.id: row for split in found.splits for row in found.rows(split, form)}
 
 
-async def test_each_row_says_what_it_is_and_stands_there_in_both_wordings(shop: Workshop) -> None:
+async def test_each_row_says_what_it_is_and_stands_there_in_both_wordings(old_shop: Workshop) -> None:
     release = await publish_release.fn(1, [])
     rows, calls = rows_of(release), rows_of(release, "tool_calls")
     assert rows.keys() == calls.keys()
-    trajectories = {row.trajectory_id: row for row in shop.warehouse.read("trajectories")}
+    trajectories = {row.trajectory_id: row for row in old_shop.warehouse.read("trajectories")}
     agent = [row for row in rows.values() if row.source == "agent"]
     assert {row.id for row in agent} == trajectories.keys()
     for row in agent:
@@ -60,11 +47,11 @@ async def test_each_row_says_what_it_is_and_stands_there_in_both_wordings(shop: 
     assert all(calls[row.id].messages == row.messages and row.model for row in chats)
 
 
-async def test_no_task_and_no_database_is_in_both_splits_and_both_are_counted(shop: Workshop) -> None:
+async def test_no_task_and_no_database_is_in_both_splits_and_both_are_counted(old_shop: Workshop) -> None:
     release = await publish_release.fn(1, [])
     rows = rows_of(release)
     sides: dict[str, set[str]] = {}
-    specs = {spec.task_id: spec for spec in shop.warehouse.read("task_specs")}
+    specs = {spec.task_id: spec for spec in old_shop.warehouse.read("task_specs")}
     for row in rows.values():
         if row.task_id:
             sides.setdefault(row.task_id, set()).add(row.split)
@@ -76,14 +63,14 @@ async def test_no_task_and_no_database_is_in_both_splits_and_both_are_counted(sh
     assert manifest["splits"] == {"train": len(rows) - len(held), "validation": len(held)}
 
 
-async def test_the_same_tables_give_the_same_bytes_again(shop: Workshop) -> None:
+async def test_the_same_tables_give_the_same_bytes_again(old_shop: Workshop) -> None:
     def files(folder: Path) -> dict[str, str]:
         found = sorted(path for path in folder.rglob("*") if path.is_file())
         return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
     first = await publish_release.fn(1, [])
     stood = files(Path(first.path))
-    Path(first.path).rename(shop.home / "elsewhere")
+    Path(first.path).rename(old_shop.home / "elsewhere")
     again = await publish_release.fn(1, [])
     assert again.release_id == first.release_id
     assert files(Path(again.path)) == stood

@@ -1,0 +1,73 @@
+"""Steps: of every trained turn of a passed episode a row, what stood before it and the turn itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from formats.catalogue import Exported, Exporter, Given
+from formats.releases.fold import fold_context
+from formats.releases.release_folder import ReleaseFolder, ReleaseRow
+from formats.releases.spoken import has_broken_calls, spoken, tools_of
+
+REASONS = {
+    "general_chat": "is general chat: it has no steps",
+    "broken_arguments": "has a call whose arguments are no JSON object",
+}
+
+
+def write_steps(release: ReleaseFolder, folder: Path, given: Given) -> Exported:
+    """Write `<split>.jsonl`, a line a turn; what is left out is counted by row."""
+    left_out: Counter[str] = Counter()
+    written = 0
+    for split in release.splits:
+        with (folder / f"{split}.jsonl").open("wb") as file:
+            for row in release.rows(split):
+                made = cut_steps(row)
+                if isinstance(made, str):
+                    left_out[made] += 1
+                    continue
+                for step in made:
+                    file.write(orjson.dumps(step) + b"\n")
+                    written += 1
+    return Exported(written, left_out)
+
+
+def cut_steps(row: ReleaseRow) -> Iterator[dict[str, Any]] | str:
+    """Return a row's steps, or why it has none."""
+    if row.environment is None:
+        return "general_chat"
+    if has_broken_calls(row.messages):
+        return "broken_arguments"
+    return _steps(row)
+
+
+def _steps(row: ReleaseRow) -> Iterator[dict[str, Any]]:
+    messages = fold_context(row.messages)
+    trained = [at for at, message in enumerate(messages) if message.train]
+    for number, at in enumerate(trained):
+        yield {
+            "prompt": spoken(messages[:at]),
+            "completion": spoken(messages[at : at + 1]),
+            **tools_of(row.tools),
+            "id": f"{row.id}/{number}",
+            "row": row.id,
+            "step": number,
+            "steps": len(trained),
+            "task_id": row.task_id,
+            "environment": row.environment,
+            "model": row.model,
+            "reward": row.reward,
+        }
+
+
+EXPORTER = Exporter(
+    name="steps",
+    summary="a row a step of the passed episodes: prompt up to a turn, and that turn as completion",
+    write=write_steps,
+    reasons=REASONS,
+)
