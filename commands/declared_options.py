@@ -41,14 +41,19 @@ def declared_options(formats: Iterable[Format]) -> list[Any]:
     """Return every declared option once, as typer makes it; its help says which formats take it, and what for."""
     uses: dict[str, dict[str, list[str]]] = {}
     first: dict[str, Option] = {}
+    defaults: dict[str, dict[str, list[str]]] = {}
     for one in formats:
         for option in one.options:
             first.setdefault(option.name, option)
             uses.setdefault(option.name, {}).setdefault(option.summary, []).append(one.name)
+            if option.default is not None:
+                defaults.setdefault(option.name, {}).setdefault(option.default, []).append(one.name)
 
     def takes(**_: str | None) -> None: ...
 
-    names = {name.replace("-", "_"): _annotate(option, uses[name]) for name, option in first.items()}
+    names = {
+        name.replace("-", "_"): _annotate(option, uses[name], defaults.get(name, {})) for name, option in first.items()
+    }
     keyword = Parameter.KEYWORD_ONLY
     vars(takes)["__signature__"] = Signature(
         [Parameter(name, keyword, default=None, annotation=kind) for name, kind in names.items()]
@@ -59,9 +64,10 @@ def declared_options(formats: Iterable[Format]) -> list[Any]:
     return list(typer.main.get_command(app).params)
 
 
-def _annotate(option: Option, uses: Mapping[str, list[str]]) -> object:
+def _annotate(option: Option, uses: Mapping[str, list[str]], defaults: Mapping[str, list[str]]) -> object:
     words = "; ".join(f"{', '.join(names)}: {summary}" for summary, names in uses.items())
-    default = f" [default: {option.default}]" if option.default is not None else ""
+    each = [value if len(defaults) == 1 else f"{value} ({', '.join(names)})" for value, names in defaults.items()]
+    default = f" [default: {'; '.join(each)}]" if each else ""
     return Annotated[str | None, typer.Option(f"--{option.name}", metavar=option.metavar, help=f"{words}.{default}")]
 
 

@@ -128,7 +128,7 @@ def _remove_empty(folders: Sequence[Path]) -> None:
 
 
 def _counts(exported: Exported) -> dict[str, object]:
-    return {"rows": exported.rows, "left_out": dict(sorted(exported.left_out.items()))}
+    return {"rows": exported.rows, "left_out": dict(sorted(exported.left_out.items())), **exported.note}
 
 
 def _report(release: ReleaseFolder, out: Path, exported: Exported, json: bool) -> None:
@@ -137,6 +137,8 @@ def _report(release: ReleaseFolder, out: Path, exported: Exported, json: bool) -
         return
     left = exported.left_out.total()
     say(f"{out}: {exported.rows:,} rows of {release.release_id}" + (f", {left:,} left out" if left else ""))
+    if "strategy" in exported.note:
+        say(f"Strategy {exported.note['strategy']} ({exported.note['layout']}): {exported.note['because']}")
     if left:
         say_table("Left out", TableOf(("reason", "rows"), exported.left_out.most_common()))
 

@@ -62,6 +62,8 @@ class Exported(NamedTuple):
     rows: int
     left_out: Counter[str]
     """Rows that the format cannot hold, by reason."""
+    note: Mapping[str, Any] = {}
+    """What else export.json says: how rows were written, and why so."""
 
 
 @dataclass(frozen=True, kw_only=True)

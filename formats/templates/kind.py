@@ -3,6 +3,9 @@
 append_only   a longer conversation begins with the shorter one: one row trains every turn (`packed`)
 rewriting     earlier turns change once more is said (thoughts are dropped): one row a trained turn (`fan-out`)
 unstable      a reply does not begin where its prompt ends: no row of it shows what the model will see
+
+Some are unstable for some conversations alone: where the prompt ends with `<think>`, for replies without a thought.
+Their kind is that of the others, and `prove` turns such rows away one by one.
 """
 
 from __future__ import annotations
@@ -93,7 +96,9 @@ class Judged(NamedTuple):
 
 
 def classify(template: Template) -> Kind:
-    """Return the worst that the probes show; those that the template refuses (no system text, no tools) show nothing.
+    """Return the worst that the probes show: `unstable` if all are, else the worse of the other two.
+
+    Probes that the template refuses, for their system text or tools, show nothing.
 
     Raises:
         ExpectationError: it refuses even two questions and answers.
@@ -101,7 +106,8 @@ def classify(template: Template) -> Kind:
     found = judge_probes(template)
     if found["plain"] is None:
         raise ExpectationError(f"{template.name} refuses two questions and answers, so no conversation can be trained")
-    return max((judged.kind for judged in found.values() if judged), key=_ORDER.index)
+    kinds = [judged.kind for judged in found.values() if judged]
+    return max((kind for kind in kinds if kind != "unstable"), key=_ORDER.index, default="unstable")
 
 
 def judge_probes(template: Template) -> dict[str, Judged | None]:

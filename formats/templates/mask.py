@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from formats.templates.chat_jinja import Span
 from formats.templates.placement import TOOLS, Part, Placed, place_parts
+from formats.templates.reading import Reading
 from formats.templates.spans import prefix_span
 from formats.templates.template import Template, Tokens
-from formats.templates.trainers import Reading
+from formats.templates.trainers import How
 
 _QUOTED = 60
 """Characters of a text that a message shows."""
@@ -30,7 +31,7 @@ class Masked(NamedTuple):
         return join_spans(self.tokens.spans[at] for at in self.trained)
 
 
-def mask_row(template: Template, reading: Reading) -> Masked:
+def mask_row(template: Template, reading: Reading, how: How) -> Masked:
     """Return where the trainer counts the loss.
 
     Raises:
@@ -40,12 +41,12 @@ def mask_row(template: Template, reading: Reading) -> Masked:
     messages, tools, given = reading.messages, reading.tools, reading.given
     placed = place_parts(template, messages, tools, **given)
     tokens = template.tokenize(placed.rendered.text)
-    if reading.how == "completion":
+    if reading.prompt is not None:
         prompt = template.render(messages[: reading.prompt], tools, prompt=True, **given).text
         before = template.tokenize(prompt).ids
         shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, tokens.ids, strict=False)))
         return Masked(placed, tokens, tuple(range(shared, len(tokens.ids))))
-    if reading.how == "marks":
+    if how == "marks":
         return Masked(placed, tokens, tokens.covering(placed.rendered.marked))
     turns = [at for at, is_trained in enumerate(reading.trained) if is_trained]
     spans = [prefix_span(template, placed.rendered.text, messages, at, tools, **given) for at in turns]

@@ -8,23 +8,23 @@ other text does, and what ends a turn does as well.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
 
 import orjson
 
 from formats.releases.release_folder import ReleaseRow
 from formats.templates.mask import Masked, find_faults, mask_row
+from formats.templates.reading import Reading, Record, read_record
 from formats.templates.template import Template, TemplateRefusal
-from formats.templates.trainers import Reading, Record, Trainer, find_trainer, read_record
-from schemas.errors import ExpectationError
-from schemas.message import Message, approximate_tokens
+from formats.templates.token_rows import prove_labels
+from formats.templates.trainers import Trainer, find_trainer
+from formats.templates.words import estimate_tokens, find_fault
+from schemas.errors import ConfigError, ExpectationError
 
 Level = Literal["tokens", "words", "rule"]
 """Proven through template and tokenizer; in words alone, for want of one; by a service's documented rule."""
-_THINK = re.compile(r"</?think>")
 
 
 class Proof(NamedTuple):
@@ -51,44 +51,92 @@ class Proof(NamedTuple):
         return self._asdict()
 
 
+class Prover:
+    """Proves an export while it is written, a row of the release after the other.
+
+    `last_only` and `limit` are the trainer's configuration: whether loss counts on the last reply alone where it knows
+    no flag, and the tokens beyond which it cuts a record off.
+
+    Raises:
+        ConfigError: no such trainer.
+    """
+
+    def __init__(
+        self, trainer: str, template: Template | None = None, *, last_only: bool = False, limit: int | None = None
+    ) -> None:
+        self.trainer = find_trainer(trainer)
+        self.last_only, self.limit = last_only, limit
+        self.template = None if self.trainer.how in ("documented", "text") else template
+        self._counts: Counter[str] = Counter()
+        self._longest = 0
+
+    @property
+    def level(self) -> Level:
+        """How far the proof goes."""
+        return "rule" if self.trainer.how == "documented" else "tokens" if self.template else "words"
+
+    @property
+    def proof(self) -> Proof:
+        """Return what was proven so far."""
+        names = ("rows", "records", "tokens", "trained_tokens", "beyond_limit", "control_tokens")
+        held = {name: self._counts[name] for name in names}
+        return Proof(trainer=self.trainer.name, level=self.level, longest=self._longest, **held)
+
+    def prove_row(self, row: ReleaseRow, records: Sequence[Record]) -> None:
+        """Prove a row of the release by the records that were made of it.
+
+        Raises:
+            ExpectationError: it would be trained otherwise than its release says; the text names the row, what is
+                trained and what should be.
+        """
+        self._counts["rows"] += 1
+        if records and all("input_ids" in record for record in records):
+            for masked in self._prove_labels(row, records):
+                self._count_mask(masked)
+            return
+        readings = [_read(self.trainer, row, record, self.last_only) for record in records]
+        if fault := find_fault(row, self.trainer, readings):
+            raise _fail(row, self.trainer, fault)
+        for reading in readings:
+            if self.template is None:
+                self._count(*estimate_tokens(reading))
+                continue
+            self._count_mask(prove_tokens(row, self.trainer, reading, self.template, self.limit))
+            self._counts["control_tokens"] += _has_control_token(self.template, reading)
+
+    def _prove_labels(self, row: ReleaseRow, records: Sequence[Record]) -> list[Masked]:
+        if self.template is None:
+            raise ConfigError("rows of tokens are proven with the tokenizer that made them; give --tokenizer DIR")
+        try:
+            masks = prove_labels(row, records, self.template)
+        except (TemplateRefusal, ExpectationError) as error:
+            raise _fail(row, self.trainer, str(error)) from error
+        for masked in masks:
+            _prove_limit(row, self.trainer, masked, self.limit)
+        return masks
+
+    def _count_mask(self, masked: Masked) -> None:
+        self._count(len(masked.tokens.ids), len(masked.trained))
+        self._counts["beyond_limit"] += self.limit is not None and masked.trained[-1] >= self.limit
+
+    def _count(self, tokens: int, trained: int) -> None:
+        self._counts += Counter(records=1, tokens=tokens, trained_tokens=trained)
+        self._longest = max(self._longest, tokens)
+
+
 def prove(
     made: Iterable[tuple[ReleaseRow, Sequence[Record]]],
     trainer: str,
     template: Template | None = None,
+    *,
+    last_only: bool = False,
     limit: int | None = None,
 ) -> Proof:
-    """Prove an export: each row of the release with the records that were made of it, for one trainer.
-
-    `limit` is the trainer's own, in tokens: beyond it a record is cut off.
-
-    Raises:
-        ConfigError: no such trainer.
-        ExpectationError: a row would be trained otherwise than its release says; the text names it, and what is and
-            what should be trained.
-    """
-    rule = find_trainer(trainer)
-    level: Level = "rule" if rule.how == "documented" else "tokens" if template else "words"
-    counts: Counter[str] = Counter()
-    longest = 0
+    """Prove an export that is there: each row of the release with its records. See `Prover`."""
+    prover = Prover(trainer, template, last_only=last_only, limit=limit)
     for row, records in made:
-        counts["rows"] += 1
-        readings = [_read(rule, row, record) for record in records]
-        _prove_words(row, rule, readings)
-        for reading in readings:
-            counts["records"] += 1
-            if level == "tokens" and template is not None:
-                masked = prove_tokens(row, rule, reading, template, limit)
-                size, trained = len(masked.tokens.ids), len(masked.trained)
-                counts["beyond_limit"] += limit is not None and masked.trained[-1] >= limit
-                counts["control_tokens"] += _has_control_token(template, reading)
-            else:
-                size, trained = _estimate(reading)
-            counts["tokens"] += size
-            counts["trained_tokens"] += trained
-            longest = max(longest, size)
-    names = ("rows", "records", "tokens", "trained_tokens")
-    held = {name: counts[name] for name in (*names, "beyond_limit", "control_tokens")}
-    return Proof(trainer=trainer, level=level, longest=longest, **held)
+        prover.prove_row(row, records)
+    return prover.proof
 
 
 def prove_tokens(
@@ -101,13 +149,18 @@ def prove_tokens(
     """
     try:
         _prove_prompt(template, reading)
-        masked = mask_row(template, reading)
+        masked = mask_row(template, reading, trainer.how)
     except (TemplateRefusal, ExpectationError) as error:
         raise _fail(row, trainer, str(error)) from error
     should = [carries and one["role"] == "assistant" for one, carries in reading.each()]
     if faults := list(find_faults(masked, should, reading.messages)):
         more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
         raise _fail(row, trainer, "; ".join(faults[:3]) + more)
+    _prove_limit(row, trainer, masked, limit)
+    return masked
+
+
+def _prove_limit(row: ReleaseRow, trainer: Trainer, masked: Masked, limit: int | None) -> None:
     if limit is not None and masked.trained[0] >= limit:
         first, size = masked.trained[0], len(masked.tokens.ids)
         raise _fail(
@@ -116,12 +169,11 @@ def prove_tokens(
             f"all that carries loss lies beyond the limit of {limit:,} tokens: it begins at token {first:,} of "
             f"{size:,}, and the trainer would cut it off without a word; raise the limit or leave the row out",
         )
-    return masked
 
 
 def _prove_prompt(template: Template, reading: Reading) -> None:
     """Hold that what is trained is said after what the model will be asked with."""
-    if reading.how != "completion":
+    if reading.prompt is None:
         return
     messages, tools = reading.messages, reading.tools
     prompt = template.render(messages[: reading.prompt], tools, prompt=True, **reading.given).text
@@ -133,79 +185,18 @@ def _prove_prompt(template: Template, reading: Reading) -> None:
         )
 
 
-def _prove_words(row: ReleaseRow, trainer: Trainer, readings: Sequence[Reading]) -> None:
-    carried = [one for reading in readings for one, carries in reading.each() if carries]
-    should = [message for message in row.messages if message.train]
-    if not carried:
-        raise _fail(row, trainer, f"nothing carries loss, and {len(should)} turns should")
-    found: Counter[str] = Counter(word for one in carried for word in _words_of(one))
-    wanted = [
-        Counter(word for message in should for word in _words(message, is_canonical)) for is_canonical in (False, True)
-    ]
-    if found in wanted:
-        return
-    less, more = wanted[0] - found, found - wanted[0]
-    sides = (("carry loss and should not", more), ("should carry loss and do not", less))
-    faults = [f"these words {what}: {_some(words)}" for what, words in sides if words]
-    raise _fail(row, trainer, f"{len(carried)} turns carry loss, {len(should)} should; " + "; ".join(faults))
-
-
-def _read(trainer: Trainer, row: ReleaseRow, record: Record) -> Reading:
+def _read(trainer: Trainer, row: ReleaseRow, record: Record, last_only: bool) -> Reading:
     try:
-        return read_record(trainer, record)
+        return read_record(trainer, record, last_only=last_only)
     except ExpectationError as error:
         raise _fail(row, trainer, str(error)) from error
     except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
         raise _fail(row, trainer, f"its export cannot be read as {trainer.name} reads it: {error!r}") from error
 
 
-def _words(message: Message, is_canonical: bool) -> list[str]:
-    spell = _canonical if is_canonical else str
-    calls = [f"{call.name}({spell(call.arguments)})" for call in message.tool_calls]
-    return _split([message.reasoning_content or "", message.content, *calls])
-
-
-def _words_of(message: Mapping[str, Any]) -> list[str]:
-    held = [call.get("function", call) for call in message.get("tool_calls") or ()]
-    calls = [f"{one['name']}({_as_text(one['arguments'])})" for one in held]
-    content = message.get("content") or ""
-    if isinstance(content, list):
-        content = "\n".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
-    return _split([str(message.get("reasoning_content") or message.get("thinking") or ""), content, *calls])
-
-
-def _split(texts: Iterable[str]) -> list[str]:
-    return _THINK.sub(" ", "\n".join(texts)).split()
-
-
-def _canonical(arguments: str) -> str:
-    try:
-        return _spell(orjson.loads(arguments))
-    except orjson.JSONDecodeError:
-        return arguments
-
-
-def _as_text(arguments: Any) -> str:
-    return arguments if isinstance(arguments, str) else _spell(arguments)
-
-
-def _spell(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def _some(words: Counter[str], most: int = 12) -> str:
-    listed = list(words.elements())
-    return repr(" ".join(listed[:most])) + (f" and {len(listed) - most} words more" if len(listed) > most else "")
-
-
 def _has_control_token(template: Template, reading: Reading) -> bool:
     words = orjson.dumps(list(reading.messages)).decode()
     return any(token in words for token in template.control_tokens)
-
-
-def _estimate(reading: Reading) -> tuple[int, int]:
-    sizes = [(approximate_tokens(" ".join(_words_of(one))), carries) for one, carries in reading.each()]
-    return sum(size for size, _ in sizes), sum(size for size, carries in sizes if carries)
 
 
 def _fail(row: ReleaseRow, trainer: Trainer, what: str) -> ExpectationError:

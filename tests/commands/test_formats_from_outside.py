@@ -161,3 +161,40 @@ def test_an_export_that_fails_leaves_nothing_behind(call: Call, release: Path, t
     made = call("export", "sharegpt", "--out", str(tmp_path / "out"))
     assert made.code == 2 and "should hold 3 rows, but holds 2" in made.err
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+
+
+def test_an_export_for_a_trainer_says_how_it_keeps_context_out_of_the_loss(
+    call: Call, release: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "axolotl"
+    made = call("export", "axolotl", "--out", str(out), "--model", "mine/My-70B", "--json")
+    assert (made.code, made.err) == (0, "")
+    assert (made.json["rows"], made.json["strategy"], made.json["files"]) == (2, "fan-out", {"train.jsonl": 3})
+    note = json.loads((out / "export.json").read_text())
+    assert {name: note[name] for name in made.json.keys() - {"release", "path"}} == {
+        name: told for name, told in made.json.items() if name not in ("release", "path")
+    }
+    assert "learning_rate: 0.000010" in (out / "axolotl.yaml").read_text()
+    for_people = call("export", "openai", "--out", str(tmp_path / "openai"))
+    assert "Strategy native (packed): the weight of each reply is read as it is" in for_people.out
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            ("trl", "--strategy", "none"),
+            "trl cannot be written with --strategy none; it can with fan-out, cut, fold, tok",
+        ),
+        (("verl", "--strategy", "fold"), "verl takes no --strategy; it is an option of axolotl"),
+        (("axolotl", "--tokenizer", "nowhere"), "--tokenizer: no such folder: nowhere"),
+        (("axolotl", "--form", "neither"), "--form neither is no form of a release's rows"),
+        (("axolotll",), "unknown format 'axolotll'; a release can be exported to: "),
+    ],
+)
+def test_an_export_that_cannot_be_says_so_in_one_sentence_and_leaves_nothing(
+    said: tuple[str, ...], told: str, call: Call, release: Path, tmp_path: Path
+) -> None:
+    made = call("export", *said, "--out", str(tmp_path / "out"))
+    assert made.code == 2 and told in made.err and "Traceback" not in made.err
+    assert not [path for path in tmp_path.iterdir() if "out" in path.name]

@@ -35,7 +35,7 @@ def test_formats_are_listed_by_kind() -> None:
     kinds = [importer.kind for importer in importers(installed=False).values()]
     assert kinds == sorted(kinds, key=["tasks", "questions", "logs", "chats"].index)
     assert {"tasks", "episodes", "sharegpt"} < importers(installed=False).keys()
-    assert {"hub", "messages", "sharegpt"} == find_exporters(installed=False).keys()
+    assert {"hub", "messages", "sharegpt"} < find_exporters(installed=False).keys()
 
 
 @pytest.mark.parametrize("importer", importers(installed=False).values(), ids=lambda importer: importer.name)

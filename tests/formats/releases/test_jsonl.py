@@ -73,6 +73,6 @@ def test_a_release_is_written_line_by_line_in_its_order(tmp_path: Path) -> None:
         write, folder = find_exporters()[name].write, tmp_path / name
         folder.mkdir()
         assert write is not None
-        assert write(read_release(tmp_path), folder, {}) == (3, {})
+        assert write(read_release(tmp_path), folder, {})[:2] == (3, {})
         lines = [json.loads(line) for line in (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()]
         assert [line["id"] for line in lines] == ["c", "a", "b"]

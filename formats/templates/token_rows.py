@@ -1,0 +1,85 @@
+"""Proves rows that are tokens already: they are what the template writes of the row, and their labels are its turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from formats.chats.tool_calls import write_call
+from formats.releases.release_folder import ReleaseRow
+from formats.templates.mask import Masked, find_faults
+from formats.templates.placement import place_parts
+from formats.templates.reading import Record
+from formats.templates.template import Template
+from schemas.errors import ExpectationError
+from schemas.message import Message, ToolCall
+
+IGNORED = -100
+
+
+def prove_labels(row: ReleaseRow, records: Sequence[Record], template: Template) -> list[Masked]:
+    """Return the mask of each record of a row; over all of them each trained turn carries loss once.
+
+    Raises:
+        TemplateRefusal: the template does not take the row.
+        ExpectationError: a record is not what the template writes, or its labels are others than the turns' tokens.
+    """
+    messages = [_as_chat(message) for message in row.messages]
+    tools = orjson.loads(row.tools) if row.tools else None
+    carried: list[int] = []
+    masks = []
+    for record in records:
+        ids, labels = list(record["input_ids"]), list(record["labels"])
+        wrong = [at for at, (one, label) in enumerate(zip(ids, labels, strict=False)) if label not in (IGNORED, one)]
+        if wrong or len(ids) != len(labels):
+            raise ExpectationError(f"its labels are not its tokens, {wrong[:1] or [min(len(ids), len(labels))]} on")
+        masked = _find_mask(template, messages, tools, ids, labels)
+        turns = [at for at, message in enumerate(row.messages) if message.train and _is_covered(masked, at)]
+        shown = messages[: 1 + max((part.message for part in masked.placed.parts), default=0)]
+        if faults := list(find_faults(masked, [at in turns for at in range(len(shown))], shown)):
+            raise ExpectationError("; ".join(faults[:3]))
+        carried += turns
+        masks.append(masked)
+    should = [at for at, message in enumerate(row.messages) if message.train]
+    if sorted(carried) != should:
+        raise ExpectationError(f"turns {carried} carry loss, turns {should} should, each once")
+    return masks
+
+
+def _find_mask(
+    template: Template, messages: list[dict[str, Any]], tools: Any, ids: list[int], labels: list[int]
+) -> Masked:
+    """Return the mask of the beginning of the conversation that a record is."""
+    for end in range(len(messages), 0, -1):
+        if messages[end - 1]["role"] != "assistant" and end < len(messages):
+            continue
+        tokens = template.tokenize(template.render(messages[:end], tools).text)
+        if list(tokens.ids) == ids:
+            trained = tuple(at for at, label in enumerate(labels) if label != IGNORED)
+            return Masked(place_parts(template, messages[:end], tools), tokens, trained)
+    raise ExpectationError("its tokens are not what the template writes of the row, or of its beginning")
+
+
+def _is_covered(masked: Masked, turn: int) -> bool:
+    return any(span.overlaps(held) for part in masked.placed.of(turn) for span in part.spans for held in masked.spans)
+
+
+def _as_chat(message: Message) -> dict[str, Any]:
+    made: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        made["tool_calls"] = [_with_object(call) for call in message.tool_calls]
+    if message.tool_call_id is not None:
+        made["tool_call_id"] = message.tool_call_id
+    return made | ({"reasoning_content": message.reasoning_content} if message.reasoning_content else {})
+
+
+def _with_object(call: ToolCall) -> dict[str, Any]:
+    """Write a call with its arguments as an object, as templates print them; what is none stays text."""
+    written = write_call(call)
+    try:
+        given = orjson.loads(call.arguments)
+    except orjson.JSONDecodeError:
+        return written
+    return written | {"function": {"name": call.name, "arguments": given}} if isinstance(given, dict) else written
