@@ -29,7 +29,7 @@ def run_export(format_: str, release: str, out: Path | None, said: Mapping[str, 
         raise ConfigError(f"{format_} writes no folder, so it takes no --out")
     if exporter.write is not None and out is None:
         raise ConfigError(f"{format_} needs --out DIR, a folder that is not there yet")
-    found = read_release(_release_folder(release))
+    found = read_release(release_folder(release))
     if exporter.push is not None:
         address = exporter.push(found, given, Settings())
         if json:
@@ -80,7 +80,14 @@ def _report(release: ReleaseFolder, out: Path, exported: Exported, json: bool) -
         say_table("Left out", TableOf(("reason", "rows"), exported.left_out.most_common()))
 
 
-def _release_folder(release: str) -> Path:
+def release_folder(release: str) -> Path:
+    """Return the folder of the release whose id begins so, `latest` the newest, or which is that folder.
+
+    Raises:
+        ConfigError: there is none, or several.
+    """
+    if (Path(release) / "manifest.json").is_file():
+        return Path(release)
     warehouse = open_home()
     known = [row[0] for row in warehouse.query("SELECT release_id FROM releases ORDER BY created_at DESC")]
     matching = known[:1] if release == "latest" else [id_ for id_ in known if id_.startswith(release)]
