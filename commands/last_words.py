@@ -11,12 +11,14 @@ import logging
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
 from commands import stopping
+from schemas.redaction import hide
 
 _NEARLY_NOTHING = 1 << 20
 """Free bytes under which every writer fails: tables, ledger, Prefect's history, each with an error of its own."""
@@ -24,7 +26,7 @@ _NEARLY_NOTHING = 1 << 20
 
 def tell(message: str, code: int) -> int:
     """Write a message to stderr and return the exit code that goes with it."""
-    sys.stderr.write(f"trajmill: {message}\n")
+    sys.stderr.write(f"trajmill: {hide(message)}\n")
     return code
 
 
@@ -40,11 +42,11 @@ def tell_unforeseen(kind: type[BaseException], error: BaseException, trace: Trac
     if is_full_disk(error) or _free_bytes(home) < _NEARLY_NOTHING:
         first_line = next(iter(str(error).splitlines()), "")[:200]
         sys.stderr.write(
-            f"trajmill: the disk under {home.absolute()} is full ({kind.__name__}: {first_line}). "
+            f"trajmill: the disk under {home.absolute()} is full ({kind.__name__}: {hide(first_line)}). "
             "Make room and run the same command again: it goes on where it stood\n"
         )
         return
-    sys.__excepthook__(kind, error, trace)
+    sys.stderr.write(hide("".join(traceback.format_exception(kind, error, trace))))
 
 
 def is_full_disk(error: BaseException) -> bool:
