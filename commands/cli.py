@@ -12,11 +12,13 @@ from typing import Annotated, Any
 import typer
 
 from commands.declared_options import ExportCommand, ImportCommand
-from commands.last_words import tell
+from commands.last_words import is_unheard, tell, tell_unheard
 from commands.stopping import STOPPED, WORDS
 from schemas.errors import ConfigError, InputError, NothingFound, TrajmillError
 from tasks.prefect_environment import settle_prefect
 
+_RUNS = ("build", "generate", "collect", "curate", "publish", "import", "verify", "export", "gc", "up")
+"""Commands that are to be run again where the reader of their output is gone: `head` has had enough of the others'."""
 SOLVERS = ("teacher", "reference", "recorded")
 
 app = typer.Typer(
@@ -341,12 +343,14 @@ def _overrides(config: str, pairs: list[str] | None) -> dict[str, Any]:
 def run(arguments: list[str]) -> int:
     """Run one command, turn errors into messages, and return the exit code."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # its log goes to its server alone
+    looks = not set(arguments[:1]) & set(_RUNS)
     try:
         code = app(arguments or ["--help"], standalone_mode=False, prog_name="trajmill") or 0
         if code == STOPPED:  # typer answers Ctrl-C so, and says nothing
             tell(WORDS, code)
     except SystemExit as ended:
-        code = ended.code
+        # typer ends so where a pipe is broken, and says nothing
+        code = tell_unheard(silent=looks) if is_unheard(ended.__context__) else ended.code
     except typer.TyperException as error:
         code = tell(f"{error.format_message()} See trajmill --help", 2)
     except NothingFound as error:
@@ -355,4 +359,8 @@ def run(arguments: list[str]) -> int:
         code = tell(str(error), 2)
     except TrajmillError as error:
         code = tell(f"{type(error).__name__}: {error}", 1)
+    except OSError as error:
+        if not is_unheard(error):
+            raise
+        code = tell_unheard(silent=looks)
     return code if isinstance(code, int) else 1

@@ -17,6 +17,7 @@ from flows.own_home import MIN_FREE_BYTES
 from reports.funnel import TableOf
 from sandboxes.configured import open_sandbox
 from schemas.errors import ConfigError, TrajmillError
+from schemas.redaction import hide
 from schemas.run_config import Backend, RunConfig, SandboxConfig
 from schemas.settings import Settings
 from teachers.ledger.ledger import try_ledger
@@ -101,7 +102,7 @@ async def _world(settings: Settings, name: str) -> Finding:
 
 def _prefect(settings: Settings) -> Finding:
     if url := os.environ.get("PREFECT_API_URL"):
-        return Finding("Prefect", True, f"the server at {url} (PREFECT_API_URL)")
+        return Finding("Prefect", True, f"the server at {hide(url)} (PREFECT_API_URL)")
     stays = f"stays {settings.server_idle_minutes:g} idle minutes (TRAJMILL_SERVER_IDLE_MINUTES)"
     found = "one is warm" if warm_servers(settings.home) else "the first command starts one"
     return Finding("Prefect", True, f"a server of the home's own: {found}, it {stays}")
@@ -123,7 +124,7 @@ async def _teacher(settings: Settings) -> Finding:
 
     async def probe() -> tuple[bool, str, str]:
         await check_endpoint(settings)
-        return True, settings.openai_base_url or "api.openai.com", ""
+        return True, hide(settings.openai_base_url or "api.openai.com"), ""
 
     return await _tried("teacher", probe, "check OPENAI_API_KEY and OPENAI_BASE_URL")
 

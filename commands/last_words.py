@@ -11,12 +11,15 @@ import logging
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
 from commands import stopping
+from schemas.redaction import hide
 
 _NEARLY_NOTHING = 1 << 20
 """Free bytes under which every writer fails: tables, ledger, Prefect's history, each with an error of its own."""
@@ -24,8 +27,26 @@ _NEARLY_NOTHING = 1 << 20
 
 def tell(message: str, code: int) -> int:
     """Write a message to stderr and return the exit code that goes with it."""
-    sys.stderr.write(f"trajmill: {message}\n")
+    with suppress(OSError):  # the terminal is closed, the reader gone
+        sys.stderr.write(f"trajmill: {hide(message)}\n")
+        sys.stderr.flush()
     return code
+
+
+def tell_unheard(silent: bool) -> int:
+    """Say that nobody reads what is written any more, where somebody may, and return the exit code of a stop."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())  # what is still to be flushed has a place to go
+    return stopping.STOPPED if silent else tell(stopping.WORDS, stopping.STOPPED)
+
+
+def is_unheard(error: BaseException | None) -> bool:
+    """Whether an error says that the reader of what is written is gone: a pipe's other end, or the terminal."""
+    return isinstance(error, BrokenPipeError) or (isinstance(error, OSError) and error.errno == errno.EIO)
 
 
 def end_unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> NoReturn:
@@ -40,11 +61,14 @@ def tell_unforeseen(kind: type[BaseException], error: BaseException, trace: Trac
     if is_full_disk(error) or _free_bytes(home) < _NEARLY_NOTHING:
         first_line = next(iter(str(error).splitlines()), "")[:200]
         sys.stderr.write(
-            f"trajmill: the disk under {home.absolute()} is full ({kind.__name__}: {first_line}). "
+            f"trajmill: the disk under {home.absolute()} is full ({kind.__name__}: {hide(first_line)}). "
             "Make room and run the same command again: it goes on where it stood\n"
         )
         return
-    sys.__excepthook__(kind, error, trace)
+    if is_unheard(error):
+        tell_unheard(silent=False)
+        return
+    sys.stderr.write(hide("".join(traceback.format_exception(kind, error, trace))))
 
 
 def is_full_disk(error: BaseException) -> bool:
@@ -78,6 +102,7 @@ def leave(code: int) -> NoReturn:
     stopping.leave_at_any_signal(code)
     logging.shutdown()  # the last lines of Prefect's log need its server, which an exit handler stops
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
     stopping.leave(code)

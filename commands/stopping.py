@@ -1,4 +1,5 @@
-"""SIGTERM ends the command within five seconds, whatever it runs: docs/decisions/0011-sigterm-is-answered.md.
+"""SIGTERM, and the end of the terminal (SIGHUP), end the command within five seconds, whatever it runs:
+docs/decisions/0011-sigterm-is-answered.md.
 
 The first one stops what goes on as Ctrl-C does, the second does not wait. A process that is forked before anything else
 hears of the first one even while C code holds the interpreter, sends the second, and kills what answers neither.
@@ -25,6 +26,7 @@ _LEAVE_SECONDS = 0.5
 _TOGETHER_SECONDS = 1.0
 """SIGTERMs so close are one: `timeout` sends its own to the process and then to the group."""
 
+_ANSWERED = (signal.SIGTERM, signal.SIGHUP)
 _TO_THE_GROUP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """What is sent to the whole group is the command's to answer."""
 
@@ -47,7 +49,9 @@ def answer_sigterm() -> None:
     with contextlib.suppress(OSError):  # no process is to be had: then Python alone answers
         _watcher = _fork_watcher()
         signal.set_wakeup_fd(_watcher.pipe, warn_on_full_buffer=False)
-    signal.signal(signal.SIGTERM, _answer)
+    for number in _ANSWERED:
+        if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGTERM:  # nohup has SIGHUP ignored
+            signal.signal(number, _answer)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
@@ -66,7 +70,7 @@ def _answer(number: int, frame: FrameType | None) -> None:
 
 def leave_at_any_signal(code: int) -> None:
     """Let a signal end the process at once, with the code that it was about to end with."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *_ANSWERED):
         signal.signal(number, lambda *_: os._exit(code))
 
 
@@ -103,8 +107,8 @@ def _fork_watcher() -> _Watcher:
 
 
 def _watch(command: int, pipe: int) -> None:
-    """Wait for a first SIGTERM and see to it that the command ends; a pipe that closes says that it has."""
-    while signal.SIGTERM not in (told := os.read(pipe, 512)):
+    """Wait for a first signal and see to it that the command ends; a pipe that closes says that it has."""
+    while not set(_ANSWERED) & set(told := os.read(pipe, 512)):
         if not told:
             return
     if _ends_within(GRACE_SECONDS, pipe):

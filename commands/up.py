@@ -20,6 +20,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from commands.dashboard.client import Dashboard
+from commands.dashboard.login import login_of
 from commands.dashboard.patience import Patience
 from commands.dashboard.served import DEFAULT, named_deployments
 from commands.dashboard.server_folder import up_lock
@@ -68,9 +69,10 @@ def run_up(port: int, deployments: list[str] | None, host: str = HOST) -> None:
         ConfigError: an unknown deployment, or a port that cannot be used.
         TrajmillError: the server or the schedules do not come up, or end by themselves.
     """
-    home, dashboard, names = Settings().home.resolve(), Dashboard(HOST, port), deployments or list(DEFAULT)
+    home, names = Settings().home.resolve(), deployments or list(DEFAULT)
     named_deployments(names)
     _must_be_free(host, port)
+    dashboard = Dashboard(HOST, port, login_of(home))
     stopped = _on_signals()
     serve, schedule = ["commands.dashboard.server", host, str(port)], ["commands.dashboard.serving", *names]
     with _alone(home), _child("server", serve, home, dashboard, stopped) as server:
@@ -87,6 +89,8 @@ def run_up(port: int, deployments: list[str] | None, host: str = HOST) -> None:
 def _announce(dashboard: Dashboard, names: Sequence[str], home: Path) -> None:
     say("Dashboard  ", bold(f"{dashboard.address}/v2/runs?hide-subflows=true"))
     say("Artifacts  ", bold(f"{dashboard.address}/v2/artifacts"), " (no menu entry leads there)")
+    if dashboard.login:
+        say("Login      ", bold(dashboard.login), " (the page asks for it once, whole, as the password)")
     for name in names:
         say(f"Serving    {name}, next at {dashboard.next_run(name)}")
     say(f"Home       {home}\nLogs       {home / 'prefect' / 'server.log'}, {home / 'prefect' / 'serving.log'}")
@@ -124,7 +128,7 @@ def _child(name: str, module: Sequence[str], home: Path, dashboard: Dashboard, s
             stdout=output,
             stderr=output,
             start_new_session=True,
-            env=os.environ | _environment(home, dashboard),
+            env={name: value for name, value in os.environ.items() if value} | _environment(home, dashboard),
         )
     guard = subprocess.Popen(["/bin/sh", "-c", _GUARD, str(process.pid)], stdin=subprocess.PIPE, start_new_session=True)
     try:
@@ -139,11 +143,17 @@ def _environment(home: Path, dashboard: Dashboard) -> dict[str, str]:
     return {
         "TRAJMILL_HOME": str(home),
         "PREFECT_API_URL": dashboard.api,
+        **_login_environment(dashboard.login),
         # Without these two the UI looks for the API on port 4200, whatever the server's port is.
         "PREFECT_SERVER_API_PORT": str(dashboard.port),
         "PREFECT_SERVER_UI_API_URL": dashboard.api,
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",  # into the log file; runs log to the server as well
     }
+
+
+def _login_environment(login: str) -> dict[str, str]:
+    """Say the login to the server, which asks for it, and to its clients; an empty one would be no text to Prefect."""
+    return {name: login for name in ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING") if login}
 
 
 def _must_be_free(host: str, port: int) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from prefect import get_run_logger
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
+from formats.markdown import code, escape, escape_cells
 from reports import funnel as report
 from schemas.release import Release
 from tasks.workshop import Workshop
@@ -21,7 +24,7 @@ async def publish_artifacts(workshop: Workshop, release: Release) -> None:
         "cost": (report.costs(warehouse), f"What everything in this home was paid, up to build {build}{beside}"),
     }
     for key, (table, description) in tables.items():
-        await acreate_table_artifact(key=key, table=table.records(), description=description)
+        await acreate_table_artifact(key=key, table=escape_cells(table.records()), description=description)
     card = (workshop.home / "releases" / release.release_id / "README.md").read_text(encoding="utf-8")
     about = f"The card of release {release.release_id}"
     await acreate_markdown_artifact(key="data-card", markdown=card.split("---\n", 2)[-1], description=about)
@@ -33,19 +36,19 @@ async def publish_artifacts(workshop: Workshop, release: Release) -> None:
 def release_page(release: Release) -> str:
     """Say where a release lies and how to load it: no browser follows a link from a server's page to a file."""
     shares = "\n".join(
-        f"| {s.stratum} | {s.rows:,} | {s.achieved_rows:.1%} | {s.asked:.1%} | {s.available:,} |"
+        f"| {escape(s.stratum)} | {s.rows:,} | {s.achieved_rows:.1%} | {s.asked:.1%} | {s.available:,} |"
         for s in release.shares
     )
-    notes = "".join(f"\n- {note}" for note in release.notes)
+    notes = "".join(f"\n- {escape(note, keep='`')}" for note in release.notes)
     return f"""\
 # The release of build {release.build}
 
-`{release.release_id}`: {release.rows:,} rows in `{release.path}`
+`{release.release_id}`: {release.rows:,} rows in {code(release.path)}
 
 ```python
 from datasets import load_dataset
 
-load_dataset("{release.path}", split="train")
+load_dataset({json.dumps(release.path)}, split="train")
 ```
 
 | source | rows | share | asked | available |

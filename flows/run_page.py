@@ -15,6 +15,7 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.client.orchestration import PrefectClient
 from prefect.context import FlowRunContext
 
+from formats.markdown import escape_cells
 from reports.display import stage_table, summarise
 from tasks.workshop import Workshop
 
@@ -55,5 +56,5 @@ async def tell_stage(workshop: Workshop, name: str) -> None:
         return
     for logger in _loggers.get():
         logger.info(f"{name}: {summarise(workshop, name)}")
-    table = stage_table(workshop).records()
+    table = escape_cells(stage_table(workshop).records())
     await acreate_table_artifact(key="build-progress", table=table, description=f"How far the build is, after {name}")

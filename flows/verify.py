@@ -13,6 +13,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
 from flows.configuration import load_config
 from flows.own_home import lasting_home
+from formats.markdown import escape_cells
 from reports.drift import Drift, by_world, drift_page, measure_drift, require_little_drift
 from schemas.bounded_reading import NotJson, parse_json, read_file
 from schemas.errors import InputError
@@ -81,5 +82,5 @@ async def _tell(home: Path, drift: Drift, done: list[Verification], seed: int) -
     about = f"{drift.differs} of {drift.here} accepted episodes came out otherwise"
     page = drift_page(drift, done, past_reports(home), seed)
     await acreate_markdown_artifact(key="drift", markdown=page, description=about)
-    await acreate_table_artifact(key="drift-by-world", table=by_world(done).records(), description=about)
+    await acreate_table_artifact(key="drift-by-world", table=escape_cells(by_world(done).records()), description=about)
     get_run_logger().info(f"{about}; {drift.elsewhere} were made elsewhere")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from formats.markdown import escape
 from reports.funnel import TableOf
 from schemas.errors import ExpectationError
 from schemas.verification import BY_NATURE, Verification
@@ -145,5 +146,5 @@ def _markdown(table: TableOf) -> str:
 
 
 def _markdown_cell(value: Any) -> str:
-    escaped = str(value).replace("|", "\\|").replace("<", "&lt;")
-    return "<br>".join(f"`{line}`" if line[:2] in ("- ", "+ ") else line for line in escaped.splitlines())
+    lines = str(value).splitlines()
+    return "<br>".join(f"<code>{escape(line)}</code>" if line[:2] in ("- ", "+ ") else escape(line) for line in lines)

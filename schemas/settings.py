@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.redaction import learn_secret, secrets_in_url
 
 
 def default_cache() -> Path:
@@ -41,6 +44,17 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
+
+    def model_post_init(self, context: Any) -> None:
+        """Have the secrets kept out of all that is said and stored from now on."""
+        secret = (self.openai_api_key, self.hf_token, self.ledger_url, self.mariadb_url, self.postgres_url)
+        told = [value.get_secret_value() for value in secret if value is not None]
+        addresses = [*told, self.openai_base_url or "", os.environ.get("PREFECT_API_URL", "")]
+        for value in (*told, os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")[2]):
+            learn_secret(value)
+        for address in addresses:
+            for value in secrets_in_url(address):
+                learn_secret(value)
 
     def ledger_place(self, home: Path) -> Path | str:
         """Return where the ledger of a home is; a URL may hold a password and belongs into no message."""

@@ -21,13 +21,13 @@ from schemas.tables import TABLES
 from warehouse.columns import from_arrow
 from warehouse.delta import TableSnapshot, land_rows, open_table, take_snapshot
 from warehouse.digests import digest_rows, lasting_keys
+from warehouse.reading_only import lock_down, require_reading
 from warehouse.upkeep import Upkeep, tidy_table
 from warehouse.views import OFFLINE, VIEWS, create_views, needed_views, tables_of
 
 RECORDS = {**{name: table.record for name, table in TABLES.items()}, "latest_episodes": TABLES["episodes"].record}
 Versions = Mapping[str, int]
 
-_READS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 _BATCH_ROWS = 1000
 
 
@@ -128,12 +128,9 @@ class Warehouse:
             ConfigError: the query is none, does more than read, or fails.
         """
         try:
-            statements = duckdb.extract_statements(query)
-            if len(statements) != 1 or statements[0].type not in _READS:
-                raise ConfigError(
-                    "Only one SELECT (or FROM, SHOW, DESCRIBE, EXPLAIN) can be run: the tables are read-only."
-                )
+            require_reading(query)
             with self._locked(fcntl.LOCK_SH), self.connect() as connection:
+                lock_down(connection, [file for one in self.snapshots(TABLES).values() for file in one.files])
                 cursor = connection.execute(query, list(parameters))
                 return [column[0] for column in cursor.description or ()], cursor.fetchall()
         except duckdb.Error as error:

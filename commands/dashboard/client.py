@@ -10,12 +10,16 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from commands.dashboard.login import basic
+
 
 class Dashboard(NamedTuple):
     """A Prefect server on loopback."""
 
     host: str
     port: int
+    login: str = ""
+    """`name:password`, where one is asked for."""
 
     @property
     def address(self) -> str:
@@ -48,7 +52,8 @@ class Dashboard(NamedTuple):
     def _ask(self, path: str, body: Any = None) -> Any:
         """Return the answer; None = there was none."""
         data = orjson.dumps(body) if body is not None else None
-        request = urllib.request.Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", **basic(self.login)}
+        request = urllib.request.Request(f"{self.api}/{path}", data, headers)
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:
                 return orjson.loads(answer.read())

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jinja2
 
+from formats.markdown import escape
 from formats.releases.release_folder import SPLITS
 from schemas.release import GuessableShare, Share, SourceDigest
 from schemas.run_config import MixtureConfig, RunConfig
@@ -75,16 +76,17 @@ def render_card(
     rows = sum(count.rows for count in licenses)
     return template.render(
         facts=facts,
+        escape=escape,
         rows=rows,
         license=_name_license(licenses),
         size=next((name for limit, name in _HUB_SIZES if rows < limit), "n>1M"),
         shares=_render_shares(facts.shares),
-        writers=_name_writers(facts.config.mixture),
-        thresholds=_name_thresholds(facts.config),
         configs=configs,
         splits=_render_splits(sources),
         left_out=dict(sorted(left_out.items())),
         reasons=facts.reasons,
+        writers=escape(_name_writers(facts.config.mixture), keep="`"),
+        thresholds=escape(_name_thresholds(facts.config)),
         licenses=render_table(("source", "licence", "rows"), licenses),
         sources=render_table(("table", "digest"), [(source.table, source.digest) for source in facts.sources]),
         render_table=render_table,
@@ -94,7 +96,7 @@ def render_card(
 def render_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """Render a Markdown table, numbers to the right; floats with three decimals, None as a dash."""
     numeric = [bool(rows) and all(isinstance(row[i], (int, float)) for row in rows) for i in range(len(columns))]
-    lines = [columns, ["---:" if is_number else "---" for is_number in numeric]]
+    lines = [list(map(escape, columns)), ["---:" if is_number else "---" for is_number in numeric]]
     lines += [[_render_cell(cell) for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -106,7 +108,7 @@ def _render_cell(cell: Cell) -> str:
         return f"{cell:.3f}"
     if isinstance(cell, int):
         return f"{cell:,}"
-    return " ".join(cell.split()).replace("|", "\\|")
+    return escape(cell)
 
 
 def _render_shares(shares: Sequence[Share]) -> str:

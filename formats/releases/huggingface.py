@@ -24,6 +24,7 @@ from formats.releases.fold import fold_context
 from formats.releases.release_folder import ReleaseFolder, ReleaseRow, read_release
 from schemas.errors import ConfigError, ExpectationError
 from schemas.message import Message
+from schemas.redaction import hide, learn_secret, scrub
 from schemas.settings import Settings
 
 ROWS_PER_GROUP = 1000
@@ -156,6 +157,7 @@ def push_to_hub(
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, HTTPError, OfflineModeIsEnabled
 
+    learn_secret(token)
     hub = huggingface_hub.HfApi(endpoint=endpoint, token=token)
     try:
         hub.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
@@ -164,7 +166,8 @@ def push_to_hub(
         )
     # HTTPError is the one of the client that huggingface_hub is built on; its transport errors derive from it.
     except (HTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
-        raise ConfigError(f"The hub did not take {folder.name} as {repo_id}: {error}") from error
+        scrub(error)
+        raise ConfigError(f"The hub did not take {folder.name} as {repo_id}: {hide(str(error))}") from error
     return str(commit.commit_url)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from prefect import task
 
 from formats.releases.dataset_card import CardTable, ReleaseFacts
-from formats.releases.release_folder import ReleaseRow
 from schemas.episode import NOT_FINAL
 from schemas.errors import NothingFound
 from schemas.record import canonical_json

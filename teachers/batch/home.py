@@ -11,8 +11,8 @@ from functools import partial
 from typing import IO, TypeVar
 
 from schemas.completion import Completion, CompletionRequest
+from schemas.redaction import hide_known
 from schemas.run_config import TeacherConfig
-from schemas.secrets import hide_known
 from teachers.batch.api import BatchApi, is_unknown
 from teachers.batch.book import BatchBook, BookedBatch
 from teachers.batch.protocol import ENDED, Batch, explain_missing, read_line

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.completion import CompletionRequest
+from schemas.redaction import hide
 from teachers.budget.caps import NOTHING, Amount
 from teachers.ledger.tables import LOSSES, unreadable
 
@@ -58,7 +59,7 @@ class Losses:
             "request_hash": request.request_hash,
             "tokens": amount.tokens,
             "pico_usd": amount.picos,
-            "detail": detail[:2000],
+            "detail": hide(detail)[:2000],
             "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
         try:

@@ -26,8 +26,8 @@ from schemas.bounded_reading import MAX_PARTS, NotJson, parse_json
 from schemas.completion import Completion, CompletionRequest
 from schemas.errors import ConfigError, TeacherError
 from schemas.message import approximate_tokens
+from schemas.redaction import guard_logs, learn_secret, secrets_in_url
 from schemas.run_config import TeacherConfig
-from schemas.secrets import learn_secret
 from teachers.budget.budgeted import mark_sent, renew_hold
 from teachers.endpoint.abilities import Abilities
 from teachers.endpoint.client import CHAT_URL, ChatClient
@@ -92,7 +92,9 @@ class OpenAIChat:
         """
         self.url = base_url or OPENAI_URL
         require_key(self.url, api_key)
-        learn_secret(api_key)
+        for secret in (api_key, *secrets_in_url(self.url)):
+            learn_secret(secret)
+        guard_logs()
         self.sent = 0
         """HTTP requests sent, repetitions included."""
         self._config = config

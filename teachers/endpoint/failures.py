@@ -9,7 +9,7 @@ import aiohttp
 import openai
 
 from schemas.errors import ContextOverflow, TeacherError
-from schemas.secrets import hide, scrub
+from schemas.redaction import hide, scrub
 from teachers.endpoint.mending import mend
 from teachers.endpoint.transport import ReplyRefused
 from teachers.limits.headers import Told, read_limits, read_seconds

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 from openai import DefaultAioHttpClient
 
-from schemas.secrets import hide_known
+from schemas.redaction import hide_known
 
 _ENCODINGS = "gzip, deflate"
 """Those that are asked for, and the only ones that are read: zlib stops at a bound, whatever is in them."""

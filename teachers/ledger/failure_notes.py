@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.completion import CompletionRequest
 from schemas.errors import TeacherError
+from schemas.redaction import hide
 from teachers.ledger.tables import FAILURES, insert_into, unreadable
 
 _log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class FailureNotes:
         """Store a failure; where that fails the log keeps it, since the error itself is on its way to the caller."""
         told = {
             "error": type(error).__name__,
-            "detail": str(error)[:2000],
+            "detail": hide(str(error))[:2000],
             "last_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
         row = {

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -149,3 +150,76 @@ def test_the_watcher_ends_with_a_process_that_is_killed() -> None:
         assert family
         process.kill()
         assert left_of(family) == []
+
+
+@pytest.mark.parametrize("to", [os.kill, os.killpg], ids=["the process", "its group"])
+@pytest.mark.parametrize(
+    ("how", "what", "code", "said"),
+    [
+        pytest.param(LOOP, "await asyncio.sleep(1000)", 77, b"", id="a wait is cancelled"),
+        pytest.param(LOOP, "while True: pass", 130, SAID, id="a loop on the event loop"),
+    ],
+)
+def test_a_hangup_is_answered_as_sigterm_is(
+    how: tuple[str, str], what: str, code: int, said: bytes, to: Callable[[int, int], None]
+) -> None:
+    with running(how, what) as process:
+        family = descendants(process.pid)
+        to(process.pid, signal.SIGHUP)
+        _, told = process.communicate(timeout=WAITS)
+        assert (process.returncode, told) == (code, said)
+        assert left_of(family) == []
+
+
+def test_what_nohup_started_goes_on_without_its_terminal() -> None:
+    with running(ALONE, "while True: time.sleep(0.01)", "sh", "-c", 'trap "" HUP; exec "$0" "$@"') as process:
+        os.killpg(process.pid, signal.SIGHUP)
+        time.sleep(1.5)
+        assert process.poll() is None
+        to_process(process)
+        assert process.wait(WAITS) == 130
+
+
+IN_A_TERMINAL = """
+import os, pty, sys, time
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+while b"ready" not in os.read(terminal, 1000):
+    pass
+time.sleep(0.3)
+os.close(terminal)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "what", "code"),
+    [(LOOP, "await asyncio.sleep(1000)", 77), (ALONE, SWALLOWS, 130)],
+    ids=["a wait is cancelled", "every exception is caught"],
+)
+def test_a_terminal_that_is_closed_ends_it(how: tuple[str, str], what: str, code: int) -> None:
+    program = PROGRAM.format(define=how[0], what=what.strip(), call=how[1])
+    command = [sys.executable, "-c", IN_A_TERMINAL, "-c", program]
+    ended = subprocess.run(command, capture_output=True, timeout=WAITS, check=True, preexec_fn=_hear_ctrl_c)
+    assert ended.stdout.split()[-1] == str(code).encode()
+
+
+@pytest.mark.parametrize("gone", [("stdout",), ("stdout", "stderr")], ids=["as in `| head`", "both"])
+def test_a_reader_that_is_gone_is_no_traceback(gone: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    outputs = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | dict.fromkeys(gone, writing)
+    command = [str(Path(sys.executable).with_name("trajmill")), "--version"]
+    ended = subprocess.run(command, check=False, timeout=60, **outputs)
+    os.close(writing)
+    assert ended.returncode == 130
+    assert not ended.stderr, ended.stderr
+
+
+def test_words_that_nobody_hears_do_not_change_the_end() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [str(Path(sys.executable).with_name("trajmill")), "collect", "--solver", "nobody"]
+    assert subprocess.run(command, check=False, timeout=60, stdout=writing, stderr=writing).returncode == 2
+    os.close(writing)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
+from commands.dashboard.login import basic, login_path
 from warehouse.warehouse import Warehouse
 
 TRAJMILL = Path(sys.executable).with_name("trajmill")
@@ -41,7 +42,8 @@ class Up(NamedTuple):
 
     def ask(self, path: str, body: dict[str, Any]) -> Any:
         address = f"http://127.0.0.1:{self.port}/api/{path}"
-        request = urllib.request.Request(address, orjson.dumps(body), {"Content-Type": "application/json"})
+        login = basic(login_path(self.home).read_text().strip())
+        request = urllib.request.Request(address, orjson.dumps(body), {"Content-Type": "application/json"} | login)
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from schemas import secrets
-from schemas.secrets import HIDDEN, hide, hide_known, learn_secret, scrub
+from schemas import redaction
+from schemas.redaction import HIDDEN, hide, hide_known, learn_secret, scrub
 
 KEY = "Tj7-key/of+ours_0815=x"
 """Like nothing that looks like a key, so that it is the known one that is found."""
@@ -41,7 +41,7 @@ WRITTEN = {
 
 @pytest.fixture(autouse=True)
 def forget(monkeypatch):
-    monkeypatch.setattr(secrets, "_known", set())
+    monkeypatch.setattr(redaction, "_known", set())
 
 
 @pytest.mark.parametrize("how", WRITTEN)

@@ -8,14 +8,19 @@ otherwise, such as a model's reply: it takes out the former alone. docs/teacher.
 from __future__ import annotations
 
 import base64
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 HIDDEN = "[hidden]"
 _LEAST_CHARACTERS = 8
 """Shorter ones are no secrets: `none`, `offline`, a local server's `key`; they would be found in every second word."""
+_BEGINNING, _BEGINNING_ENCODED = 12, 16
+"""Characters of a secret that are looked for; what follows goes with them."""
 _known: set[str] = set()
 """What this process was told to keep to itself."""
 
@@ -24,7 +29,7 @@ class _Forms(NamedTuple):
     """A secret as it may be written."""
 
     plain: bytes
-    """In lower case."""
+    """Its beginning, in lower case."""
     encoded: tuple[bytes, ...]
     """Its hexadecimal digits, in lower case, and what base64 makes of it wherever it begins."""
     pattern: re.Pattern[bytes]
@@ -56,6 +61,42 @@ def hide(text: str) -> str:
     return _SCHEME.sub(_hide_credentials, text)
 
 
+def secrets_in_url(url: str) -> list[str]:
+    """Return what an address holds that is nobody's business: its password, and the keys in its query."""
+    try:
+        parts = urlsplit(url)
+        userinfo = parts.netloc.rpartition("@")[0]
+    except ValueError:
+        return []
+    keys = [value for name, value in parse_qsl(parts.query) if _KEY_NAME.search(name)]
+    password = userinfo.partition(":")[2] or userinfo
+    return [password, unquote(password), *keys]
+
+
+def guard_logs() -> None:
+    """Take secrets out of every line that this process logs from now on, whoever writes it and wherever it goes."""
+    if logging.getLogRecordFactory() is not _make_record:
+        _factory.append(logging.getLogRecordFactory())
+        logging.setLogRecordFactory(_make_record)
+
+
+_KEY_NAME = re.compile(r"(?i)key|token|secret|sig|pass|pwd|auth|cred")
+_factory: list[Callable[..., logging.LogRecord]] = []
+
+
+def _make_record(*args: Any, **told: Any) -> logging.LogRecord:
+    record = _factory[-1](*args, **told)
+    try:
+        said = record.getMessage()
+    except (TypeError, ValueError):  # who formats it says so
+        return record
+    if (hidden := hide(said)) != said:
+        record.msg, record.args = hidden, None
+    if record.exc_info and isinstance(record.exc_info[1], BaseException):
+        scrub(record.exc_info[1])
+    return record
+
+
 def scrub(error: BaseException) -> None:
     """Take secrets out of an error and of what it came from: a traceback prints them all."""
     seen: set[int] = set()
@@ -66,10 +107,21 @@ def scrub(error: BaseException) -> None:
             continue
         seen.add(id(one))
         stack += [one.__cause__, one.__context__]
-        one.args = tuple(hide(arg) if isinstance(arg, str) else arg for arg in one.args)
+        one.args = tuple(_scrubbed(arg, spelled=repr) for arg in one.args)
         for name, value in list(vars(one).items()):
-            if isinstance(value, str):
-                setattr(one, name, hide(value))
+            with suppress(AttributeError):  # what cannot be set is made of what can
+                setattr(one, name, _scrubbed(value))
+
+
+def _scrubbed(value: Any, spelled: Callable[[Any], str] | None = None) -> Any:
+    """Return a text without secrets; anything else as it is, or `spelled` where that would hold one."""
+    if isinstance(value, bytes):
+        return hide(value.decode("utf-8", "replace")).encode()
+    if isinstance(value, str):
+        return hide(value)
+    if spelled and not isinstance(value, int | float | None) and (hidden := hide(told := spelled(value))) != told:
+        return hidden
+    return value
 
 
 _ESCAPED = re.compile(rb"%(?:25)*[2-7][0-9a-f]|\\(?:u00|x|/)|&#", re.IGNORECASE)
@@ -78,10 +130,16 @@ _ESCAPED = re.compile(rb"%(?:25)*[2-7][0-9a-f]|\\(?:u00|x|/)|&#", re.IGNORECASE)
 @cache
 def _forms_of(secret: str) -> _Forms:
     raw = secret.encode()
-    encoded = (*sorted(set(_base64_of(raw)), key=len, reverse=True), raw.hex().encode())
-    by_character = b"".join(map(_written, secret))
-    alternatives = [by_character, *(b"(?-i:%s)" % re.escape(form) for form in encoded[:-1]), re.escape(encoded[-1])]
-    return _Forms(raw.lower(), encoded, re.compile(b"(?i)" + b"|".join(alternatives)))
+    whole = (*sorted(set(_base64_of(raw)), key=len, reverse=True), raw.hex().encode())
+    encoded = tuple(dict.fromkeys(form[:_BEGINNING_ENCODED] for form in whole))
+    characters = [_written(character) for character in secret]
+    # one that was cut off behind its first dozen characters is found as well
+    rest = b""
+    for character in reversed(characters[_BEGINNING:]):
+        rest = b"(?:%s%s)?" % (character, rest)
+    alternatives = [b"".join(characters[:_BEGINNING]) + rest]
+    alternatives += [re.escape(form) + rb"[\w+/\\-]*={0,2}" for form in encoded]
+    return _Forms(secret[:_BEGINNING].encode().lower(), encoded, re.compile(b"(?i)" + b"|".join(alternatives)))
 
 
 def _base64_of(raw: bytes) -> Iterator[bytes]:
@@ -98,8 +156,8 @@ def _written(character: str) -> bytes:
     """All ways in which a character of a secret is written: as it is, in URLs, in JSON (in JSON), in HTML."""
     as_bytes, number = character.encode(), ord(character)
     percent = b"".join(b"%%(?:25)*%02x" % byte for byte in as_bytes)
-    ways = [rb"\\{0,4}" + re.escape(as_bytes), percent, rb"\\{1,4}u%04x" % number, rb"\\{1,4}x%02x" % number]
-    ways += [b"&#0*%d;" % number, b"&#x0*%x;" % number]
+    ways = [percent, rb"\\{1,4}u%04x" % number, rb"\\{1,4}x%02x" % number]
+    ways += [b"&#0*%d;" % number, b"&#x0*%x;" % number, rb"\\{0,4}" + re.escape(as_bytes)]
     return b"(?:" + b"|".join(ways) + b")"
 
 
