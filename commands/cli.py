@@ -163,6 +163,26 @@ def export(
 
 
 @app.command()
+def preview(
+    trainer: Annotated[str, typer.Option("--for", metavar="TRAINER", help="Who will read it, such as trl or axolotl.")],
+    release: Annotated[
+        str, typer.Option(help="Release id, of which a beginning is enough, or its folder; `latest`: the newest.")
+    ] = "latest",
+    row: Annotated[int, typer.Option(min=0, help="Its number in the release; the first is 0.")] = 0,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The tokenizer to be trained with; without it tokens are estimated."),
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show a row as a trainer will train it, with what carries loss marked and counted."""
+    from commands.preview import run_preview
+
+    run_preview(release, trainer, tokenizer, row, json)
+
+
+@app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="SQL over the tables.")],
     home: Home = None,

@@ -38,7 +38,7 @@ def run_export(format_: str, release: str, out: Path | None, said: Mapping[str, 
     if exporter.push is None and out is None:
         raise ConfigError(f"{format_} needs --out DIR, a folder that is not there yet")
     warehouse = open_home()
-    found = read_release(_release_folder(warehouse, release))
+    found = read_release(release_folder(release, warehouse))
     _check_manifest(warehouse, found)
     found.check_files()
     if exporter.push is not None:
@@ -143,7 +143,15 @@ def _report(release: ReleaseFolder, out: Path, exported: Exported, json: bool) -
         say_table("Left out", TableOf(("reason", "rows"), exported.left_out.most_common()))
 
 
-def _release_folder(warehouse: Warehouse, release: str) -> Path:
+def release_folder(release: str, warehouse: Warehouse | None = None) -> Path:
+    """Return the folder of the release whose id begins so, `latest` the newest, or which is that folder.
+
+    Raises:
+        ConfigError: there is none, or several.
+    """
+    if (Path(release) / "manifest.json").is_file():
+        return Path(release)
+    warehouse = warehouse or open_home()
     known = [row[0] for row in warehouse.query("SELECT release_id FROM releases ORDER BY created_at DESC")]
     matching = known[:1] if release == "latest" else [id_ for id_ in known if id_.startswith(release)]
     if len(matching) != 1:

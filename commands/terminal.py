@@ -132,6 +132,11 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+def is_terminal() -> bool:
+    """Whether a person with colours reads stdout."""
+    return Console().is_terminal and "NO_COLOR" not in os.environ
+
+
 def _console(piped_width: int = _PIPED_WIDTH) -> Console:
     console = Console(highlight=False)
     if console.is_terminal:

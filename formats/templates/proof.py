@@ -18,7 +18,7 @@ from formats.releases.release_folder import ReleaseRow
 from formats.templates.mask import Masked, find_faults, mask_row
 from formats.templates.reading import Reading, Record, read_record
 from formats.templates.template import Template, TemplateRefusal
-from formats.templates.token_rows import prove_labels
+from formats.templates.token_rows import mask_labels, prove_labels
 from formats.templates.trainers import Trainer, find_trainer
 from formats.templates.words import estimate_tokens, find_fault
 from schemas.errors import ConfigError, ExpectationError
@@ -94,7 +94,7 @@ class Prover:
             for masked in self._prove_labels(row, records):
                 self._count_mask(masked)
             return
-        readings = [_read(self.trainer, row, record, self.last_only) for record in records]
+        readings = [self.read(row, record) for record in records]
         if fault := find_fault(row, self.trainer, readings):
             raise _fail(row, self.trainer, fault)
         for reading in readings:
@@ -103,6 +103,27 @@ class Prover:
                 continue
             self._count_mask(prove_tokens(row, self.trainer, reading, self.template, self.limit))
             self._counts["control_tokens"] += _has_control_token(self.template, reading)
+
+    def read(self, row: ReleaseRow, record: Record) -> Reading:
+        """Read a record of messages as the trainer does.
+
+        Raises:
+            ExpectationError: the trainer cannot.
+        """
+        return _read(self.trainer, row, record, self.last_only)
+
+    def mask(self, row: ReleaseRow, record: Record) -> Masked | None:
+        """Return where loss counts on a record, right or wrong; None without a tokenizer.
+
+        Raises:
+            TemplateRefusal: the template does not take it.
+            ExpectationError: it is not what the template writes, or rewrites.
+        """
+        if self.template is None:
+            return None
+        if "input_ids" in record:
+            return mask_labels(row, record, self.template)
+        return mask_row(self.template, self.read(row, record), self.trainer.how)
 
     def _prove_labels(self, row: ReleaseRow, records: Sequence[Record]) -> list[Masked]:
         if self.template is None:

@@ -26,19 +26,13 @@ def prove_labels(row: ReleaseRow, records: Sequence[Record], template: Template)
         TemplateRefusal: the template does not take the row.
         ExpectationError: a record is not what the template writes, or its labels are others than the turns' tokens.
     """
-    messages = [_as_chat(message) for message in row.messages]
-    tools = orjson.loads(row.tools) if row.tools else None
     carried: list[int] = []
     masks = []
     for record in records:
-        ids, labels = list(record["input_ids"]), list(record["labels"])
-        wrong = [at for at, (one, label) in enumerate(zip(ids, labels, strict=False)) if label not in (IGNORED, one)]
-        if wrong or len(ids) != len(labels):
-            raise ExpectationError(f"its labels are not its tokens, {wrong[:1] or [min(len(ids), len(labels))]} on")
-        masked = _find_mask(template, messages, tools, ids, labels)
+        masked = mask_labels(row, record, template)
         turns = [at for at, message in enumerate(row.messages) if message.train and _is_covered(masked, at)]
-        shown = messages[: 1 + max((part.message for part in masked.placed.parts), default=0)]
-        if faults := list(find_faults(masked, [at in turns for at in range(len(shown))], shown)):
+        said = [{"role": message.role} for message in row.messages]
+        if faults := list(find_faults(masked, [at in turns for at in range(len(said))], said)):
             raise ExpectationError("; ".join(faults[:3]))
         carried += turns
         masks.append(masked)
@@ -48,10 +42,19 @@ def prove_labels(row: ReleaseRow, records: Sequence[Record], template: Template)
     return masks
 
 
-def _find_mask(
-    template: Template, messages: list[dict[str, Any]], tools: Any, ids: list[int], labels: list[int]
-) -> Masked:
-    """Return the mask of the beginning of the conversation that a record is."""
+def mask_labels(row: ReleaseRow, record: Record, template: Template) -> Masked:
+    """Return the mask that a record's labels are; the record is the row, or its beginning.
+
+    Raises:
+        TemplateRefusal: the template does not take the row.
+        ExpectationError: its labels are not its tokens, or its tokens not what the template writes.
+    """
+    messages = [_as_chat(message) for message in row.messages]
+    tools = orjson.loads(row.tools) if row.tools else None
+    ids, labels = list(record["input_ids"]), list(record["labels"])
+    wrong = [at for at, (one, label) in enumerate(zip(ids, labels, strict=False)) if label not in (IGNORED, one)]
+    if wrong or len(ids) != len(labels):
+        raise ExpectationError(f"its labels are not its tokens, from {min([*wrong, len(ids), len(labels)])} on")
     for end in range(len(messages), 0, -1):
         if messages[end - 1]["role"] != "assistant" and end < len(messages):
             continue
