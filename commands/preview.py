@@ -91,7 +91,7 @@ def export_row(
 class _OneRow(ReleaseFolder):
     """A release of one row, which stands in its manifest."""
 
-    def rows(self, split: str = "train") -> Iterator[ReleaseRow]:
+    def rows(self, split: str = "train", form: str = "original") -> Iterator[ReleaseRow]:
         if split == "train":
             yield self.manifest["row"]
 

@@ -7,7 +7,7 @@ whole as they stand alone, and no token may reach over the border, else the row 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from formats.releases.release_folder import ReleaseRow
 from formats.releases.shapes import chat_message, chat_tools
@@ -26,17 +26,28 @@ REASONS = {
 }
 
 
-class TokenizedRows(NamedTuple):
-    """A tokenizer with a template that can be trained on."""
+class TokenizedRows:
+    """A tokenizer with a template that can be trained on.
 
-    template: Template
-    kind: Kind
+    Attributes:
+        template: the template.
+        kind: whether it keeps or rewrites what was said before.
+        details: by reason, what the first row that was left out for it is like.
+    """
+
+    def __init__(self, template: Template, kind: Kind) -> None:
+        self.template, self.kind = template, kind
+        self.details: dict[str, str] = {}
+
+    def _leave(self, reason: str, row: ReleaseRow, detail: str) -> str:
+        self.details.setdefault(reason, f"row {row.id}: {detail}")
+        return reason
 
     def find_replies(self, row: ReleaseRow) -> tuple[str, list[Span]] | str:
         """Return a row as its template writes it and where in that its trained replies are, or the reason why not."""
         said = [text for one in row.messages for text in (one.spelled, one.reasoning_content or "")]
-        if any(token in text for token in self.template.control_tokens for text in said):
-            return CONTROL
+        if held := [token for token in self.template.control_tokens if any(token in text for text in said)]:
+            return self._leave(CONTROL, row, f"it holds {', '.join(held)}")
         messages = [chat_message(message, parsed=True) for message in row.messages]
         tools = chat_tools(row).get("tools")
         try:
@@ -46,10 +57,10 @@ class TokenizedRows(NamedTuple):
                 prompt = self.template.render(messages[:at], tools, prompt=True).text
                 full = self.template.render(messages[: at + 1], tools).text
                 if not (full.startswith(prompt) and whole.startswith(full)):
-                    return MOVED
+                    return self._leave(MOVED, row, f"turn {at} stands otherwise in the whole than after its prompt")
                 replies.append(Span(len(prompt), len(full)))
-        except TemplateRefusal:
-            return REFUSED
+        except TemplateRefusal as error:
+            return self._leave(REFUSED, row, str(error))
         return whole, replies
 
     def encode(self, row: ReleaseRow) -> dict[str, Any] | str:
@@ -61,7 +72,7 @@ class TokenizedRows(NamedTuple):
         tokens = self.template.tokenize(whole)
         trained = tokens.covering(replies)
         if any(not _is_within(tokens.spans[at], replies) for at in trained):
-            return ACROSS
+            return self._leave(ACROSS, row, "a token of the reply begins in the prompt")
         labels = [IGNORED] * len(tokens.ids)
         for at in trained:
             labels[at] = tokens.ids[at]

@@ -128,7 +128,7 @@ class TrainerForm:
                 row can be written.
         """
         plan, recipe = choose_plan(self, given), recipe_for(given["model"])
-        counts = ExportCounts(self._prover(plan, recipe.tokens))
+        counts = ExportCounts(self._prover(plan, recipe.tokens), plan.look.details if plan.look else {})
         splits = [split for split in SPLITS if split in release.splits]
         for split, file in zip(splits, self.files, strict=False):
             self._write_split(release.rows(split, choose_form(given["form"])), folder / file, plan, counts)
@@ -190,7 +190,7 @@ class TrainerForm:
 class ExportCounts:
     """What went out, and what did not."""
 
-    def __init__(self, prover: Prover | None) -> None:
+    def __init__(self, prover: Prover | None, details: dict[str, str]) -> None:
         self.rows = 0
         """Of the release."""
         self.left_out: Counter[str] = Counter()
@@ -198,8 +198,8 @@ class ExportCounts:
         """By file."""
         self.trained_turns = 0
         self._prover = prover
-        self._faults: list[str] = []
-        """What the first row that could not be proven lacks."""
+        self._details = details
+        """By reason, what the first row that was left out for it is like, where that is known."""
         self._tokens = Counter[str]()
 
     def add(self, file: str, row: ReleaseRow, made: Sequence[ReleaseRow], lines: Sequence[dict[str, Any]]) -> bool:
@@ -209,7 +209,7 @@ class ExportCounts:
                 self._prover.prove_row(row, lines)
             except ExpectationError as error:
                 self.left_out[NOT_PROVEN] += 1
-                self._faults = self._faults or [str(error)]
+                self._details.setdefault(NOT_PROVEN, str(error))
                 return False
         self.rows += 1
         self.lines[file] += len(made)
@@ -223,7 +223,7 @@ class ExportCounts:
     def told(self) -> str:
         """Return in words why rows were left out."""
         reasons = ", ".join(f"{reason} {rows}" for reason, rows in self.left_out.most_common()) or "it holds none"
-        return "; ".join([reasons, *self._faults])
+        return "; ".join([reasons, *self._details.values()])
 
     @property
     def note(self) -> dict[str, Any]:
@@ -233,5 +233,5 @@ class ExportCounts:
             "trained_turns": self.trained_turns,
             "tokens_estimated": {name: self._tokens[name] for name in ("before", "after", "trained")},
             "proof": self._prover.proof.describe() if self._prover else None,
-            **({"first_not_proven": self._faults[0]} if self._faults else {}),
+            **({"first_left_out": self._details} if self._details else {}),
         }

@@ -50,8 +50,9 @@ ROWS = (
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("release")
-    write_shard(folder / "data" / "messages" / "train-00000-of-00001.parquet", "messages", ROWS, with_calls=True)
-    (folder / "manifest.json").write_bytes(orjson.dumps({"release_id": "r-1", "rows": len(ROWS)}))
+    write_shard(folder / "data" / "original" / "train-00000-of-00001.parquet", "original", ROWS, with_calls=True)
+    manifest = {"release_id": "r-1", "rows": len(ROWS), "splits": {"train": len(ROWS)}}
+    (folder / "manifest.json").write_bytes(orjson.dumps(manifest))
     return folder
 
 
@@ -73,10 +74,19 @@ def test_what_carries_loss_stands_between_marks_and_is_counted(
 
 def test_what_is_wrong_with_the_mask_is_said(release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(save_tokenizer(tmp_path / "t", MARKED))
-    assert preview(release, "--for", "trl", "--tokenizer", folder) == 0
+    assert preview(release, "--for", "openrlhf", "--tokenizer", folder) == 0
     shown = capsys.readouterr().out
     assert "⟦Ok.<|im_end|>\n⟧" in shown
-    assert "note row agent-1 is not trained as its release says by trl: 2 turns carry loss, 1 should" in shown
+    assert "note row agent-1 is not trained as its release says by openrlhf: 2 turns carry loss, 1 should" in shown
+
+
+def test_what_an_export_makes_right_is_shown_right(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(save_tokenizer(tmp_path / "t", MARKED))
+    assert preview(release, "--for", "trl", "--tokenizer", folder) == 0
+    shown = capsys.readouterr().out
+    assert "⟦Act: answer(3)<|im_end|>\n⟧" in shown and "⟦Ok." not in shown and "note" not in shown
 
 
 def test_without_a_tokenizer_turns_are_marked_and_tokens_estimated(
@@ -112,7 +122,7 @@ def test_programs_get_spans_and_counts(release: Path, tmp_path: Path, capsys: py
         ),
         (
             ["--for", "axolotl", "--tokenizer", "{}/forgetful", "--row", "1"],
-            "writes turn 1 otherwise once more is said",
+            "turn 1 (assistant, its call) should carry loss, and the template leaves it out",
         ),
     ],
 )

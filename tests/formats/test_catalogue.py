@@ -97,7 +97,7 @@ def test_a_folder_is_its_files_or_itself(tmp_path: Path) -> None:
 def test_a_declaration_that_makes_no_sense_is_told_where_it_is_made() -> None:
     with pytest.raises(ValueError, match="`derive` belongs to the kind `questions`"):
         make(kind="questions")
-    with pytest.raises(ValueError, match="either `write` or `push`"):
+    with pytest.raises(ValueError, match="one of `write`, `push` and `compare`"):
         Exporter(name="toy", summary="toys")
     with pytest.raises(TypeError, match="importer toy of kind tasks gave a int"):
         list(make(read=lambda paths, given: iter([1])).rows([], {}))

@@ -263,7 +263,8 @@ def test_a_row_whose_mask_is_wrong_is_left_out_and_the_first_one_told(tmp_path: 
     far = (say("user", "x" * 20_000), say("assistant", "Yes.", True))
     note = export("trl", release_of(tmp_path / "release", TALK, far), tmp_path / "out", tokenizer=folder)
     assert (note["rows"], note["left_out"]) == (1, {"not_proven": 1})
-    assert "row r1" in note["first_not_proven"] and "lies beyond the limit of 4,096 tokens" in note["first_not_proven"]
+    assert "row r1 is not trained as its release says" in note["first_left_out"]["not_proven"]
+    assert "lies beyond the limit of 4,096 tokens" in note["first_left_out"]["not_proven"]
     with pytest.raises(ConfigError, match=r"not_proven 1; row r0 .* limit of 4,096 tokens"):
         export("trl", release_of(tmp_path / "far", far), tmp_path / "none", tokenizer=folder)
 
@@ -274,6 +275,7 @@ def test_text_that_the_tokenizer_reads_as_a_special_token_is_left_out(tmp_path: 
     for name in ("trl", "ms-swift"):
         note = export(name, release_of(tmp_path / f"of-{name}", TALK, odd), tmp_path / name, tokenizer=folder)
         assert (note["rows"], note["left_out"]) == (1, {"control_token": 1})
+        assert note["first_left_out"] == {"control_token": "row r1: it holds <|im_end|>"}
 
 
 @pytest.mark.parametrize(
