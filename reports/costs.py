@@ -137,6 +137,7 @@ def estimate(config: RunConfig, asked: Mapping[str, Asked], known: Yield | None 
     known = known or Yield()
     roles: dict[Purpose, str] = {
         "generate_tasks": config.teacher.generator,
+        "second_opinions": config.teacher.solver,
         "collect_episodes": config.teacher.solver,
         "curate_trajectories": config.teacher.backfiller,
     }
@@ -158,6 +159,8 @@ def _loads(config: RunConfig, asked: Mapping[str, Asked], known: Yield) -> dict[
 
     for world, ask in asked.items():
         add("generate_tasks", _generation(config, ask, known), _generation_at_most(config, ask))
+        if config.generate.second_opinions:
+            add("second_opinions", _opinions(world, config, ask, known), _opinions_at_most(config, ask))
         likely, at_most = _solving(world, config, ask, known), _solving_at_most(config, ask)
         add("collect_episodes", likely, at_most)
         add("curate_trajectories", _backfilling(config, ask, known), _backfilling_at_most(config, ask))
@@ -187,6 +190,19 @@ def _generation_at_most(config: RunConfig, ask: Asked) -> Load:
 def _solving(world: str, config: RunConfig, ask: Asked, known: Yield) -> Load:
     made = ask.made_up * known.admitted.get(world, 1.0)
     episodes = _capped(config, made + ask.questions + ask.open_tasks) * _attempts(config, known.passed.get(world, 0.8))
+    return _one_episode(world, config, ask, known).times(episodes)
+
+
+def _opinions(world: str, config: RunConfig, ask: Asked, known: Yield) -> Load:
+    tasks = ask.made_up * known.admitted.get(world, 1.0) + ask.questions
+    return _one_episode(world, config, ask, known).times(tasks * config.generate.second_opinions)
+
+
+def _opinions_at_most(config: RunConfig, ask: Asked) -> Load:
+    return _episodes_at_most(config, ask, (ask.made_up + ask.questions) * config.generate.second_opinions)
+
+
+def _one_episode(world: str, config: RunConfig, ask: Asked, known: Yield) -> Load:
     one = known.per_episode.get(world)
     if one is not None:  # where a mixture solves, an episode's usage has all of its calls
         one = one.times(1 / sum(calls_of(config.teacher.solver, config.teacher.mixtures).values()))
@@ -194,11 +210,15 @@ def _solving(world: str, config: RunConfig, ask: Asked, known: Yield) -> Load:
         turns, reply, observation = ask.typical
         first = ask.opening_tokens + _TYPICAL_PROBLEM_TOKENS
         one = Load(turns, turns * first + turns * (turns - 1) / 2 * (reply + observation), turns * reply)
-    return one.times(episodes)
+    return one
 
 
 def _solving_at_most(config: RunConfig, ask: Asked) -> Load:
     episodes = _capped(config, ask.made_up + ask.questions + ask.open_tasks) * config.collect.attempts
+    return _episodes_at_most(config, ask, episodes)
+
+
+def _episodes_at_most(config: RunConfig, ask: Asked, episodes: float) -> Load:
     prompts = _prompts_at_most(config, ask)
     return Load(len(prompts), sum(prompts), len(prompts) * config.teacher.max_output_tokens).times(episodes)
 

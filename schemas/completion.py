@@ -14,7 +14,7 @@ from pydantic import Field
 from schemas.message import Message, Tool, ToolCall
 from schemas.record import VOLATILE, Record, digest
 
-Purpose = Literal["generate_tasks", "collect_episodes", "curate_trajectories"]
+Purpose = Literal["generate_tasks", "second_opinions", "collect_episodes", "curate_trajectories"]
 
 
 class AnswerSchema(Record):

@@ -163,6 +163,18 @@ class GenerateConfig(Record):
     """ROUGE-L F1 from which on a task is no news (Self-Instruct: 0.7)."""
     repairs: int = Field(default=1, ge=0, le=5)
     """Times that a model is told why its reply could not be read as a task, and asked once more."""
+    second_opinions: int = Field(default=0, ge=0)
+    """Attempts of the solver before a task comes in, at least two: where two of them end alike and not as the reference
+    does, it is turned away as disputed. 0 = none; the attempts of the collection tell it afterwards."""
+    opinion_temperature: float = Field(default=0.7, gt=0, le=2)
+    """At which these are drawn at least: undrawn, the same is only said twice."""
+
+    @field_validator("second_opinions")
+    @classmethod
+    def _needs_two(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("one opinion agrees with nobody: at least 2, or 0 to ask for none")
+        return value
 
 
 def _as_written(seconds: float) -> float:
@@ -311,6 +323,8 @@ class StageBudgets(Record):
     """Caps by stage, beside those of the whole build."""
 
     generate_tasks: StageBudget = StageBudget()
+    second_opinions: StageBudget = StageBudget()
+    """Of `generate.second_opinions`, which is not part of what making tasks costs."""
     collect_episodes: StageBudget = StageBudget()
     curate_trajectories: StageBudget = StageBudget()
 

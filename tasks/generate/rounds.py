@@ -19,6 +19,7 @@ from tasks.generate.admit import Candidate, Refused, try_all
 from tasks.generate.authors import Draft, authors_of, draft_round, taken_sources
 from tasks.generate.growth import problem_of_growth
 from tasks.generate.novelty import NoveltyGate
+from tasks.generate.opinions import ask_opinions
 from tasks.together import finish_all
 from tasks.unsettled import is_outage
 from tasks.workshop import Workshop, begin_task
@@ -194,7 +195,9 @@ def split_by_novelty(
 
 
 async def _try(workshop: Workshop, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Refused]]:
-    return await try_all(workshop.worlds, candidates, workshop.config.collect.concurrency)
+    tried, failed = await try_all(workshop.worlds, candidates, workshop.config.collect.concurrency)
+    standing, disputed = await ask_opinions(workshop, tried)
+    return standing, [*failed, *disputed]
 
 
 def _land(workshop: Workshop, key: str, admitted: Sequence[Candidate], refused: Sequence[Refused]) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,63 +12,19 @@ import pytest
 from environments.db.world import DbWorld
 from reports import funnel as report
 from reports.difficulty import difficulty, doubted, never_passed
-from schemas.completion import CompletionRequest
 from schemas.errors import NothingFound
 from schemas.rejection import TAKEN_BACK, Rejection
 from schemas.release import Release
-from schemas.task_spec import Check, Column, Provenance, Script, Setup, TableData, TaskSpec
+from schemas.task_spec import TaskSpec
 from tasks.collect.disputes import settle_disputes
 from tasks.collect.episodes import collect_shard, plan_shards
 from tasks.collect.plan import Chance, plan_wave
 from tasks.curate.trajectories import count_shards, curate_shard
 from tasks.publish.mixture import publish_release
 from tasks.workshop import Workshop
-from teachers.scripted import Scripted
+from tests.tasks.pets import Answers, say, task
 
-SETUP = Setup(
-    tables=(
-        TableData(
-            name="pets",
-            columns=(Column(name="name"), Column(name="kind"), Column(name="age", type="INTEGER")),
-            rows=(("Rex", "dog", 3), ("Ada", "cat", 7), ("Kit", "cat", 5)),
-        ),
-    ),
-    database_name="shelter",
-)
-LOOK = "I look.\nAction: Operation\n```sql\nSELECT * FROM pets\n```"
-Answers = Sequence[str]
 Shop = Callable[..., Workshop]
-
-
-def task(words: str, sql: str = "SELECT count(*) FROM pets WHERE kind = 'dog'", **fields: Any) -> TaskSpec:
-    """Return a task whose reference counts dogs, whatever its words ask."""
-    given = {"check": Check(kind="rows" if sql.startswith("SELECT") else "state"), "origin": "own", **fields}
-    return TaskSpec.make(
-        environment="db",
-        instruction=words,
-        setup=SETUP,
-        reference=(Script(code=sql),),
-        provenance=Provenance(source="test"),
-        **given,
-    )
-
-
-def say(plans: Mapping[str, Answers]) -> Scripted:
-    """Return a solver that looks once, does what it is told to on the way, and answers by its attempt."""
-
-    def reply(request: CompletionRequest) -> str:
-        text = "\n".join(message.content for message in request.messages)
-        (words,) = [words for words in plans if words in text]
-        turns = [*plans[words][request.attempt - 1].split(" ; "), ""]
-        done = len(re.findall(r"Action: (?:Operation|Answer)", text.split("Its tables:")[1]))
-        if done == 0:
-            return f"{LOOK}\n<!-- {request.attempt} -->"
-        last = turns[done - 1]
-        if last.startswith("sql "):
-            return f"Action: Operation\n```sql\n{last.removeprefix('sql ')}\n```"
-        return f"So it is.\nAction: Answer\nFinal Answer: {last}"
-
-    return Scripted(reply)
 
 
 @pytest.fixture
