@@ -16,6 +16,8 @@ from tasks.generate.novelty import tokens_of
 
 ALIKE = 0.7
 """As for tasks that are made up (Self-Instruct)."""
+CHATS_ALIKE = 0.95
+"""Of what chats ask first: many real questions are of one pattern and yet others."""
 MOST_TOKENS = 64
 """Texts are compared by their beginning: a chat may quote a whole file."""
 _ROUNDING = 1e-9
@@ -29,6 +31,11 @@ def find_alike(texts: Sequence[str], threshold: float = ALIKE) -> Iterator[tuple
         if (first := firsts.setdefault(tokens, position)) != position:
             yield first, position
     yield from _compare(list(firsts.items()), threshold)
+
+
+def likeness(one: str, other: str) -> float:
+    """Return the ROUGE-L F1 of two texts, of their beginnings."""
+    return Indel.normalized_similarity(tokens_of(one)[:MOST_TOKENS], tokens_of(other)[:MOST_TOKENS])
 
 
 def _compare(distinct: Sequence[tuple[tuple[str, ...], int]], threshold: float) -> Iterator[tuple[int, int]]:

@@ -14,6 +14,7 @@ from schemas.record import digest
 from schemas.task_spec import TaskSpec
 from schemas.trajectory import Conversation, Trajectory
 from tasks.collect.repairs import understood
+from tasks.publish.likeness import CHATS_ALIKE, likeness
 from tasks.publish.mix_samples import AGENT, Pick
 from tasks.publish.split_rows import Kin
 from tasks.publish.word_as_calls import DIALECT, word_as_calls
@@ -22,6 +23,8 @@ from tasks.workshop import Workshop
 
 AT_ONCE = 2000
 """Rows that are looked at together where only little of each is kept."""
+OF_ITS_PARENT = 0.5
+"""ROUGE-L F1 from which on a task that had several examples is one's variation; admission takes none from 0.7 on."""
 MOST_CHARACTERS = 1000
 """Of what a row asks: likeness looks at its beginning, and all rows' are held at once."""
 
@@ -52,13 +55,13 @@ class MixtureReader:
     def kin(self, picks: Sequence[Pick]) -> Iterator[Kin]:
         """Yield what splitting needs to know of each row."""
         tasks = self._tasks([pick.id for pick in picks if pick.stratum == AGENT])
-        known = set(tasks.values())
+        known = self._instructions(sorted(set(tasks.values())))
         for some in _cut(picks, AT_ONCE):
             specs = self._specs(tasks[pick.id] for pick in some if pick.stratum == AGENT)
             asked = self._questions([pick.id for pick in some if pick.stratum != AGENT])
             for pick in some:
                 if pick.stratum != AGENT:
-                    yield Kin(pick.id, pick.stratum, (), asked[pick.id])
+                    yield Kin(pick.id, pick.stratum, (), asked[pick.id], CHATS_ALIKE)
                     continue
                 spec = specs[tasks[pick.id]]
                 asks = spec.instruction[:MOST_CHARACTERS]
@@ -127,6 +130,11 @@ class MixtureReader:
         sql = "SELECT trajectory_id, task_id FROM trajectories WHERE list_contains(?::VARCHAR[], trajectory_id)"
         return dict(self._workshop.warehouse.query(sql, (list(rows),), versions=self._versions))
 
+    def _instructions(self, tasks: Sequence[str]) -> dict[str, str]:
+        """Return how each task begins."""
+        sql = f"SELECT task_id, left(instruction, {MOST_CHARACTERS}) FROM task_specs WHERE list_contains(?, task_id)"
+        return dict(self._workshop.warehouse.query(sql, (list(tasks),), versions=self._versions))
+
     def _specs(self, tasks: Iterable[str]) -> dict[str, TaskSpec]:
         found: list[TaskSpec] = self._read("task_specs", "task_id", sorted(set(tasks)))
         return {spec.task_id: spec for spec in found}
@@ -148,10 +156,17 @@ def _cut(picks: Sequence[Pick], size: int) -> Iterator[Sequence[Pick]]:
     return (picks[start : start + size] for start in range(0, len(picks), size))
 
 
-def keys_of(spec: TaskSpec, known: Collection[str]) -> Iterator[str]:
-    """Name what a task shares with others: itself, tasks it was made after, its question, its initial state."""
+def keys_of(spec: TaskSpec, known: Mapping[str, str]) -> Iterator[str]:
+    """Name what a task shares with others: itself, tasks it was made of, its question, its initial state.
+
+    `known` are the instructions of tasks in the mixture. A task that several stood in the prompt of, as examples, was
+    made of those that it reads like: by its examples every task of a build belongs to every other.
+    """
     yield f"task {spec.task_id}"
-    yield from (f"task {parent}" for parent in spec.parents if parent in known)
+    for parent in spec.parents:
+        is_only = len(spec.parents) == 1
+        if parent in known and (is_only or likeness(spec.instruction, known[parent]) >= OF_ITS_PARENT):
+            yield f"task {parent}"
     if spec.origin == "derived":
         yield from (f"question {parent}" for parent in spec.parents)
     if key := setup_key(spec):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from schemas.run_config import MixtureConfig
-from tasks.publish.likeness import find_alike
+from tasks.publish.likeness import ALIKE, find_alike
 from tasks.publish.mix_samples import sampling_key
 
 LARGEST = 0.2
@@ -29,6 +29,8 @@ class Kin(NamedTuple):
     """Names of what no two splits may share."""
     text: str
     """What is asked: rows that ask nearly the same belong together."""
+    alike: float = ALIKE
+    """From which ROUGE-L F1 on that is nearly the same; compared are rows that say the same of it."""
 
 
 class Split(NamedTuple):
@@ -103,4 +105,7 @@ def _pairs(rows: Sequence[Kin]) -> Iterable[tuple[int, int]]:
     for position, row in enumerate(rows):
         for key in row.keys:
             yield first.setdefault(key, position), position
-    yield from find_alike([row.text for row in rows])
+    for threshold in sorted({row.alike for row in rows}):
+        mine = [position for position, row in enumerate(rows) if row.alike == threshold]
+        found = find_alike([rows[position].text for position in mine], threshold)
+        yield from ((mine[one], mine[other]) for one, other in found)

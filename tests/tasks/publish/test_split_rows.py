@@ -68,6 +68,14 @@ def test_rows_that_ask_nearly_the_same_are_on_one_side() -> None:
     assert len({f"r{n}" in chosen for n in range(10)}) == 1
 
 
+def test_chats_are_alike_from_another_likeness_on_than_tasks() -> None:
+    asked = "We drive {} km to {} and it takes 10 hours. What was our average speed on the way there?"
+    texts = [asked.format(n, town) for n, town in enumerate(["Ghent", "Porto", "Turin", "Bergen"])]
+    for alike, together in ((0.7, True), (0.95, False)):
+        rows = [Kin(f"c{n}", "gpt-4", (), text, alike) for n, text in enumerate(texts)]
+        assert (len(split_rows(rows, recipe(0.25)).validation) == 0) == together
+
+
 def test_another_seed_chooses_others_and_more_rows_of_one_source_leave_the_others_alone() -> None:
     rows, more = make_rows(200), make_rows(60, "db")
     first = split_rows(rows, recipe()).validation
@@ -118,23 +126,23 @@ def make_spec(instruction: str, **changes: Any) -> TaskSpec:
     return TaskSpec.make(**fields | said | changes)
 
 
-PARENT = make_spec("first")
+PARENT = make_spec("Count all files in /srv/data.", parents=("seed_1",))
 
 
 @pytest.mark.parametrize(
     ("other", "together"),
     [
-        (make_spec("second", parents=(PARENT.task_id, "seed_1")), True),
-        (make_spec("second", parents=("seed_1",)), False),
-        (make_spec("first", check=Check(kind="match", answer="2")), False),
-        (make_spec("second"), False),
+        (make_spec("Sum up sizes.", parents=(PARENT.task_id,)), True),
+        (make_spec("Count all files in /srv/data by size.", parents=(PARENT.task_id, "seed_1", "seed_2")), True),
+        (make_spec("Sum up sizes.", parents=(PARENT.task_id, "seed_1", "seed_2")), False),
+        (make_spec("Sum up sizes.", parents=("seed_1",)), False),
+        (make_spec("Sum up sizes."), False),
     ],
-    ids=["its child", "of one seed", "asked alike", "another"],
+    ids=["made of it alone", "its variation", "had it for an example", "of one seed", "another"],
 )
 def test_a_child_is_on_its_parent_s_side_and_a_seed_that_all_have_joins_nobody(other: TaskSpec, together: bool) -> None:
-    parent = make_spec("first", parents=("seed_1",))
-    known = {parent.task_id, other.task_id}
-    assert bool(set(keys_of(parent, known)) & set(keys_of(other, known))) == together
+    known = {spec.task_id: spec.instruction for spec in (PARENT, other)}
+    assert bool(set(keys_of(PARENT, known)) & set(keys_of(other, known))) == together
 
 
 @pytest.mark.parametrize(
@@ -152,5 +160,5 @@ def test_a_child_is_on_its_parent_s_side_and_a_seed_that_all_have_joins_nobody(o
 def test_one_database_set_up_or_question_is_on_one_side(
     one: dict[str, Any], other: dict[str, Any], together: bool
 ) -> None:
-    keys = [set(keys_of(make_spec(text, **fields), ())) for text, fields in (("first", one), ("second", other))]
+    keys = [set(keys_of(make_spec(text, **fields), {})) for text, fields in (("first", one), ("second", other))]
     assert bool(keys[0] & keys[1]) == together
