@@ -29,8 +29,8 @@ from tasks.land_completions import land_completions
 from tasks.workshop import Workshop
 
 SMALL: dict[str, Any] = {
-    "worlds.os.requests": 63,
-    "worlds.db.requests": 45,
+    "worlds.os.requests": 42,
+    "worlds.db.requests": 30,
     "worlds.db.questions": 0,
     "generate.rounds": 3,
     "general.conversations": 0,
@@ -91,9 +91,9 @@ def _cost(workshop: Workshop, world: str) -> Cost:
     mine = [(request, name) for request, name in requests if f" {world} round " in request.key]
     replies = dict(workshop.warehouse.query("SELECT completion_id, completion_tokens FROM completions"))
     tokens = sum(message.tokens for request, _ in mine for message in request.messages)
-    made = "environment = $1 AND origin = 'self_instruct'"
-    (admitted,) = query(f"SELECT count(*) FROM task_specs WHERE {made}")[0]
-    (kept,) = query(f"SELECT count(*) FROM trajectories JOIN task_specs USING (task_id) WHERE task_specs.{made}")[0]
+    made = "s.environment = $1 AND s.origin = 'self_instruct'"
+    (admitted,) = query(f"SELECT count(*) FROM task_specs s WHERE {made}")[0]
+    (kept,) = query(f"SELECT count(*) FROM trajectories t JOIN task_specs s USING (task_id) WHERE {made}")[0]
     refused = Counter(
         dict(query("SELECT reason, count(*) FROM rejections WHERE environment = $1 AND stage <> 'curate' GROUP BY 1"))
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from environments.base import Draw, Part
 from environments.deals import Order
-from environments.task_parts import Piece, cut_tasks, match_numbers
+from environments.task_parts import TaskText, cut_tasks, match_numbers
 from environments.task_text import Sections
 from schemas.record import digest
 from schemas.rejection import Refusal
@@ -98,7 +98,7 @@ def _read_one(reply: str, sections: Sections, read: Read) -> TaskSpec | Refusal:
     return told if isinstance(again, Refusal) else again
 
 
-def _part(piece: Piece | None, number: int, there: int, numbers: Sequence[int], read: Read) -> Part:
+def _part(piece: TaskText | None, number: int, there: int, numbers: Sequence[int], read: Read) -> Part:
     return Part(_absent(there, numbers), "") if piece is None else Part(read(piece.text, number), piece.text)
 
 

@@ -43,7 +43,7 @@ _AFTER_TITLE = re.compile(r"^([\W_]*[A-Za-z][A-Za-z ]*?[A-Za-z])\s*[#(]?\s*(\d{1
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[ \t]*\n(.*?)\n?^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 
 
-class Piece(NamedTuple):
+class TaskText(NamedTuple):
     """One task's part of a reply."""
 
     text: str
@@ -60,14 +60,14 @@ class _Line(NamedTuple):
     number: int | None = None
 
 
-def cut_tasks(sections: Sections, reply: str, count: int) -> list[Piece]:
+def cut_tasks(sections: Sections, reply: str, count: int) -> list[TaskText]:
     """Cut a reply into its tasks, of which there should be `count`; what stands before and between is left out.
 
     Of the ways to read it (a heading closes a block that nothing closed, headings of one style alone, other words for a
     part) that one counts which finds most whole tasks.
     """
     lines = without_reasoning(reply).lstrip("\ufeff").replace("\r\n", "\n").split("\n")
-    best: list[Piece] = []
+    best: list[TaskText] = []
     most = -1
     for pattern, closing, one_style in product(sections.patterns, (False, True), (True, False)):
         pieces = _cut_lines(lines, sections, pattern, closing=closing, one_style=one_style)
@@ -80,7 +80,7 @@ def cut_tasks(sections: Sections, reply: str, count: int) -> list[Piece]:
     return written if _count_whole(sections, written) > most else best
 
 
-def match_numbers(pieces: Sequence[Piece], wanted: Sequence[int]) -> tuple[dict[int, Piece], list[Piece]]:
+def match_numbers(pieces: Sequence[TaskText], wanted: Sequence[int]) -> tuple[dict[int, TaskText], list[TaskText]]:
     """Return the pieces by what they are of `wanted` (numbers from 0), and those that are too many.
 
     By the numbers that they bear, where each bears another and they fit what is wanted; else in their order, and of too
@@ -94,13 +94,13 @@ def match_numbers(pieces: Sequence[Piece], wanted: Sequence[int]) -> tuple[dict[
     return dict(zip(wanted, pieces[extra:], strict=False)), list(pieces[:extra])
 
 
-def _count_whole(sections: Sections, pieces: Sequence[Piece]) -> int:
+def _count_whole(sections: Sections, pieces: Sequence[TaskText]) -> int:
     return sum(not isinstance(sections.read(piece.text), Refusal) for piece in pieces)
 
 
 def _cut_lines(
     lines: Sequence[str], sections: Sections, pattern: re.Pattern[str], *, closing: bool, one_style: bool
-) -> list[Piece]:
+) -> list[TaskText]:
     def title_of(line: str) -> str | None:
         read = _read_line(line, pattern)
         return "task" if read.begins else read.heading.title if read.heading else None
@@ -122,7 +122,7 @@ def _cut_lines(
         ]
         parts = [read[i].heading for i in range(start, end) if i in read and read[i].heading]
         if parts or number is not None:
-            pieces.append(Piece(_with_first_heading(inside, parts, lines[start], read[start], sections), number))
+            pieces.append(TaskText(_with_first_heading(inside, parts, lines[start], read[start], sections), number))
     return pieces
 
 
@@ -196,7 +196,7 @@ def _number_of(found: re.Match[str]) -> int:
     return int(number) if number.isdigit() else ord(number) - ord("a") + 1
 
 
-def _from_json(text: str, sections: Sections) -> Iterator[Piece]:
+def _from_json(text: str, sections: Sections) -> Iterator[TaskText]:
     """Yield the tasks of JSON: a list, an object that holds one, objects one after another, fenced or bare."""
     fenced = [found[3] for found in _FENCE.finditer(text)]
     for source in (text, "\n".join(fenced)):
@@ -217,7 +217,7 @@ def _values_in(text: str) -> Iterator[Any]:
         yield value
 
 
-def _tasks_in(value: Any, sections: Sections) -> Iterator[Piece]:
+def _tasks_in(value: Any, sections: Sections) -> Iterator[TaskText]:
     if isinstance(value, list):
         for one in value:
             yield from _tasks_in(one, sections)
@@ -231,7 +231,7 @@ def _tasks_in(value: Any, sections: Sections) -> Iterator[Piece]:
         parts |= {h.title: one for h, one in words if h and isinstance(one, dict) and {"code", "content"} & one.keys()}
         if len(parts) > 1:
             number = value.get("task") or value.get("number") or value.get("id")
-            yield Piece(
+            yield TaskText(
                 "\n".join(_worded(t, p, sections) for t, p in parts.items()), number if type(number) is int else None
             )
             return

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.task_parts import Piece, cut_tasks, match_numbers
+from environments.task_parts import TaskText, cut_tasks, match_numbers
 from environments.task_text import Sections
 from schemas.rejection import Refusal
 
@@ -178,12 +178,12 @@ def test_what_is_cut_off_at_the_end_leaves_the_others() -> None:
 def test_pieces_go_by_their_numbers_and_else_in_order(
     numbers: tuple[int | None, ...], wanted: tuple[int, ...], places: dict[int, int], extra: int
 ) -> None:
-    pieces = [Piece(str(i), number) for i, number in enumerate(numbers)]
+    pieces = [TaskText(str(i), number) for i, number in enumerate(numbers)]
     found, over = match_numbers(pieces, wanted)
     assert {number: int(piece.text) for number, piece in found.items()} == places and len(over) == extra
 
 
 @given(st.text(alphabet="#*`=-<>/{}[]\"':, \n1aTProblemtask", max_size=200))
 def test_no_reply_breaks_the_cutter(reply: str) -> None:
-    for piece in cut_tasks(SECTIONS, reply, 3):
-        SECTIONS.read(piece.text)
+    read = [SECTIONS.read(piece.text) for piece in cut_tasks(SECTIONS, reply, 3)]
+    assert all(isinstance(one, dict | Refusal) for one in read)

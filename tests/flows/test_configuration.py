@@ -84,7 +84,7 @@ def test_a_configuration_says_all_that_can_be_said_to_its_worlds() -> None:
     assert config.environments == ("os", "db")
     assert config.worlds == {
         "os": {"requests": 6, "seeds": "built-in"},
-        "db": {"requests": 6, "bird": "built-in", "questions": 6},
+        "db": {"requests": 6, "seeds": "built-in", "bird": "built-in", "questions": 6},
     }
     assert set(load_config("demo", {"environments": ["db"]}).worlds) == {"db"}
 

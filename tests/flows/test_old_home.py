@@ -81,7 +81,10 @@ async def test_its_unfinished_build_goes_on_with_what_it_began_with(home: Path) 
         assert (workshop.build, workshop.resumed) == (2, True)
         assert workshop.config.collect.max_turns == {"os": 7}
         assert workshop.config.collect.repairs == 0, "turns were not repaired then"
-        assert workshop.config.worlds["db"] == {"requests": 5, "bird": "built-in", "questions": 4}
+        asked = workshop.config.generate
+        assert (asked.tasks_per_request, asked.grow, asked.seed_examples) == (1, 0.0, 6), "a request was for one task"
+        db = {"requests": 5, "seeds": "built-in", "bird": "built-in", "questions": 4}
+        assert workshop.config.worlds["db"] == db
         assert workshop.curation_id in EXPECTED["curation_ids"]
         for spec in workshop.warehouse.read("task_specs"):
             kind = "reference" if spec.derivation == "replay" else "teacher"
