@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import jinja2
 
-from formats.markdown import escape
+from formats.plain_words import escape
 from schemas.release import GuessableShare, Share, SourceDigest
 from schemas.run_config import MixtureConfig, RunConfig
 
