@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from commands.dashboard.server_folder import warm_servers
+from commands.home_findings import examine_home
 from commands.terminal import say_json, say_table
 from environments.base import Place
 from environments.registry import make_world, world_names
@@ -35,7 +36,10 @@ class Finding(NamedTuple):
 
 def run_doctor(json: bool) -> None:
     """Print every finding; the exit code is 1 where something does not work."""
-    findings = asyncio.run(examine(Settings()))
+    settings = Settings()
+    findings = asyncio.run(examine(settings))
+    if (settings.home / "tables").is_dir():
+        findings += [Finding(*one) for one in examine_home(settings.home.absolute())]
     if json:
         say_json({"findings": [finding._asdict() for finding in findings]})
     else:

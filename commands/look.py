@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +21,7 @@ from schemas.rejection import REVIEW, TAKEN_BACK, WORDS, Rejection
 from schemas.run_config import CollectConfig
 from schemas.settings import Settings
 from schemas.verification import Verification
+from warehouse.home_stamp import versions_seen
 from warehouse.state import State
 from warehouse.warehouse import Warehouse
 
@@ -58,6 +60,7 @@ def run_sql(query: str, json: bool, csv: bool = False) -> None:
 def run_status(json: bool) -> None:
     """Show where the home stands."""
     warehouse = open_home()
+    _tell_lost(warehouse)
     state = State(warehouse.home)
     alone, unfinished = state.stages_alone(), state.has_unfinished()
     ran = [row[0] for row in warehouse.query("SELECT DISTINCT build FROM episodes ORDER BY 1")]
@@ -227,10 +230,23 @@ def run_config_show(config: str, overrides: dict[str, Any], json: bool) -> None:
     say_table(f"Configuration {config}", report.TableOf(("key", "value", "from"), rows))
 
 
+def _tell_lost(warehouse: Warehouse) -> None:
+    """Say on stderr where the newest landings of a table are gone: a log that ends early looks like any other."""
+    now = warehouse.versions()
+    for table, seen in versions_seen(warehouse.home).items():
+        if now.get(table, -1) < seen:
+            sys.stderr.write(
+                f"trajmill: {table} has lost landings: its log ends at {now.get(table, -1)}, and had come to {seen}. "
+                "Restore tables/ from a copy (docs/recovery.md); to go on without them, remove home.json\n"
+            )
+
+
 def open_home() -> Warehouse:
     """Return the home's warehouse.
 
     Raises:
         ConfigError: there is no home yet.
     """
-    return Warehouse(require_home(Settings().home))
+    warehouse = Warehouse(require_home(Settings().home))
+    warehouse.settle_catalog()
+    return warehouse

@@ -7,7 +7,7 @@ import json
 from prefect import get_run_logger
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
-from formats.markdown import code, escape, escape_cells
+from formats.plain_words import code, escape, escape_cells
 from reports import funnel as report
 from schemas.release import Release
 from tasks.workshop import Workshop

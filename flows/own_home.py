@@ -11,6 +11,7 @@ from pathlib import Path
 
 from schemas.errors import ConfigError
 from tasks.prefect_private import RUN_OF_A_WORKER
+from warehouse.home_stamp import require_known_form
 
 MIN_FREE_BYTES = 300 << 20
 """Room that a default build takes, Prefect's history included (measured: under 100 MB), three times over."""
@@ -40,6 +41,7 @@ def own_home(home: Path) -> Iterator[Path]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
+        require_known_form(home)
         yield home
 
 

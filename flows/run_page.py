@@ -15,7 +15,7 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.client.orchestration import PrefectClient
 from prefect.context import FlowRunContext
 
-from formats.markdown import escape_cells
+from formats.plain_words import escape_cells
 from reports.display import stage_table, summarise
 from tasks.workshop import Workshop
 

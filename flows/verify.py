@@ -13,7 +13,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
 from flows.configuration import load_config
 from flows.own_home import lasting_home
-from formats.markdown import escape_cells
+from formats.plain_words import escape_cells
 from reports.drift import Drift, by_world, drift_page, measure_drift, require_little_drift
 from schemas.bounded_reading import NotJson, parse_json, read_file
 from schemas.errors import InputError

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from formats.markdown import escape
+from formats.plain_words import escape
 from reports.funnel import TableOf
 from schemas.errors import ExpectationError
 from schemas.verification import BY_NATURE, Verification

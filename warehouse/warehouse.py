@@ -21,6 +21,7 @@ from schemas.tables import TABLES
 from warehouse.columns import from_arrow
 from warehouse.delta import TableSnapshot, land_rows, open_table, take_snapshot
 from warehouse.digests import digest_rows, lasting_keys
+from warehouse.home_stamp import is_catalog_here, require_known_form, stamp_home
 from warehouse.reading_only import lock_down, require_reading
 from warehouse.upkeep import Upkeep, tidy_table
 from warehouse.views import OFFLINE, VIEWS, create_views, needed_views, tables_of
@@ -47,6 +48,7 @@ class Warehouse:
     def __init__(self, home: Path) -> None:
         self.home = home.absolute()
         _require_usable(self.home)
+        require_known_form(self.home)
         self.tables = self.home / "tables"
         try:
             self.tables.mkdir(parents=True, exist_ok=True)
@@ -192,7 +194,14 @@ class Warehouse:
             connection.execute("USE memory")
             connection.execute("DETACH catalog")
             draft.replace(path)
+            stamp_home(self.home, {name: one.version for name, one in self.snapshots(TABLES).items()})
         return path
+
+    def settle_catalog(self) -> None:
+        """Write the catalogue anew where the home was moved or copied: its views would read the place it came from."""
+        if (self.home / "warehouse.duckdb").exists() and not is_catalog_here(self.home):
+            with contextlib.suppress(OSError, duckdb.Error, WarehouseError):  # it may be somebody else's to write
+                self.write_catalog()
 
     def gc(self) -> Upkeep:
         """Compact every table, remove files and log that nothing needs, and write the catalog anew.

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jinja2
 
 from formats.markdown import escape
+from formats.plain_words import escape
 from formats.releases.release_folder import SPLITS
 from schemas.release import GuessableShare, Share, SourceDigest
 from schemas.run_config import MixtureConfig, RunConfig

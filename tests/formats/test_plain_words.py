@@ -9,7 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from flows.artifacts import release_page
-from formats.markdown import code, escape, escape_cells
+from formats.plain_words import code, escape, escape_cells
 from formats.releases.dataset_card import render_table
 from reports.drift import _markdown_cell
 from schemas.release import Release

@@ -1,0 +1,87 @@
+"""What `doctor` says of a home: whether each of its parts can be read, and what can be had back where one cannot."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from formats.releases.huggingface import verify_release
+from schemas.errors import TrajmillError
+from schemas.tables import TABLES
+from warehouse.home_stamp import require_known_form, versions_seen
+from warehouse.warehouse import Warehouse
+
+
+class HomeFinding(NamedTuple):
+    """One part of a home."""
+
+    what: str
+    works: bool
+    found: str
+    fix: str = ""
+
+
+_ROWS_BACK = (
+    "restore tables/ from a copy; without one, move it away: answers in the ledger are not paid again, a build makes "
+    "other tasks of its own number"
+)
+_STATE_BACK = "restore it from a copy, or remove it: an unfinished build is then not continued, finished rows stay"
+_LEDGER_BACK = (
+    "restore it from a copy; else `sqlite3 ledger.sqlite .recover | sqlite3 mended.sqlite` has back what can be read. "
+    "Without it answers are paid for again; rows stay, `completions` holds what had landed"
+)
+_RELEASE_BACK = "remove the folder and run `trajmill publish`: from the same tables come the same bytes"
+
+
+def examine_home(home: Path) -> Iterator[HomeFinding]:
+    """Try each part for real; nothing is changed, and one that is not there yet is not told."""
+    yield _tried("home", lambda: _form(home), "")
+    for name in TABLES:
+        if (home / "tables" / name).exists():
+            yield _tried(f"table {name}", lambda name=name: _table(home, name), _ROWS_BACK)  # type: ignore[misc]
+    for name, fix in (("state.sqlite", _STATE_BACK), ("ledger.sqlite", _LEDGER_BACK)):
+        if (home / name).exists():
+            yield _tried(name, lambda name=name: _sqlite(home / name), fix)  # type: ignore[misc]
+    for folder in sorted((home / "releases").glob("[!.]*")):
+        yield _tried(f"release {folder.name[:12]}", lambda folder=folder: _release(folder), _RELEASE_BACK)  # type: ignore[misc]
+
+
+def _tried(what: str, probe: Callable[[], str], fix: str) -> HomeFinding:
+    try:
+        return HomeFinding(what, True, probe())
+    except (TrajmillError, sqlite3.Error, OSError, ValueError) as error:
+        return HomeFinding(what, False, " ".join(str(error).split())[:300], fix)
+
+
+def _form(home: Path) -> str:
+    require_known_form(home)
+    versions_seen(home)
+    return str(home)
+
+
+def _table(home: Path, name: str) -> str:
+    warehouse = Warehouse(home)
+    rows, at, seen = warehouse.count(name), warehouse.versions()[name], versions_seen(home).get(name, -1)
+    if at < seen:
+        raise ValueError(f"it has lost landings: its log ends at {at}, and had come to {seen}; {rows:,} rows are left")
+    warehouse.query(f"SELECT bit_xor(hash({name})) FROM {name}")  # reads every row whole
+    return f"{rows:,} rows"
+
+
+def _sqlite(path: Path) -> str:
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} has 0 bytes")
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as file:
+        said = [str(row[0]) for row in file.execute("PRAGMA quick_check(3)")]
+        if said != ["ok"]:
+            raise ValueError(f"{path} is damaged: {'; '.join(said)}")
+        names = [row[0] for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        counts = [f"{name} {file.execute(f'SELECT count(*) FROM {name}').fetchone()[0]:,}" for name in names]
+    return ", ".join(counts)
+
+
+def _release(folder: Path) -> str:
+    return ", ".join(f"{name} {rows:,}" for name, rows in verify_release(folder).items())
