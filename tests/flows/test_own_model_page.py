@@ -96,4 +96,4 @@ def test_it_builds_on_an_endpoint_that_speaks_so(
     assert all(message.tool_calls for message in trained) is (name == "tools.toml")
     assert not [message for message in trained if "<think>" in message.content]
     if name == "reasoning.toml":
-        assert not [row for row in rows if row.backfilled], "what was thought is not bought again"
+        assert not [row for row in rows if row.backfilled and row.model], "what was thought is not bought again"
