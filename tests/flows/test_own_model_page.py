@@ -23,7 +23,7 @@ CONFIGS = {
 }
 SPEAKS = {
     "reasoning.toml": [["reasoning_content"], ["reasoning"], ["think_tags"]],
-    "tools.toml": [[], ["calls_as_objects"], ["calls_in_text"]],
+    "tools.toml": [[]],
     "local.toml": [["ignores_n", "only_max_tokens"]],
 }
 """Of each configuration the ways in which its endpoint may speak."""
