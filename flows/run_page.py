@@ -5,6 +5,7 @@ Outside of Prefect (a stage called as a plain function) there is no page, and no
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -21,6 +22,8 @@ from tasks.workshop import Workshop
 
 _loggers: ContextVar[tuple[Any, ...]] = ContextVar("loggers", default=())
 """Of the runs under way, the outermost first."""
+_PLACE = "trajmill_place"
+"""Of a line that several runs' pages have: 0 = the innermost run's."""
 
 
 @asynccontextmanager
@@ -45,16 +48,27 @@ async def run_page(workshop: Workshop, *more_tags: str) -> AsyncIterator[None]:
 
 def tell_notes(notes: Sequence[str]) -> None:
     """Warn of what a reader of a release must know, in the log of the run and of the build around it."""
-    for logger in _loggers.get():
-        for note in notes:
-            logger.warning(note)
+    for note in notes:
+        _log(logging.WARNING, note)
+
+
+def _log(level: int, line: str) -> None:
+    """Log a line on the page of each run that is under way; a worker's console has it once."""
+    root = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.StreamHandler)]
+    for handler in root:
+        handler.addFilter(_is_first)  # the same filter is added once
+    for place, logger in enumerate(reversed(_loggers.get())):
+        logger.log(level, line, extra={_PLACE: place})
+
+
+def _is_first(record: logging.LogRecord) -> bool:
+    return not getattr(record, _PLACE, 0)
 
 
 async def tell_stage(workshop: Workshop, name: str) -> None:
     """Log what a stage did, here and in the build around it, and show how far the build is."""
     if FlowRunContext.get() is None:
         return
-    for logger in _loggers.get():
-        logger.info(f"{name}: {summarise(workshop, name)}")
+    _log(logging.INFO, f"{name}: {summarise(workshop, name)}")
     table = escape_cells(stage_table(workshop).records())
     await acreate_table_artifact(key="build-progress", table=table, description=f"How far the build is, after {name}")

@@ -91,7 +91,8 @@ class Turn(Record):
     thought: str | None
     """None = the action came without one."""
     thought_source: ThoughtSource | None
-    """recorded = it stood in a recording's turn; reasoning = the model's reasoning stands in for it."""
+    """teacher = it stood in the reply; recorded = in a recording's turn. What curation adds stands in no stored turn:
+    backfilled = written afterwards, reasoning = the model's reasoning."""
     action: str
     """The action's text: the command, the statement, the answer; of several calls the first one's."""
     action_kind: str

@@ -6,7 +6,10 @@ machine; the recorder's default batch of one costs 20 ms of server CPU a task ru
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -28,6 +31,7 @@ _DEFAULTS = {
 }
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_is_hushed: list[bool] = []
 _settled: set[str] = set()
 """The homes that were set here, not by the user."""
 
@@ -42,6 +46,19 @@ def settle_prefect() -> None:
         os.environ["PREFECT_HOME"] = str(home)
         _settled.add(str(home))
     warnings.filterwarnings("ignore", message="Failed to create the Prefect home")  # `make_prefect_home` does
+    if "PREFECT__FLOW_RUN_ID" in os.environ and not _is_hushed:  # a worker's process; a command leaves by itself
+        _is_hushed.append(True)
+        atexit.register(_hush)
+
+
+def _hush() -> None:
+    """Let the interpreter's own end say nothing: Prefect's threads keep modules alive, which duckdb takes for leaks.
+
+    Exit handlers run last in, first out, so whatever was registered later has said its words.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def ask_loopback_directly() -> None:

@@ -77,7 +77,8 @@ def replay(format_: str, episodes: list[Path], said: Mapping[str, str], world: s
 
 
 async def _collect(world: str) -> None:
-    async with open_workshop("collect", "smoke", {"environments": [world]}, asks=False) as workshop:
+    said = {"environments": [world], "collect.dialect": "agentbench"}  # observations as the recorders' worlds word them
+    async with open_workshop("collect", "smoke", said, asks=False) as workshop:
         for part, index in plan_replay_shards(workshop, world, ["recorded"]):
             await replay_shard.fn(workshop.build, part, index)
 

@@ -33,11 +33,12 @@ async def verify_task(spec: TaskSpec, world: World) -> Verification:
 
 async def verify_episode(spec: TaskSpec, world: World, episode: Episode, turns: Sequence[Turn]) -> Verification:
     """Execute an episode's actions (`turns` in order) and compare what they show, leave behind and earn."""
-    world = world.as_told(episode.told)
     differences: list[Difference] = []
     elsewhere = broken = ""
     verdict: Verdict | None = None
     try:
+        if episode.world_id != await world.world_id_of(spec):
+            world = world.as_told(episode.told)
         if episode.world_id != await world.world_id_of(spec):
             elsewhere = _tell_worlds(episode, world.describe(spec))
         with own_mistakes_told(world.name):

@@ -19,6 +19,7 @@ USED = {
     "aggregate/v1": "8f4ea6e3682c10f0e4d2f17c34bbf248c49e85889b0d031a2518523dbb2bfd2e",
     "answer_schema/v1": "652a627f50971d2a164f36dfbb7a7e202dd006f54574ead72c5cf3af1cf9b7b5",
     "backfill/v1": "b412569a1f10fe1fc5b5980cc3cc4013e506fe2dc8ac5f1c7a74e7dac3b154c5",
+    "backfill/v2": "810d5b01cd136d1c7a81c0e1add02bb0e2683cf9c59090c2fdd38039b605c50b",
     "generate_db/v1": "dc1b6cdc53dc9f359e5a2a2adfb3728555575b7bada55b3afa863037418d4926",
     "generate_db/v2": "e8bde2507e4eda8ee6c1aa9118d4256b0dad1a0af66bd7c226776cb945414a42",
     "generate_os/v1": "a817c82cf69ce579fda559e5684f196903f5262597e09469b39197c33ade1d4b",
@@ -30,12 +31,16 @@ USED = {
     "repair_task/v2": "3c76a738408642943aed52b96f0ecfe94f48acd75d59ec7431c44cf515256696",
     "solve_db/v1": "2fe392b9862a7a8136da9b2ab4044041cb3bb8cd6c3d8d928c96b6c9e97abc9b",
     "solve_db/v2": "a5b695d8ffb6a5ee34039f7d532a4248bcbb73c8ef6daf4de23d5e200763d52d",
+    "solve_db/v3": "b1b046e8ee592953e097425219dc172f0cb5862960f0f8bb5a1cb0c4daf0f4fe",
     "solve_db_tools/v1": "4d431d32fcc2895560ec458c0fee6003442b89ad6ce65a0d7ae15e066beffbc2",
     "solve_db_tools/v2": "84c601e997cafbd3de09caf7cbac6af47a7884d6011157a1f4eab6a981d87bae",
+    "solve_db_tools/v3": "4d8025a5d5a8f07a19f1c2ff8f82b1c4f12351f78f4d20b27f6b90a9d1aafd5a",
     "solve_os/v1": "ab2ec1782de8f802cf3d1b00812999be8e880af162bf005dcc494569dfda6165",
     "solve_os/v2": "39d611b1ecbe24444a0eabed52a1167038a3840e0d2021e68eff4d25c0b26c03",
+    "solve_os/v3": "f4702ab37d9d7395f97637efbbf72c0f3d43efb5a26115255437a3ab7be232a0",
     "solve_os_tools/v1": "fc81cfe7007c51a51b9f026e30d21151b5d7107d43d963f9fa557ac5e224a283",
     "solve_os_tools/v2": "355842c7af76f406108054394287b8bf93a7d698adf98383d5045e86926577a7",
+    "solve_os_tools/v3": "1e6a793169e080c3c2af66af843f77d606a9fd52e297cfa76cd7f6b58072b217",
 }
 """sha256 of every version: it stands in people's provenance. A changed wording is a new version."""
 

@@ -40,6 +40,7 @@ SPEC = TaskSpec.make(
 )
 FIRST = Attempt(build=1, attempt=1, try_number=1, landing="l")
 TALL = "SELECT name FROM plants WHERE cm > 100"
+PALM, ONE, TWO = "1 row (name):\n[('palm',)]", "1 row (1):\n[(1,)]", "1 row (2):\n[(2,)]"
 Rolled = tuple[Episode, list[Turn]]
 
 
@@ -103,15 +104,15 @@ async def test_a_turn_of_one_call_is_carried_out_and_keeps_words_reasoning_and_w
             arguments=f'{{"sql":"{TALL}"}}',
             action_kind="sql",
             action=TALL,
-            observation="[('palm',)]",
+            observation=PALM,
         ),
     )
-    assert turns[1].observation == "[('palm',)]"
+    assert turns[1].observation == PALM
     assert {tool.name for tool in teacher.requests[0].tools} == {"execute_sql", "answer"}
     *_, task, said, tool = teacher.requests[1].messages
     assert (task.role, said.content, said.tool_calls[0].call_id) == ("user", "I look.", "c1")
     assert said.reasoning_content is None, "a model's reasoning is not shown to it again"
-    assert (tool.role, tool.tool_call_id, tool.content) == ("tool", "c1", "[('palm',)]")
+    assert (tool.role, tool.tool_call_id, tool.content) == ("tool", "c1", PALM)
 
 
 async def test_each_of_several_calls_keeps_what_it_gave_and_the_next_turn_saw_all_of_it(db: DbWorld) -> None:
@@ -119,11 +120,11 @@ async def test_each_of_several_calls_keeps_what_it_gave_and_the_next_turn_saw_al
     teacher = Scripted([both, Said("", (answer('["palm"]'),))])
     episode, turns = await roll_out(SPEC, db, teacher, rules(db), FIRST, NoJournal())
     assert episode.outcome == "finished" and episode.n_turns == 2
-    assert given(turns[0]) == [("sql", "[(1,)]"), ("sql", "[(2,)]")]
-    assert turns[0].action == "SELECT 1" and turns[1].observation == "[(1,)]\n[(2,)]"
+    assert given(turns[0]) == [("sql", ONE), ("sql", TWO)]
+    assert turns[0].action == "SELECT 1" and turns[1].observation == f"{ONE}\n{TWO}"
     assert [(m.tool_call_id, m.content) for m in teacher.requests[1].messages if m.role == "tool"] == [
-        ("c1", "[(1,)]"),
-        ("c2", "[(2,)]"),
+        ("c1", ONE),
+        ("c2", TWO),
     ]
 
 
@@ -131,7 +132,7 @@ async def test_what_follows_an_end_in_the_middle_of_calls_is_not_carried_out(db:
     calls = (sql(TALL, "c1"), answer('["palm"]', "c2"), sql("DELETE FROM plants", "c3"))
     episode, turns = await roll(db, [Said("All at once.", calls)])
     assert (episode.outcome, episode.verdict, episode.answer) == ("finished", "passed", '["palm"]')
-    assert given(turns[0]) == [("sql", "[('palm',)]"), ("answer", ""), ("sql", None)]
+    assert given(turns[0]) == [("sql", PALM), ("answer", ""), ("sql", None)]
     assert (await verify_episode(SPEC, db, episode, turns)).is_same
 
 
@@ -142,7 +143,7 @@ async def test_three_different_calls_in_the_same_words_are_no_repetition_and_thr
     alike = [Said("I look.", (sql("SELECT 1", f"call-{number}"),)) for number in range(3)]
     episode, turns = await roll(db, alike)
     assert (episode.outcome, episode.n_turns) == ("repeated", 3), "the id that is drawn for each makes no difference"
-    assert [given(turn) for turn in turns] == [[("sql", "[(1,)]")], [("sql", "[(1,)]")], [("sql", None)]]
+    assert [given(turn) for turn in turns] == [[("sql", ONE)], [("sql", ONE)], [("sql", None)]]
     assert (await verify_episode(SPEC, db, episode, turns)).is_same
 
 
@@ -184,18 +185,18 @@ async def test_every_call_of_a_turn_is_journalled_on_its_own(db: DbWorld) -> Non
     both = Said("", (sql("SELECT 1", "c1"), sql("SELECT 2", "c2")))
     replies = [both, Said("", (answer('["palm"]'),))]
     await roll(db, replies, journal)
-    assert journal.added == [(0, "SELECT 1", "[(1,)]"), (1, "SELECT 2", "[(2,)]"), (2, '["palm"]', "")]
-    again = Memory({0: "[(1,)]"})
+    assert journal.added == [(0, "SELECT 1", ONE), (1, "SELECT 2", TWO), (2, '["palm"]', "")]
+    again = Memory({0: ONE})
     episode, turns = await roll(db, replies, again)
     assert episode.outcome == "finished" and [entry[0] for entry in again.added] == [1, 2], (
         "cut in mid-turn, it goes on"
     )
-    assert given(turns[0]) == [("sql", "[(1,)]"), ("sql", "[(2,)]")]
+    assert given(turns[0]) == [("sql", ONE), ("sql", TWO)]
 
 
 async def test_a_second_call_that_shows_something_else_after_an_interruption_is_not_reproducible(db: DbWorld) -> None:
     both = Said("", (sql("SELECT 1", "c1"), sql("SELECT 2", "c2")))
-    episode, _ = await roll(db, [both], Memory({0: "[(1,)]", 1: "[(3,)]"}))
+    episode, _ = await roll(db, [both], Memory({0: ONE, 1: "1 row (2):\n[(3,)]"}))
     assert (episode.outcome, episode.outcome_reason) == ("environment_error", "not_reproducible")
     assert "turn 0: 'SELECT 2'" in episode.verdict_detail
 
@@ -204,7 +205,7 @@ async def test_an_episode_of_calls_is_verified_call_by_call(db: DbWorld) -> None
     both = Said("", (sql("SELECT 1", "c1"), sql(TALL, "c2")))
     episode, turns = await roll(db, [both, Said("", (answer('["palm"]'),))])
     assert (await verify_episode(SPEC, db, episode, turns)).is_same
-    seen = turns[1].model_copy(update={"observation": "[(1,)]\n[('oak',)]"})
+    seen = turns[1].model_copy(update={"observation": f"{ONE}\n1 row (name):\n[('oak',)]"})
     found = await verify_episode(SPEC, db, episode, [turns[0], seen])
     assert [difference.where for difference in found.differences] == ["turn 0"]
 
@@ -242,7 +243,7 @@ async def test_a_recording_with_calls_is_run_again_with_its_thoughts_and_reasoni
     played = recording(first, called(answer('["palm"]', "c3")))
     episode, turns = await replay_recording(SPEC, db, rules(db), FIRST, played)
     assert (episode.outcome, episode.verdict, episode.answer) == ("finished", "passed", '["palm"]')
-    assert given(turns[0]) == [("sql", "[(1,)]"), ("sql", "[('palm',)]")]
+    assert given(turns[0]) == [("sql", ONE), ("sql", PALM)]
     assert (turns[0].thought, turns[0].thought_source, turns[0].reasoning) == ("Look.", "recorded", "Which table?")
     assert (turns[1].thought, turns[1].reply) == (None, None)
 
@@ -259,4 +260,4 @@ async def test_calls_are_read_back_where_a_recording_s_row_is_worded_in_text(db:
     episode, turns = await replay_recording(
         SPEC, db, rules(db, "react"), FIRST, recording(called(sql(TALL), answer('["palm"]')))
     )
-    assert episode.verdict == "passed" and given(turns[0]) == [("sql", "[('palm',)]"), ("answer", "")]
+    assert episode.verdict == "passed" and given(turns[0]) == [("sql", PALM), ("answer", "")]

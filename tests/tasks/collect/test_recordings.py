@@ -86,8 +86,8 @@ async def test_a_recording_becomes_an_episode_with_our_observations_and_our_verd
     assert episode.answer == '["palm", "oak"]' and episode.usage.requests == 0
     turns = Warehouse(tmp_path).read("turns")
     assert [turn.observation for turn in turns[1:]] == [
-        "[('fern', 40), ('palm', 900), ('oak', 2000)]",
-        "[('palm',), ('oak',)]",
+        "3 rows (name, height_cm):\n[('fern', 40), ('palm', 900), ('oak', 2000)]",
+        "2 rows (name):\n[('palm',), ('oak',)]",
     ]
     assert [turn.thought for turn in turns] == ["What is there?", "Compare.", "That is it."]
     assert {turn.thought_source for turn in turns} == {"recorded"}
