@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import jinja2
 
-from formats.markdown import escape
 from formats.plain_words import escape
 from formats.releases.release_folder import SPLITS
 from schemas.release import GuessableShare, Share, SourceDigest
