@@ -37,7 +37,7 @@ _PATH = re.compile(
 )
 _NAME = re.compile(r"\b[A-Za-z_][\w.-]{2,}")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,_]*(?:\.\d+)?|\d+(?:\.\d+)?")
-_ONE_NUMBER = re.compile(r"[^\w+-]*+([-+]?\d[\d,_]*+(?:\.\d+)?+)\s*+(?:%|[a-z]+)?+[^\w]*+")
+_ONE_NUMBER = re.compile(r"[^\w+-]*+([-+]?\d[\d,_]*+(?:\.\d++)?)\s*+(?:%|[a-z]++)?[^\w]*+")
 _ITEM = re.compile(r"[\s,;:=|()\[\]{}\"'`<>]+")
 _CONDITION = re.compile(r"&&|\|\||\b(?:if|case|while)\b|\?")
 _CHOICE = ("yes", "no", "true", "false", "none", "0", "n/a", "empty", "nothing")
