@@ -82,14 +82,26 @@ def _canonical(answer: str, reference_output: str, instruction: str) -> str:
 
 
 def _bare(text: str, expected: str) -> str:
-    ends = ("\\n",) if not expected.endswith("\\n") else ()
+    """Take off layer by layer, by moving both ends: an answer may be all quotes."""
+    ends = "\\n" if not expected.endswith("\\n") else "\0"
+    begin, end = _inside(text, 0, len(text))
     while True:
-        bare = text[:-2].strip() if text.endswith(ends) else text
-        if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in _QUOTES:
-            bare = bare[1:-1].strip()
-        if bare == text:
-            return text
-        text = bare
+        was = begin, end
+        if text.endswith(ends, begin, end):
+            begin, end = _inside(text, begin, end - len(ends))
+        if end - begin > 1 and text[begin] == text[end - 1] and text[begin] in _QUOTES:
+            begin, end = _inside(text, begin + 1, end - 1)
+        if (begin, end) == was:
+            return text[begin:end]
+
+
+def _inside(text: str, begin: int, end: int) -> tuple[int, int]:
+    """Return the ends of a part without the blanks around it."""
+    while begin < end and text[begin].isspace():
+        begin += 1
+    while begin < end and text[end - 1].isspace():
+        end -= 1
+    return begin, end
 
 
 def _is_plain_unit(unit: str | None, instruction: str) -> bool:

@@ -7,8 +7,11 @@ subset counted by eye, output that was cut) the answer passes and is counted. do
 
 from __future__ import annotations
 
+import math
 import posixpath
 import re
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +27,8 @@ NOT_EARNED: Mapping[Finding, str] = {
     "not_read": "no command read anything that the task is about",
     "not_shown": "no command showed the answer, or what it counts",
 }
+MOST_CHARS = 10_000
+"""Of an answer whose parts are looked for one by one; a longer one has been shown whole, or it cannot be told."""
 UNTOLD = " (whether a command showed the answer cannot be told)"
 
 
@@ -32,6 +37,7 @@ _PATH = re.compile(
 )
 _NAME = re.compile(r"\b[A-Za-z_][\w.-]{2,}")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,_]*(?:\.\d+)?|\d+(?:\.\d+)?")
+_ONE_NUMBER = re.compile(r"[^\w+-]*+([-+]?\d[\d,_]*+(?:\.\d++)?)\s*+(?:%|[a-z]++)?[^\w]*+")
 _ITEM = re.compile(r"[\s,;:=|()\[\]{}\"'`<>]+")
 _CONDITION = re.compile(r"&&|\|\||\b(?:if|case|while)\b|\?")
 _CHOICE = ("yes", "no", "true", "false", "none", "0", "n/a", "empty", "nothing")
@@ -58,7 +64,10 @@ def finding(spec: TaskSpec, seen: Sequence[Seen], answer: str) -> Finding:
     reading = [one for one in seen if about.is_read_by(one)]
     if not reading:
         return "cannot_tell" if about.needs_nothing else "not_read"
-    if _holds("\n".join(_read_lines(seen, reading)), answer):
+    shown = "\n".join(_read_lines(seen, reading))
+    if len(answer) > MOST_CHARS:
+        return "shown" if _folded(answer) in _folded(shown) else "cannot_tell"
+    if _holds(shown, answer):
         return "shown"
     if _is_counted(answer, reading):
         return "counted"
@@ -142,35 +151,49 @@ def _read_lines(seen: Sequence[Seen], reading: Sequence[Seen]) -> Iterator[str]:
             yield from (line for line in one.text.splitlines() if line.strip() not in said)
 
 
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
 def _holds(text: str, answer: str) -> bool:
-    folded = " ".join(text.split()).casefold()
-    wanted = " ".join(answer.split()).strip("'\"`").casefold()
+    folded, wanted = _folded(text), _folded(answer).strip("'\"`")
     if not wanted:
         return True
+    values = sorted(_numbers(text))
     number = _number(wanted)
     if number is not None:
-        return any(_same(number, found) for found in _numbers(text))
+        return _is_among(number, values)
     if wanted in folded:
         return True
-    items = [item for item in (part.strip(".") for part in _ITEM.split(wanted)) if item]
-    values = _numbers(text)
+    items = dict.fromkeys(item for item in (part.strip(".") for part in _ITEM.split(wanted)) if item)
     return bool(items) and all(
-        item in folded or ((one := _number(item)) is not None and any(_same(one, value) for value in values))
-        for item in items
+        item in folded or ((one := _number(item)) is not None and _is_among(one, values)) for item in items
     )
 
 
 def _number(text: str) -> float | None:
-    found = re.fullmatch(r"[^\w+-]*([-+]?\d[\d,_]*(?:\.\d+)?)\s*(?:%|[a-z]+)?[^\w]*", text)
-    return float(found[1].replace(",", "").replace("_", "")) if found else None
+    """Read a number with what may stand around it; None where there is none, or one that no float holds."""
+    found = _ONE_NUMBER.fullmatch(text)
+    return next(iter(_finite([found[1]])), None) if found else None
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(found.replace(",", "").replace("_", "")) for found in _NUMBER.findall(text)]
+    return _finite(_NUMBER.findall(text))
 
 
-def _same(one: float, other: float) -> bool:
-    return one == other or (one != int(one) and abs(one - other) < 0.01 * max(abs(one), 1))
+def _finite(written: Iterable[str]) -> list[float]:
+    read = (float(one.replace(",", "").replace("_", "")) for one in written)
+    return [one for one in read if math.isfinite(one)]
+
+
+def _is_among(one: float, values: Sequence[float]) -> bool:
+    """Whether sorted values hold a number, one that is no count within a hundredth of it."""
+    if one.is_integer():
+        at = bisect_left(values, one)
+        return at < len(values) and values[at] == one
+    near = 0.01 * max(abs(one), 1)
+    at = bisect_right(values, one - near)
+    return at < len(values) and values[at] < one + near
 
 
 def _is_counted(answer: str, reading: Sequence[Seen]) -> bool:
@@ -204,5 +227,5 @@ def _may_follow(answer: str, reading: Sequence[Seen], spec: TaskSpec) -> bool:
 
 def _is_made_of(wanted: str, text: str) -> bool:
     """Whether most of the answer's words were shown: in another form, joined or in a sentence."""
-    words = re.findall(r"\w+", wanted)
-    return bool(words) and 2 * sum(word in text for word in words) >= len(words)
+    words = Counter(re.findall(r"\w+", wanted))
+    return bool(words) and 2 * sum(count for word, count in words.items() if word in text) >= words.total()

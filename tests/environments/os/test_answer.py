@@ -62,3 +62,18 @@ def test_a_different_number_never_becomes_the_references(answer: str, instructio
 def test_the_canonical_form_is_stable(answer: str, reference: str) -> None:
     once = canonical_answer(answer, reference, "Count the files.")
     assert canonical_answer(once, reference, "Count the files.") == once
+
+
+LONG = 200_000
+LAYERS = {
+    "quotes": '"' * LONG,
+    "quotes of two kinds": "\"'" * (LONG // 4) + "'\"" * (LONG // 4),
+    "ends of lines spelled out": "\\n" * (LONG // 2),
+    "quotes with blanks": "' " * (LONG // 4) + " '" * (LONG // 4),
+}
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("name", LAYERS)
+def test_an_answer_of_nothing_but_layers_is_peeled_once(name: str) -> None:
+    assert canonical_answer(LAYERS[name], "5", "How many?") == ""

@@ -32,7 +32,7 @@ async def test_a_task_is_played_and_judged_in_a_container(
     except ConfigError as refused:
         pytest.skip(str(refused))
     async with open_worlds(config, tmp_path, default_cache()) as worlds:
-        world = worlds["os"]
+        world = await worlds.enter("os")
         assert isinstance(world, OsWorld)
         assert world.describe()["sandbox"].startswith(f"{backend}/")
         async with world.open(spec) as episode:
