@@ -34,6 +34,8 @@ class Masked(NamedTuple):
 def mask_row(template: Template, reading: Reading, how: How) -> Masked:
     """Return where the trainer counts the loss.
 
+    Where marks count and the template has none, TRL swaps in a template of its own that has; whole turns stand for it.
+
     Raises:
         TemplateRefusal: the template does not take the conversation.
         ExpectationError: the conversation cannot be marked, or the template rewrites a turn that carries loss.
@@ -45,9 +47,13 @@ def mask_row(template: Template, reading: Reading, how: How) -> Masked:
         prompt = template.render(messages[: reading.prompt], tools, prompt=True, **given).text
         before = template.tokenize(prompt).ids
         shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, tokens.ids, strict=False)))
-        return Masked(placed, tokens, tuple(range(shared, len(tokens.ids))))
-    if how == "marks":
-        return Masked(placed, tokens, tokens.covering(placed.rendered.marked))
+        after = range(shared, len(tokens.ids))
+        if all(reading.trained[reading.prompt :]):
+            return Masked(placed, tokens, tuple(after))
+    else:
+        after = range(len(tokens.ids))
+    if how == "marks" and template.is_marked:
+        return Masked(placed, tokens, tuple(at for at in tokens.covering(placed.rendered.marked) if at in after))
     turns = [at for at, is_trained in enumerate(reading.trained) if is_trained]
     spans = [prefix_span(template, placed.rendered.text, messages, at, tools, **given) for at in turns]
     return Masked(placed, tokens, tokens.covering(spans))

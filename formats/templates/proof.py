@@ -54,18 +54,24 @@ class Proof(NamedTuple):
 class Prover:
     """Proves an export while it is written, a row of the release after the other.
 
-    `last_only` and `limit` are the trainer's configuration: whether loss counts on the last reply alone where it knows
-    no flag, and the tokens beyond which it cuts a record off.
+    `last_only`, `replies_only` and `limit` are the trainer's configuration: whether loss counts on the last reply alone
+    where it knows no flag; of a completion on the replies alone; the tokens beyond which it cuts a record off.
 
     Raises:
         ConfigError: no such trainer.
     """
 
     def __init__(
-        self, trainer: str, template: Template | None = None, *, last_only: bool = False, limit: int | None = None
+        self,
+        trainer: str,
+        template: Template | None = None,
+        *,
+        last_only: bool = False,
+        replies_only: bool = False,
+        limit: int | None = None,
     ) -> None:
         self.trainer = find_trainer(trainer)
-        self.last_only, self.limit = last_only, limit
+        self.last_only, self.replies_only, self.limit = last_only, replies_only, limit
         self.template = None if self.trainer.how in ("documented", "text") else template
         self._counts: Counter[str] = Counter()
         self._longest = 0
@@ -110,7 +116,13 @@ class Prover:
         Raises:
             ExpectationError: the trainer cannot.
         """
-        return _read(self.trainer, row, record, self.last_only)
+        try:
+            return read_record(self.trainer, record, last_only=self.last_only, replies_only=self.replies_only)
+        except ExpectationError as error:
+            raise _fail(row, self.trainer, str(error)) from error
+        except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
+            what = f"its export cannot be read as {self.trainer.name} reads it: {error!r}"
+            raise _fail(row, self.trainer, what) from error
 
     def mask(self, row: ReleaseRow, record: Record) -> Masked | None:
         """Return where loss counts on a record, right or wrong; None without a tokenizer.
@@ -151,10 +163,11 @@ def prove(
     template: Template | None = None,
     *,
     last_only: bool = False,
+    replies_only: bool = False,
     limit: int | None = None,
 ) -> Proof:
     """Prove an export that is there: each row of the release with its records. See `Prover`."""
-    prover = Prover(trainer, template, last_only=last_only, limit=limit)
+    prover = Prover(trainer, template, last_only=last_only, replies_only=replies_only, limit=limit)
     for row, records in made:
         prover.prove_row(row, records)
     return prover.proof
@@ -204,15 +217,6 @@ def _prove_prompt(template: Template, reading: Reading) -> None:
             f"{template.name} is unstable here: the prompt ends with {prompt[-40:]!r}, but the reply does not begin "
             "there; a model trained on it is asked otherwise than it was trained"
         )
-
-
-def _read(trainer: Trainer, row: ReleaseRow, record: Record, last_only: bool) -> Reading:
-    try:
-        return read_record(trainer, record, last_only=last_only)
-    except ExpectationError as error:
-        raise _fail(row, trainer, str(error)) from error
-    except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
-        raise _fail(row, trainer, f"its export cannot be read as {trainer.name} reads it: {error!r}") from error
 
 
 def _has_control_token(template: Template, reading: Reading) -> bool:

@@ -41,10 +41,11 @@ class Reading(NamedTuple):
         return zip(self.messages, self.trained, strict=True)
 
 
-def read_record(trainer: Trainer, record: Record, *, last_only: bool = False) -> Reading:
+def read_record(trainer: Trainer, record: Record, *, last_only: bool = False, replies_only: bool = False) -> Reading:
     """Read a row of messages, of conversations (ShareGPT) or of prompt and completion.
 
-    `last_only` is what the trainer's configuration says where it knows no flag: loss counts on the last reply alone.
+    `last_only` and `replies_only` are what the trainer's configuration says: where it knows no flag, loss counts on the
+    last reply alone; of a completion, on its replies alone (TRL's assistant_only_loss), not on all of it.
 
     Raises:
         ExpectationError: it is none of these.
@@ -54,7 +55,8 @@ def read_record(trainer: Trainer, record: Record, *, last_only: bool = False) ->
     if isinstance(record.get("prompt"), list) and isinstance(record.get("completion"), list):
         prompt, completion = record["prompt"], record["completion"]
         messages = [_plain(one, trainer) for one in (*prompt, *completion)]
-        trained = (*(False for _ in prompt), *(True for _ in completion))
+        counts = [not replies_only or _role(one) == "assistant" for one in completion]
+        trained = (*(False for _ in prompt), *counts)
         return Reading(messages, trained, tools, len(prompt), given)
     said = _parsed(record.get("messages") or record.get("conversations"))
     if not isinstance(said, list):

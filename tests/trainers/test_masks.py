@@ -79,7 +79,7 @@ def write_release(folder: Path, rows: Sequence[ReleaseRow]) -> Path:
 
 SIZES = (400, 800)
 MARKED = ("qwen3_training", "llama3_training")
-LONG = row("long", user("word " * 60), reply("Act: answer(3)"))
+LONG = row("long", user("word " * 400), reply("Act: answer(3)"))
 EVERY_REPLY = {"assistant_only_loss": True, "max_length": None}
 
 

@@ -330,3 +330,15 @@ def test_a_prover_goes_on_row_by_row() -> None:
     }
     with pytest.raises(ConfigError, match="unknown trainer 'nobody'; masks are proven for: trl, axolotl"):
         Prover("nobody")
+
+
+@pytest.mark.parametrize("source", [MARKED, CHATML], ids=["by marks", "by turns"])
+def test_of_a_completion_the_replies_alone_may_count(load: Any, source: str) -> None:
+    said = [{"role": one.role, "content": one.content} for one in AGENT.messages]
+    cut = [{"prompt": said[:3], "completion": said[3:]}]
+    proof = prove([(AGENT, cut)], "trl", load(source), replies_only=True)
+    assert proof.trained_tokens == prove([(AGENT, fanned_out(AGENT))], "trl", load(source)).trained_tokens
+    with pytest.raises(
+        ExpectationError, match="3 turns carry loss, 2 should; these words carry loss and should not: '3'"
+    ):
+        prove([(AGENT, cut)], "trl", load(source))
