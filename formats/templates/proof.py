@@ -9,7 +9,7 @@ other text does, and what ends a turn does as well.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import orjson
@@ -95,20 +95,27 @@ class Prover:
             ExpectationError: it would be trained otherwise than its release says; the text names the row, what is
                 trained and what should be.
         """
+        found = list(self._prove(row, records))  # a row counts once all of it is proven
         self._counts["rows"] += 1
+        for counts in found:
+            self._counts.update(counts)
+            self._longest = max(self._longest, counts["tokens"])
+
+    def _prove(self, row: ReleaseRow, records: Sequence[Record]) -> Iterator[Counter[str]]:
+        """Yield the counts of each record."""
         if records and all("input_ids" in record for record in records):
-            for masked in self._prove_labels(row, records):
-                self._count_mask(masked)
+            yield from map(self._count_mask, self._prove_labels(row, records))
             return
         readings = [self.read(row, record) for record in records]
         if fault := find_fault(row, self.trainer, readings):
             raise _fail(row, self.trainer, fault)
         for reading in readings:
             if self.template is None:
-                self._count(*estimate_tokens(reading))
-                continue
-            self._count_mask(prove_tokens(row, self.trainer, reading, self.template, self.limit))
-            self._counts["control_tokens"] += _has_control_token(self.template, reading)
+                tokens, trained = estimate_tokens(reading)
+                yield Counter(records=1, tokens=tokens, trained_tokens=trained)
+            else:
+                masked = prove_tokens(row, self.trainer, reading, self.template, self.limit)
+                yield self._count_mask(masked) + Counter(control_tokens=_has_control_token(self.template, reading))
 
     def read(self, row: ReleaseRow, record: Record) -> Reading:
         """Read a record of messages as the trainer does.
@@ -148,13 +155,10 @@ class Prover:
             _prove_limit(row, self.trainer, masked, self.limit)
         return masks
 
-    def _count_mask(self, masked: Masked) -> None:
-        self._count(len(masked.tokens.ids), len(masked.trained))
-        self._counts["beyond_limit"] += self.limit is not None and masked.trained[-1] >= self.limit
-
-    def _count(self, tokens: int, trained: int) -> None:
-        self._counts += Counter(records=1, tokens=tokens, trained_tokens=trained)
-        self._longest = max(self._longest, tokens)
+    def _count_mask(self, masked: Masked) -> Counter[str]:
+        is_cut = self.limit is not None and masked.trained[-1] >= self.limit
+        sizes = {"tokens": len(masked.tokens.ids), "trained_tokens": len(masked.trained)}
+        return Counter(records=1, beyond_limit=int(is_cut), **sizes)
 
 
 def prove(

@@ -43,10 +43,10 @@ def packaged(name: str) -> str:
 
 
 def ours(
-    template: Template, trainer: str, rows: Iterable[ReleaseRow], records: Any
+    template: Template, trainer: str, rows: Iterable[ReleaseRow], records: Any, **config: bool
 ) -> list[tuple[list[int], list[int]]]:
     """Prove an export, and return tokens and labels as we say that the trainer makes them."""
-    prover = Prover(trainer, template)
+    prover = Prover(trainer, template, **config)
     made = []
     for held in rows:
         prover.prove_row(held, records(held))
@@ -87,6 +87,13 @@ def as_messages(held: ReleaseRow) -> list[Record]:
     return [{"messages": [{"role": message.role, "content": message.content} for message in held.messages]}]
 
 
+def cut(held: ReleaseRow) -> list[Record]:
+    """Prompt and all that comes after it, questions among it: TRL's two masks together pick the replies."""
+    first = next(at for at, message in enumerate(held.messages) if message.train)
+    said = as_messages(held)[0]["messages"]
+    return [{"prompt": said[:first], "completion": said[first:]}]
+
+
 def rows_of(family: str) -> list[ReleaseRow]:
     return [held for held in (*PLAIN, CALLS, THOUGHTS) if held not in LOST.get(family, ())]
 
@@ -121,10 +128,12 @@ def trl(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         save_tokenizer(folder / family, packaged(family), 500, FAMILIES[family.removesuffix("_training")])
         add(f"{family}-before", family, EVERY_REPLY, release=str(before))
         add(f"{family}-after", family, EVERY_REPLY, release=str(after))
+        completions = write(folder / f"{family}-cut.jsonl", [record for held in PLAIN for record in cut(held)])
+        add(f"{family}-cut", family, EVERY_REPLY, file=completions)
     save_tokenizer(folder / "chatml", CHATML)
     limit = prove([(CONTEXT, fan_out(CONTEXT))], "trl", load_template(folder / "chatml")).longest - 3
-    cut = write(folder / "cut.jsonl", [*fan_out(CONTEXT), *fan_out(LONG)])
-    add("cut", "chatml", {"max_length": limit}, file=cut)
+    file = write(folder / "long.jsonl", [*fan_out(CONTEXT), *fan_out(LONG)])
+    add("long", "chatml", {"max_length": limit}, file=file)
     return Trained(folder, ask_trainer(folder, "trl", "read_trl", jobs=jobs), limit)
 
 
@@ -156,6 +165,12 @@ def test_trl_trains_a_releases_own_rows_where_every_reply_is_trained(trl: Traine
 
 
 @pytest.mark.parametrize("family", MARKED)
+def test_trl_trains_the_replies_of_a_completion_under_both_masks(trl: Trained, family: str) -> None:
+    expected = ours(trl.template(family), "trl", PLAIN, cut, replies_only=True)
+    assert theirs(trl.said[f"{family}-cut"]) == expected
+
+
+@pytest.mark.parametrize("family", MARKED)
 def test_trl_trains_context_of_rows_with_flags_and_the_proof_says_so(trl: Trained, family: str) -> None:
     """What a user met: TRL knows no flag, and trains on every reply of the rows as they stand."""
     template = trl.template(family)
@@ -173,7 +188,7 @@ def test_trl_trains_context_of_rows_with_flags_and_the_proof_says_so(trl: Traine
 def test_trl_cuts_off_what_the_proof_says_lies_beyond_the_limit(trl: Trained) -> None:
     template, limit = trl.template("chatml"), trl.limit
     expected = [(ids[:limit], labels[:limit]) for ids, labels in ours(template, "trl", [CONTEXT], fan_out)]
-    assert theirs(trl.said["cut"]) == expected, "the last turn lost its end, and the long row is gone without a word"
+    assert theirs(trl.said["long"]) == expected, "the last turn lost its end, and the long row is gone without a word"
     assert prove([(CONTEXT, fan_out(CONTEXT))], "trl", template, limit=limit).beyond_limit == 1
     with pytest.raises(ExpectationError, match=rf"row long .* lies beyond the limit of {limit} tokens"):
         prove([(LONG, fan_out(LONG))], "trl", template, limit=limit)

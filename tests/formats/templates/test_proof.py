@@ -328,6 +328,10 @@ def test_a_prover_goes_on_row_by_row() -> None:
         "beyond_limit": 0,
         "control_tokens": 0,
     }
+    before = prover.proof
+    with pytest.raises(ExpectationError):
+        prover.prove_row(AGENT, [render_messages(AGENT), *flagged(AGENT, "train")])
+    assert prover.proof == before, "a row that is not proven does not count"
     with pytest.raises(ConfigError, match="unknown trainer 'nobody'; masks are proven for: trl, axolotl"):
         Prover("nobody")
 
