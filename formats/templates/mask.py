@@ -7,10 +7,10 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 from formats.templates.chat_jinja import Span
-from formats.templates.placement import TOOLS, Part, Placed, place_parts
-from formats.templates.reading import Reading
+from formats.templates.placement import TOOLS, Part, PlacedTexts, place_parts
+from formats.templates.reading import TrainerRow
 from formats.templates.spans import prefix_span
-from formats.templates.template import Template, Tokens
+from formats.templates.template import Template, TokenizedText
 from formats.templates.trainers import How
 
 _QUOTED = 60
@@ -20,8 +20,8 @@ _QUOTED = 60
 class Masked(NamedTuple):
     """A row in tokens, with those that carry loss."""
 
-    placed: Placed
-    tokens: Tokens
+    placed: PlacedTexts
+    tokens: TokenizedText
     trained: tuple[int, ...]
     """Places of the tokens that carry loss, ascending."""
 
@@ -31,7 +31,7 @@ class Masked(NamedTuple):
         return join_spans(self.tokens.spans[at] for at in self.trained)
 
 
-def mask_row(template: Template, reading: Reading, how: How) -> Masked:
+def mask_row(template: Template, reading: TrainerRow, how: How) -> Masked:
     """Return where the trainer counts the loss.
 
     Where marks count and the template has none, TRL swaps in a template of its own that has; whole turns stand for it.

@@ -16,7 +16,7 @@ import orjson
 
 from formats.releases.release_folder import ReleaseRow
 from formats.templates.mask import Masked, find_faults, mask_row
-from formats.templates.reading import Reading, Record, read_record
+from formats.templates.reading import Record, TrainerRow, read_record
 from formats.templates.template import Template, TemplateRefusal
 from formats.templates.token_rows import mask_labels, prove_labels
 from formats.templates.trainers import Trainer, find_trainer
@@ -27,7 +27,7 @@ Level = Literal["tokens", "words", "rule"]
 """Proven through template and tokenizer; in words alone, for want of one; by a service's documented rule."""
 
 
-class Proof(NamedTuple):
+class MaskProof(NamedTuple):
     """What was proven."""
 
     trainer: str
@@ -40,7 +40,7 @@ class Proof(NamedTuple):
     """Estimated, unless the level is `tokens`."""
     trained_tokens: int
     longest: int
-    """Tokens of the longest record."""
+    """Of the longest record."""
     beyond_limit: int
     """Records of which a trained token lies beyond the limit."""
     control_tokens: int
@@ -82,11 +82,11 @@ class Prover:
         return "rule" if self.trainer.how == "documented" else "tokens" if self.template else "words"
 
     @property
-    def proof(self) -> Proof:
+    def proof(self) -> MaskProof:
         """Return what was proven so far."""
         names = ("rows", "records", "tokens", "trained_tokens", "beyond_limit", "control_tokens")
         held = {name: self._counts[name] for name in names}
-        return Proof(trainer=self.trainer.name, level=self.level, longest=self._longest, **held)
+        return MaskProof(trainer=self.trainer.name, level=self.level, longest=self._longest, **held)
 
     def prove_row(self, row: ReleaseRow, records: Sequence[Record]) -> None:
         """Prove a row of the release by the records that were made of it.
@@ -117,7 +117,7 @@ class Prover:
                 masked = prove_tokens(row, self.trainer, reading, self.template, self.limit)
                 yield self._count_mask(masked) + Counter(control_tokens=_has_control_token(self.template, reading))
 
-    def read(self, row: ReleaseRow, record: Record) -> Reading:
+    def read(self, row: ReleaseRow, record: Record) -> TrainerRow:
         """Read a record of messages as the trainer does.
 
         Raises:
@@ -169,7 +169,7 @@ def prove(
     last_only: bool = False,
     replies_only: bool = False,
     limit: int | None = None,
-) -> Proof:
+) -> MaskProof:
     """Prove an export that is there: each row of the release with its records. See `Prover`."""
     prover = Prover(trainer, template, last_only=last_only, replies_only=replies_only, limit=limit)
     for row, records in made:
@@ -178,7 +178,7 @@ def prove(
 
 
 def prove_tokens(
-    row: ReleaseRow, trainer: Trainer, reading: Reading, template: Template, limit: int | None = None
+    row: ReleaseRow, trainer: Trainer, reading: TrainerRow, template: Template, limit: int | None = None
 ) -> Masked:
     """Prove one record through the template, and return its mask.
 
@@ -209,7 +209,7 @@ def _prove_limit(row: ReleaseRow, trainer: Trainer, masked: Masked, limit: int |
         )
 
 
-def _prove_prompt(template: Template, reading: Reading) -> None:
+def _prove_prompt(template: Template, reading: TrainerRow) -> None:
     """Hold that what is trained is said after what the model will be asked with."""
     if reading.prompt is None:
         return
@@ -223,7 +223,7 @@ def _prove_prompt(template: Template, reading: Reading) -> None:
         )
 
 
-def _has_control_token(template: Template, reading: Reading) -> bool:
+def _has_control_token(template: Template, reading: TrainerRow) -> bool:
     words = orjson.dumps(list(reading.messages)).decode()
     return any(token in words for token in template.control_tokens)
 
