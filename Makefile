@@ -40,8 +40,8 @@ test-nightly: setup  ## what takes long and rarely breaks: kills at random, buil
 test-engines: setup  ## against MariaDB, PostgreSQL, Docker and Podman, where they run
 	@"$(BIN)/python" -m pytest -m engines || [ $$? -eq 5 ]
 
-test-trainers: setup  ## against the trainers' own loaders
-	@"$(BIN)/python" -m pytest -m trainers || [ $$? -eq 5 ]
+test-trainers: setup  ## against the trainers' own loaders, each in its environment (6 GB, once): about ten minutes
+	@PYTHON="$(PYTHON)" sh deployments/trainers.sh && TRAJMILL_TRAINERS=all "$(BIN)/python" -m pytest -m trainers
 
 test-eft: setup  ## emulated fine-tuning on tiny models, where torch and transformers are installed
 	@"$(BIN)/python" -m pytest -rs -m eft || [ $$? -eq 5 ]

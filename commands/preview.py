@@ -49,8 +49,9 @@ def run_preview(release: str, trainer: str, tokenizer: Path | None, number: int,
     row = next(itertools.islice(found.rows(), number, None), None)
     if row is None:
         raise ConfigError(f"{found.release_id} has no row {number}: it holds {found.promised}, and the first is 0")
-    records, last_only = export_row(found, row, trainer, tokenizer)
-    prover = Prover(trainer, template, last_only=last_only)
+    records, strategy = export_row(found, row, trainer, tokenizer)
+    said = {"last_only": strategy == "fan-out", "replies_only": strategy == "cut"}
+    prover = Prover(trainer, template, **said)
     shown = [_look(prover, row, record) for record in records]
     fault = _find_fault(prover, row, records)
     if json:
@@ -67,8 +68,8 @@ def run_preview(release: str, trainer: str, tokenizer: Path | None, number: int,
 
 def export_row(
     release: ReleaseFolder, row: ReleaseRow, trainer: str, tokenizer: Path | None
-) -> tuple[Sequence[Record], bool]:
-    """Return the records that the trainer's export makes of one row, and whether only the last reply is trained on.
+) -> tuple[Sequence[Record], str | None]:
+    """Return the records that the trainer's export makes of one row, and the strategy that it says it took.
 
     Without an export of the trainer's name it is given the row as the release holds it.
 
@@ -77,7 +78,7 @@ def export_row(
     """
     exporter = find_exporters().get(trainer)
     if exporter is None or exporter.write is None:
-        return [render_row(row)], False
+        return [render_row(row)], None
     takes = {option.name for option in exporter.options}
     given = exporter.settle({"tokenizer": str(tokenizer)} if tokenizer and "tokenizer" in takes else {})
     with tempfile.TemporaryDirectory(prefix="trajmill-preview-") as folder:
@@ -85,7 +86,7 @@ def export_row(
         if exported.left_out:
             raise ConfigError(f"the export to {trainer} leaves row {row.id} out: {', '.join(exported.left_out)}")
         note: Mapping[str, Any] = exported._asdict().get("note") or {}
-        return list(_read_records(Path(folder))), note.get("strategy") == "fan-out"
+        return list(_read_records(Path(folder))), note.get("strategy")
 
 
 class _OneRow(ReleaseFolder):

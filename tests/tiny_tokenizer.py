@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import string
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 SPECIAL = ("<s>", "</s>", "<|im_start|>", "<|im_end|>")
 TEXTS = (
@@ -90,4 +91,22 @@ def save_tokenizer(
     (folder / "tokenizer_config.json").write_text(json.dumps(held))
     if template is not None:
         (folder / "chat_template.jinja").write_text(template)
+    return folder
+
+
+def save_llama_tokenizer(folder: Path, size: int = 400) -> Path:
+    """Train and save a tokenizer of Llama 2's kind: words with `▁` before them, `<s>` before a text."""
+    special = ("<unk>", "<s>", "</s>")
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=[AddedToken(token, special=True) for token in special], show_progress=False
+    )
+    tokenizer.train_from_iterator([*TEXTS * 20, string.printable], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    held = {"tokenizer_class": "LlamaTokenizer", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps({**held, "legacy": True}))
     return folder

@@ -87,7 +87,7 @@ PROBES: Mapping[str, tuple[Chat, Tools]] = {
 """Conversations as agents have them."""
 
 
-class Judged(NamedTuple):
+class JudgedChat(NamedTuple):
     """What one conversation shows of a template."""
 
     kind: Kind
@@ -110,9 +110,9 @@ def classify(template: Template) -> Kind:
     return max((kind for kind in kinds if kind != "unstable"), key=_ORDER.index, default="unstable")
 
 
-def judge_probes(template: Template) -> dict[str, Judged | None]:
+def judge_probes(template: Template) -> dict[str, JudgedChat | None]:
     """Return what each probe shows; None where the template refuses it."""
-    found: dict[str, Judged | None] = {}
+    found: dict[str, JudgedChat | None] = {}
     for name, (messages, tools) in PROBES.items():
         try:
             found[name] = judge_chat(template, messages, tools)
@@ -121,21 +121,21 @@ def judge_probes(template: Template) -> dict[str, Judged | None]:
     return found
 
 
-def judge_chat(template: Template, messages: Chat, tools: Tools = None, **given: Any) -> Judged:
+def judge_chat(template: Template, messages: Chat, tools: Tools = None, **given: Any) -> JudgedChat:
     """Return how the template treats one conversation.
 
     Raises:
         TemplateRefusal: it does not take it.
     """
     whole = template.render(messages, tools, **given).text
-    worst = Judged("append_only")
+    worst = JudgedChat("append_only")
     for at in _replies(messages):
         prompt = template.render(messages[:at], tools, prompt=True, **given).text
         full = template.render(messages[: at + 1], tools, **given).text
         if not full.startswith(prompt):
-            return Judged("unstable", at)
+            return JudgedChat("unstable", at)
         if not whole.startswith(full) and worst.kind == "append_only":
-            worst = Judged("rewriting", at)
+            worst = JudgedChat("rewriting", at)
     return worst
 
 

@@ -7,10 +7,10 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 from formats.templates.chat_jinja import Span
-from formats.templates.placement import TOOLS, Part, Placed, place_parts
-from formats.templates.reading import Reading
+from formats.templates.placement import TOOLS, Part, PlacedTexts, place_parts
+from formats.templates.reading import TrainerRow
 from formats.templates.spans import prefix_span
-from formats.templates.template import Template, Tokens
+from formats.templates.template import Template, TokenizedText
 from formats.templates.trainers import How
 
 _QUOTED = 60
@@ -20,8 +20,8 @@ _QUOTED = 60
 class Masked(NamedTuple):
     """A row in tokens, with those that carry loss."""
 
-    placed: Placed
-    tokens: Tokens
+    placed: PlacedTexts
+    tokens: TokenizedText
     trained: tuple[int, ...]
     """Places of the tokens that carry loss, ascending."""
 
@@ -31,8 +31,10 @@ class Masked(NamedTuple):
         return join_spans(self.tokens.spans[at] for at in self.trained)
 
 
-def mask_row(template: Template, reading: Reading, how: How) -> Masked:
+def mask_row(template: Template, reading: TrainerRow, how: How) -> Masked:
     """Return where the trainer counts the loss.
+
+    Where marks count and the template has none, TRL swaps in a template of its own that has; whole turns stand for it.
 
     Raises:
         TemplateRefusal: the template does not take the conversation.
@@ -45,9 +47,13 @@ def mask_row(template: Template, reading: Reading, how: How) -> Masked:
         prompt = template.render(messages[: reading.prompt], tools, prompt=True, **given).text
         before = template.tokenize(prompt).ids
         shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, tokens.ids, strict=False)))
-        return Masked(placed, tokens, tuple(range(shared, len(tokens.ids))))
-    if how == "marks":
-        return Masked(placed, tokens, tokens.covering(placed.rendered.marked))
+        after = range(shared, len(tokens.ids))
+        if all(reading.trained[reading.prompt :]):
+            return Masked(placed, tokens, tuple(after))
+    else:
+        after = range(len(tokens.ids))
+    if how == "marks" and template.is_marked:
+        return Masked(placed, tokens, tuple(at for at in tokens.covering(placed.rendered.marked) if at in after))
     turns = [at for at, is_trained in enumerate(reading.trained) if is_trained]
     spans = [prefix_span(template, placed.rendered.text, messages, at, tools, **given) for at in turns]
     return Masked(placed, tokens, tokens.covering(spans))

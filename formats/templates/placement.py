@@ -34,7 +34,7 @@ class Part(NamedTuple):
     """Where it stands; nowhere, if the template leaves it out."""
 
 
-class Placed(NamedTuple):
+class PlacedTexts(NamedTuple):
     """A rendered conversation whose texts are known by place."""
 
     rendered: Rendered
@@ -45,7 +45,7 @@ class Placed(NamedTuple):
         return tuple(part for part in self.parts if part.message == message)
 
 
-def place_parts(template: Template, messages: Chat, tools: Tools = None, **given: Any) -> Placed:
+def place_parts(template: Template, messages: Chat, tools: Tools = None, **given: Any) -> PlacedTexts:
     """Render a conversation and say where each of its texts stands.
 
     Raises:
@@ -66,7 +66,7 @@ def place_parts(template: Template, messages: Chat, tools: Tools = None, **given
             f"{template.name} cannot be proven on this conversation: it writes a text otherwise once the text is "
             f"marked, from {rendered.text[max(0, at - 20) : at + 40]!r} on"
         )
-    return Placed(rendered, tuple(Part(*part, tuple(spans.get(at, ()))) for at, part in enumerate(marker.parts)))
+    return PlacedTexts(rendered, tuple(Part(*part, tuple(spans.get(at, ()))) for at, part in enumerate(marker.parts)))
 
 
 class _Marker:

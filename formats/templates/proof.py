@@ -9,14 +9,14 @@ other text does, and what ends a turn does as well.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import orjson
 
 from formats.releases.release_folder import ReleaseRow
 from formats.templates.mask import Masked, find_faults, mask_row
-from formats.templates.reading import Reading, Record, read_record
+from formats.templates.reading import Record, TrainerRow, read_record
 from formats.templates.template import Template, TemplateRefusal
 from formats.templates.token_rows import mask_labels, prove_labels
 from formats.templates.trainers import Trainer, find_trainer
@@ -27,7 +27,7 @@ Level = Literal["tokens", "words", "rule"]
 """Proven through template and tokenizer; in words alone, for want of one; by a service's documented rule."""
 
 
-class Proof(NamedTuple):
+class MaskProof(NamedTuple):
     """What was proven."""
 
     trainer: str
@@ -40,7 +40,7 @@ class Proof(NamedTuple):
     """Estimated, unless the level is `tokens`."""
     trained_tokens: int
     longest: int
-    """Tokens of the longest record."""
+    """Of the longest record."""
     beyond_limit: int
     """Records of which a trained token lies beyond the limit."""
     control_tokens: int
@@ -54,18 +54,24 @@ class Proof(NamedTuple):
 class Prover:
     """Proves an export while it is written, a row of the release after the other.
 
-    `last_only` and `limit` are the trainer's configuration: whether loss counts on the last reply alone where it knows
-    no flag, and the tokens beyond which it cuts a record off.
+    `last_only`, `replies_only` and `limit` are the trainer's configuration: whether loss counts on the last reply alone
+    where it knows no flag; of a completion on the replies alone; the tokens beyond which it cuts a record off.
 
     Raises:
         ConfigError: no such trainer.
     """
 
     def __init__(
-        self, trainer: str, template: Template | None = None, *, last_only: bool = False, limit: int | None = None
+        self,
+        trainer: str,
+        template: Template | None = None,
+        *,
+        last_only: bool = False,
+        replies_only: bool = False,
+        limit: int | None = None,
     ) -> None:
         self.trainer = find_trainer(trainer)
-        self.last_only, self.limit = last_only, limit
+        self.last_only, self.replies_only, self.limit = last_only, replies_only, limit
         self.template = None if self.trainer.how in ("documented", "text") else template
         self._counts: Counter[str] = Counter()
         self._longest = 0
@@ -76,11 +82,11 @@ class Prover:
         return "rule" if self.trainer.how == "documented" else "tokens" if self.template else "words"
 
     @property
-    def proof(self) -> Proof:
+    def proof(self) -> MaskProof:
         """Return what was proven so far."""
         names = ("rows", "records", "tokens", "trained_tokens", "beyond_limit", "control_tokens")
         held = {name: self._counts[name] for name in names}
-        return Proof(trainer=self.trainer.name, level=self.level, longest=self._longest, **held)
+        return MaskProof(trainer=self.trainer.name, level=self.level, longest=self._longest, **held)
 
     def prove_row(self, row: ReleaseRow, records: Sequence[Record]) -> None:
         """Prove a row of the release by the records that were made of it.
@@ -89,28 +95,41 @@ class Prover:
             ExpectationError: it would be trained otherwise than its release says; the text names the row, what is
                 trained and what should be.
         """
+        found = list(self._prove(row, records))  # a row counts once all of it is proven
         self._counts["rows"] += 1
+        for counts in found:
+            self._counts.update(counts)
+            self._longest = max(self._longest, counts["tokens"])
+
+    def _prove(self, row: ReleaseRow, records: Sequence[Record]) -> Iterator[Counter[str]]:
+        """Yield the counts of each record."""
         if records and all("input_ids" in record for record in records):
-            for masked in self._prove_labels(row, records):
-                self._count_mask(masked)
+            yield from map(self._count_mask, self._prove_labels(row, records))
             return
         readings = [self.read(row, record) for record in records]
         if fault := find_fault(row, self.trainer, readings):
             raise _fail(row, self.trainer, fault)
         for reading in readings:
             if self.template is None:
-                self._count(*estimate_tokens(reading))
-                continue
-            self._count_mask(prove_tokens(row, self.trainer, reading, self.template, self.limit))
-            self._counts["control_tokens"] += _has_control_token(self.template, reading)
+                tokens, trained = estimate_tokens(reading)
+                yield Counter(records=1, tokens=tokens, trained_tokens=trained)
+            else:
+                masked = prove_tokens(row, self.trainer, reading, self.template, self.limit)
+                yield self._count_mask(masked) + Counter(control_tokens=_has_control_token(self.template, reading))
 
-    def read(self, row: ReleaseRow, record: Record) -> Reading:
+    def read(self, row: ReleaseRow, record: Record) -> TrainerRow:
         """Read a record of messages as the trainer does.
 
         Raises:
             ExpectationError: the trainer cannot.
         """
-        return _read(self.trainer, row, record, self.last_only)
+        try:
+            return read_record(self.trainer, record, last_only=self.last_only, replies_only=self.replies_only)
+        except ExpectationError as error:
+            raise _fail(row, self.trainer, str(error)) from error
+        except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
+            what = f"its export cannot be read as {self.trainer.name} reads it: {error!r}"
+            raise _fail(row, self.trainer, what) from error
 
     def mask(self, row: ReleaseRow, record: Record) -> Masked | None:
         """Return where loss counts on a record, right or wrong; None without a tokenizer.
@@ -136,13 +155,10 @@ class Prover:
             _prove_limit(row, self.trainer, masked, self.limit)
         return masks
 
-    def _count_mask(self, masked: Masked) -> None:
-        self._count(len(masked.tokens.ids), len(masked.trained))
-        self._counts["beyond_limit"] += self.limit is not None and masked.trained[-1] >= self.limit
-
-    def _count(self, tokens: int, trained: int) -> None:
-        self._counts += Counter(records=1, tokens=tokens, trained_tokens=trained)
-        self._longest = max(self._longest, tokens)
+    def _count_mask(self, masked: Masked) -> Counter[str]:
+        is_cut = self.limit is not None and masked.trained[-1] >= self.limit
+        sizes = {"tokens": len(masked.tokens.ids), "trained_tokens": len(masked.trained)}
+        return Counter(records=1, beyond_limit=int(is_cut), **sizes)
 
 
 def prove(
@@ -151,17 +167,18 @@ def prove(
     template: Template | None = None,
     *,
     last_only: bool = False,
+    replies_only: bool = False,
     limit: int | None = None,
-) -> Proof:
+) -> MaskProof:
     """Prove an export that is there: each row of the release with its records. See `Prover`."""
-    prover = Prover(trainer, template, last_only=last_only, limit=limit)
+    prover = Prover(trainer, template, last_only=last_only, replies_only=replies_only, limit=limit)
     for row, records in made:
         prover.prove_row(row, records)
     return prover.proof
 
 
 def prove_tokens(
-    row: ReleaseRow, trainer: Trainer, reading: Reading, template: Template, limit: int | None = None
+    row: ReleaseRow, trainer: Trainer, reading: TrainerRow, template: Template, limit: int | None = None
 ) -> Masked:
     """Prove one record through the template, and return its mask.
 
@@ -192,7 +209,7 @@ def _prove_limit(row: ReleaseRow, trainer: Trainer, masked: Masked, limit: int |
         )
 
 
-def _prove_prompt(template: Template, reading: Reading) -> None:
+def _prove_prompt(template: Template, reading: TrainerRow) -> None:
     """Hold that what is trained is said after what the model will be asked with."""
     if reading.prompt is None:
         return
@@ -206,16 +223,7 @@ def _prove_prompt(template: Template, reading: Reading) -> None:
         )
 
 
-def _read(trainer: Trainer, row: ReleaseRow, record: Record, last_only: bool) -> Reading:
-    try:
-        return read_record(trainer, record, last_only=last_only)
-    except ExpectationError as error:
-        raise _fail(row, trainer, str(error)) from error
-    except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
-        raise _fail(row, trainer, f"its export cannot be read as {trainer.name} reads it: {error!r}") from error
-
-
-def _has_control_token(template: Template, reading: Reading) -> bool:
+def _has_control_token(template: Template, reading: TrainerRow) -> bool:
     words = orjson.dumps(list(reading.messages)).decode()
     return any(token in words for token in template.control_tokens)
 

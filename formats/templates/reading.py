@@ -24,7 +24,7 @@ _ROLES = {
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 
 
-class Reading(NamedTuple):
+class TrainerRow(NamedTuple):
     """A row as its trainer sees it."""
 
     messages: Chat
@@ -41,10 +41,11 @@ class Reading(NamedTuple):
         return zip(self.messages, self.trained, strict=True)
 
 
-def read_record(trainer: Trainer, record: Record, *, last_only: bool = False) -> Reading:
+def read_record(trainer: Trainer, record: Record, *, last_only: bool = False, replies_only: bool = False) -> TrainerRow:
     """Read a row of messages, of conversations (ShareGPT) or of prompt and completion.
 
-    `last_only` is what the trainer's configuration says where it knows no flag: loss counts on the last reply alone.
+    `last_only` and `replies_only` are what the trainer's configuration says: where it knows no flag, loss counts on the
+    last reply alone; of a completion, on its replies alone (TRL's assistant_only_loss), not on all of it.
 
     Raises:
         ExpectationError: it is none of these.
@@ -54,8 +55,9 @@ def read_record(trainer: Trainer, record: Record, *, last_only: bool = False) ->
     if isinstance(record.get("prompt"), list) and isinstance(record.get("completion"), list):
         prompt, completion = record["prompt"], record["completion"]
         messages = [_plain(one, trainer) for one in (*prompt, *completion)]
-        trained = (*(False for _ in prompt), *(True for _ in completion))
-        return Reading(messages, trained, tools, len(prompt), given)
+        counts = [not replies_only or _role(one) == "assistant" for one in completion]
+        trained = (*(False for _ in prompt), *counts)
+        return TrainerRow(messages, trained, tools, len(prompt), given)
     said = _parsed(record.get("messages") or record.get("conversations"))
     if not isinstance(said, list):
         raise ExpectationError(
@@ -67,7 +69,7 @@ def read_record(trainer: Trainer, record: Record, *, last_only: bool = False) ->
     if last_only and trainer.flag is None:
         last = max((at for at, (_, counts) in enumerate(pairs) if counts), default=None)
         pairs = [(one, at == last) for at, (one, _) in enumerate(pairs)]
-    return Reading([one for one, _ in pairs], tuple(counts for _, counts in pairs), tools, None, given)
+    return TrainerRow([one for one, _ in pairs], tuple(counts for _, counts in pairs), tools, None, given)
 
 
 def _parsed(value: Any) -> Any:

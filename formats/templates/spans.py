@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import Any
 
 from formats.templates.chat_jinja import Rendered, Span
-from formats.templates.placement import Placed, place_parts
+from formats.templates.placement import PlacedTexts, place_parts
 from formats.templates.template import Chat, Template, Tools
 from schemas.errors import ExpectationError
 
@@ -34,7 +34,7 @@ def trained_spans(
     return rendered, tuple(prefix_span(template, rendered.text, messages, at, tools, **given) for at in turns)
 
 
-def marked_spans(placed: Placed, turns: Sequence[int]) -> tuple[Span, ...]:
+def marked_spans(placed: PlacedTexts, turns: Sequence[int]) -> tuple[Span, ...]:
     """Return the marks around a text of one of some turns."""
     texts = [span for at in turns for part in placed.of(at) for span in part.spans]
     return tuple(mark for mark in placed.rendered.marked if any(mark.overlaps(span) for span in texts))

@@ -26,14 +26,14 @@ Chat = Sequence[Mapping[str, Any]]
 Tools = Sequence[Mapping[str, Any]] | None
 
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-"""Tokens that a template may name."""
+"""TokenizedText that a template may name."""
 
 
 class TemplateRefusal(InputError):
     """The template raises on a conversation: Llama 2's on a second user turn, Gemma's on a system text."""
 
 
-class Tokens(NamedTuple):
+class TokenizedText(NamedTuple):
     """A text in tokens."""
 
     ids: tuple[int, ...]
@@ -99,12 +99,12 @@ class Template:
             roles = ", ".join(str(message.get("role")) for message in messages[:8]) + (", ..." if messages[8:] else "")
             raise TemplateRefusal(f"{self.name} refuses a conversation of {roles}: {error}") from error
 
-    def tokenize(self, text: str) -> Tokens:
+    def tokenize(self, text: str) -> TokenizedText:
         """Return a rendered text in tokens; nothing is added, the template wrote every special token."""
         if self._tokenizer is None:
             raise ConfigError(f"{self.name} came without a tokenizer, so its tokens cannot be counted")
         encoded = self._tokenizer.encode(text, add_special_tokens=False)
-        return Tokens(tuple(encoded.ids), tuple(Span(*pair) for pair in encoded.offsets))
+        return TokenizedText(tuple(encoded.ids), tuple(Span(*pair) for pair in encoded.offsets))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return tokens as text, special ones among them."""

@@ -14,14 +14,14 @@ from typing import Any
 import orjson
 
 from formats.releases.release_folder import ReleaseRow
-from formats.templates.reading import Reading
+from formats.templates.reading import TrainerRow
 from formats.templates.trainers import Trainer
 from schemas.message import Message, approximate_tokens
 
 _THINK = re.compile(r"</?think>")
 
 
-def find_fault(row: ReleaseRow, trainer: Trainer, readings: Sequence[Reading]) -> str | None:
+def find_fault(row: ReleaseRow, trainer: Trainer, readings: Sequence[TrainerRow]) -> str | None:
     """Say how the words that carry loss differ from those of the row's trained turns, if they do."""
     said = [str(one.get("content")) for reading in readings for one in reading.messages]
     if mark := next((mark for mark in trainer.own_marks if any(mark in text for text in said)), None):
@@ -42,7 +42,7 @@ def find_fault(row: ReleaseRow, trainer: Trainer, readings: Sequence[Reading]) -
     return f"{len(carried)} turns carry loss, {len(should)} should; " + "; ".join(faults)
 
 
-def _find_fault_of_place(row: ReleaseRow, readings: Sequence[Reading]) -> str | None:
+def _find_fault_of_place(row: ReleaseRow, readings: Sequence[TrainerRow]) -> str | None:
     """Say if turns of the same words were taken for one another."""
     said = [(one.role, _words(one, False), _words(one, True)) for one in row.messages]
     carried: list[int] = []
@@ -58,7 +58,7 @@ def _find_fault_of_place(row: ReleaseRow, readings: Sequence[Reading]) -> str | 
     return None if sorted(carried) == should else f"turns {carried} carry loss, turns {should} should, each once"
 
 
-def estimate_tokens(reading: Reading) -> tuple[int, int]:
+def estimate_tokens(reading: TrainerRow) -> tuple[int, int]:
     """Estimate the tokens of a row, and of its messages that carry loss."""
     sizes = [(approximate_tokens(" ".join(words_of(one))), carries) for one, carries in reading.each()]
     return sum(size for size, _ in sizes), sum(size for size, carries in sizes if carries)

@@ -328,5 +328,21 @@ def test_a_prover_goes_on_row_by_row() -> None:
         "beyond_limit": 0,
         "control_tokens": 0,
     }
+    before = prover.proof
+    with pytest.raises(ExpectationError):
+        prover.prove_row(AGENT, [render_messages(AGENT), *flagged(AGENT, "train")])
+    assert prover.proof == before, "a row that is not proven does not count"
     with pytest.raises(ConfigError, match="unknown trainer 'nobody'; masks are proven for: trl, axolotl"):
         Prover("nobody")
+
+
+@pytest.mark.parametrize("source", [MARKED, CHATML], ids=["by marks", "by turns"])
+def test_of_a_completion_the_replies_alone_may_count(load: Any, source: str) -> None:
+    said = [{"role": one.role, "content": one.content} for one in AGENT.messages]
+    cut = [{"prompt": said[:3], "completion": said[3:]}]
+    proof = prove([(AGENT, cut)], "trl", load(source), replies_only=True)
+    assert proof.trained_tokens == prove([(AGENT, fanned_out(AGENT))], "trl", load(source)).trained_tokens
+    with pytest.raises(
+        ExpectationError, match="3 turns carry loss, 2 should; these words carry loss and should not: '3'"
+    ):
+        prove([(AGENT, cut)], "trl", load(source))

@@ -1,0 +1,44 @@
+#!/bin/sh
+# trainers.sh [TRAINER...]: makes an environment for each trainer that tests/trainers/ asks; without names, for all.
+# They stand in TRAJMILL_TRAINER_VENVS, else in .trainers: 1.1 to 1.6 GB each, most of it torch. One that is there stays.
+# PYTHON names the interpreter. torch comes as its CPU build, from pip's own index or links or from TORCH_INDEX; without
+# a way there, as whatever pip's index holds, which may be several GB of CUDA.
+set -eu
+python=${PYTHON:-python3}
+venvs=${TRAJMILL_TRAINER_VENVS:-.trainers}
+torch_index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
+all="trl axolotl ms-swift fastchat"
+
+# What a trainer's reader imports; the rest of what it declares (CUDA kernels, web pages, clouds) is left out.
+requirements() {
+    case $1 in
+    trl) echo "trl==1.16.0 transformers==5.24.0" ;;
+    axolotl) echo "transformers==5.24.0 datasets peft accelerate addict fire pydantic pyyaml requests einops art colorama
+        python-dotenv sentencepiece" ;;
+    ms-swift) echo "ms-swift==4.6.0" ;;
+    fastchat) echo "transformers>=4.50,<5 accelerate psutil requests sentencepiece protobuf" ;;
+    *) echo "trajmill: there is no environment for $1; there are: $all" >&2 && exit 2 ;;
+    esac
+}
+alone() {
+    case $1 in
+    axolotl) echo "axolotl==0.21.0" ;;
+    fastchat) echo "fschat==0.2.36" ;;
+    esac
+}
+
+for trainer in ${*:-$all}; do
+    wanted=$(requirements "$trainer")
+    stamp=$(printf '%s' "$wanted $(alone "$trainer")" | cksum)
+    [ "$stamp" = "$(cat "$venvs/$trainer/.ready" 2>/dev/null)" ] && continue
+    echo "Setting up $venvs/$trainer ..." >&2
+    "$python" -m venv "$venvs/$trainer"
+    pip="$venvs/$trainer/bin/python -m pip install --quiet --disable-pip-version-check"
+    $pip 'torch==2.13.0+cpu' 2>/dev/null || $pip --index-url "$torch_index" 'torch>=2.8,<3' 2>/dev/null || $pip 'torch>=2.8,<3'
+    # shellcheck disable=SC2086 # a list of words
+    $pip $wanted
+    # axolotl wants Python 3.12; the reader that is tried runs on 3.11 as well.
+    # shellcheck disable=SC2046
+    [ -z "$(alone "$trainer")" ] || $pip --no-deps --ignore-requires-python $(alone "$trainer")
+    echo "$stamp" >"$venvs/$trainer/.ready"
+done
