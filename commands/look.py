@@ -62,7 +62,26 @@ def run_status(json: bool) -> None:
     warehouse = open_home()
     _tell_lost(warehouse)
     state = State(warehouse.home)
-    alone, unfinished = state.stages_alone(), state.has_unfinished()
+    unfinished = state.has_unfinished()
+    builds, tables = _standing(warehouse, state)
+    warm = len(warm_servers(warehouse.home))
+    if json:
+        facts = {"builds": builds, "unfinished": unfinished, "warm_servers": warm}
+        say_json({**facts, **{name: table.records() for name, table in tables.items()}})
+        return
+    say(f"Home {warehouse.home}, builds: {', '.join(map(str, builds)) or 'none yet'}")
+    if unfinished:
+        say("One is unfinished: the command that began it goes on where it stood.")
+    if warm:
+        say("A Prefect server of this home is warm for the next command; it ends by itself.")
+    titles = {"funnel": f"What became of the tasks of build {builds[-1] if builds else ''}", **TITLES}
+    for name, table in tables.items():
+        say_table(titles[name], table)
+
+
+def _standing(warehouse: Warehouse, state: State) -> tuple[list[int], dict[str, report.TableOf]]:
+    """Return the numbers of the builds, single stages apart, and what there is to show by name."""
+    alone = state.stages_alone()
     ran = [row[0] for row in warehouse.query("SELECT DISTINCT build FROM episodes ORDER BY 1")]
     builds = [number for number in ran if number > 0 and number not in alone]
     tables = {
@@ -82,19 +101,7 @@ def run_status(json: bool) -> None:
     tables |= {name: table for name, table in some.items() if table.rows}
     if builds:
         tables = {"funnel": report.funnel(warehouse, builds[-1]), **tables}
-    warm = len(warm_servers(warehouse.home))
-    if json:
-        facts = {"builds": builds, "unfinished": unfinished, "warm_servers": warm}
-        say_json({**facts, **{name: table.records() for name, table in tables.items()}})
-        return
-    say(f"Home {warehouse.home}, builds: {', '.join(map(str, builds)) or 'none yet'}")
-    if unfinished:
-        say("One is unfinished: the command that began it goes on where it stood.")
-    if warm:
-        say("A Prefect server of this home is warm for the next command; it ends by itself.")
-    titles = {"funnel": f"What became of the tasks of build {builds[-1] if builds else ''}", **TITLES}
-    for name, table in tables.items():
-        say_table(titles[name], table)
+    return builds, tables
 
 
 def _max_tries(state: State) -> int:

@@ -155,17 +155,17 @@ class TrainerForm:
                         append(line)
 
     def _prover(self, plan: Plan, limit: int) -> Prover | None:
-        """Return what proves each row before it is written; None where there is no rule to prove by.
-
-        Of a completion with questions in it TRL trains on the replies; the proof has no rule for both masks at once.
-        """
-        if self.name not in TRAINERS or plan.strategy == "cut":
+        """Return what proves each row before it is written; None where there is no rule to prove by."""
+        if self.name not in TRAINERS:
             return None
         template = plan.look.template if plan.look else None
-        if template and TRAINERS[self.name].how == "marks" and plan.strategy == "fold" and not template.is_marked:
-            template = None  # TRL swaps in a training template of its own, which is not here
-        last_only = self.flag is None and plan.rows == "fan-out"
-        return Prover(self.name, template, last_only=last_only, limit=limit if template else None)
+        return Prover(
+            self.name,
+            template,
+            last_only=self.flag is None and plan.rows == "fan-out",
+            replies_only=plan.strategy == "cut",
+            limit=limit if template else None,
+        )
 
     def _render_all(self, rows: Iterable[ReleaseRow], plan: Plan) -> list[dict[str, Any]] | str:
         """Write every row that one of the release became, or say why one of them cannot be: then none is."""

@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 from formats.templates.chat_jinja import Span
-from formats.templates.placement import TOOLS, Part, PlacedTexts, place_parts
+from formats.templates.placement import TOOLS, PlacedPart, PlacedTexts, place_parts
 from formats.templates.reading import TrainerRow
 from formats.templates.spans import prefix_span
 from formats.templates.template import Template, TokenizedText
@@ -107,7 +107,7 @@ def _holds(covered: Sequence[Span], span: Span) -> bool:
     return any(held.start <= span.start and span.end <= held.end for held in covered)
 
 
-def _name(part: Part, messages: Sequence[Mapping[str, Any]]) -> str:
+def _name(part: PlacedPart, messages: Sequence[Mapping[str, Any]]) -> str:
     if part.message == TOOLS:
         return "the tools' description"
     kind = {"content": "", "reasoning": ", its thoughts", "call": ", its call"}[part.field]

@@ -23,7 +23,7 @@ _TAG = re.compile(r"(</?[A-Za-z_|｜][^<>\s]{0,60}>)")
 _PLANES = ((0xF0000, 0xFFFFD), (0x100000, 0x10FFFD))
 
 
-class Part(NamedTuple):
+class PlacedPart(NamedTuple):
     """A text of a conversation: what of it stands between two tags."""
 
     message: int
@@ -38,9 +38,9 @@ class PlacedTexts(NamedTuple):
     """A rendered conversation whose texts are known by place."""
 
     rendered: Rendered
-    parts: tuple[Part, ...]
+    parts: tuple[PlacedPart, ...]
 
-    def of(self, message: int) -> tuple[Part, ...]:
+    def of(self, message: int) -> tuple[PlacedPart, ...]:
         """Return a message's parts."""
         return tuple(part for part in self.parts if part.message == message)
 
@@ -66,7 +66,9 @@ def place_parts(template: Template, messages: Chat, tools: Tools = None, **given
             f"{template.name} cannot be proven on this conversation: it writes a text otherwise once the text is "
             f"marked, from {rendered.text[max(0, at - 20) : at + 40]!r} on"
         )
-    return PlacedTexts(rendered, tuple(Part(*part, tuple(spans.get(at, ()))) for at, part in enumerate(marker.parts)))
+    return PlacedTexts(
+        rendered, tuple(PlacedPart(*part, tuple(spans.get(at, ()))) for at, part in enumerate(marker.parts))
+    )
 
 
 class _Marker:
