@@ -126,8 +126,10 @@ _TYPICAL_BACKFILLS = 2.2
 """Thoughts missing in a replayed reference (a statement and an answer), with some second draws: the demo again."""
 _TYPICAL_THOUGHT_TOKENS = 30
 _TYPICAL_PROBLEM_TOKENS = 60
-_BACKFILL_TOKENS = 230
-"""Words of the backfill prompt itself: 917 bytes."""
+_BACKFILL_TOKENS = 110
+"""Words of the backfill prompt itself: 440 bytes."""
+_SCHEMA_SHOWN = 1 / 8
+"""Share of what a task shows beside its problem that one action is about (`tasks.curate.shortened`): the demo again."""
 _WRAPPER_TOKENS = 32
 """What a dialect writes around an observation or an action, at most."""
 
@@ -237,7 +239,7 @@ def _backfilling(config: RunConfig, ask: Asked, known: Yield) -> Load:
     replays = ask.questions + ask.open_replays
     one = known.per_backfill.get(_last_model(config, config.teacher.backfiller))
     if one is None:
-        shown = ask.task_tokens + _TYPICAL_PROBLEM_TOKENS
+        shown = ask.task_tokens * _SCHEMA_SHOWN + _TYPICAL_PROBLEM_TOKENS
         one = Load(1, _BACKFILL_TOKENS + shown, _TYPICAL_THOUGHT_TOKENS)
     return one.times(replays * (_TYPICAL_BACKFILLS if known.backfills is None else known.backfills))
 

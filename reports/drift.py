@@ -141,8 +141,8 @@ def drift_page(drift: Drift, done: Sequence[Verification], past: Sequence[dict[s
 def _markdown(table: TableOf) -> str:
     if not table.rows:
         return "nothing"
-    lines = [table.columns, ["---"] * len(table.columns), *table.rows]
-    return "\n".join(f"| {' | '.join(map(_markdown_cell, line))} |" for line in lines)
+    head, *rows = ([_markdown_cell(cell) for cell in line] for line in (table.columns, *table.rows))
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows))
 
 
 def _markdown_cell(value: Any) -> str:

@@ -13,6 +13,8 @@ import sys
 import warnings
 from pathlib import Path
 
+from tasks.prefect_private import RUN_OF_A_WORKER
+
 _DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
@@ -46,7 +48,7 @@ def settle_prefect() -> None:
         os.environ["PREFECT_HOME"] = str(home)
         _settled.add(str(home))
     warnings.filterwarnings("ignore", message="Failed to create the Prefect home")  # `make_prefect_home` does
-    if "PREFECT__FLOW_RUN_ID" in os.environ and not _is_hushed:  # a worker's process; a command leaves by itself
+    if RUN_OF_A_WORKER in os.environ and not _is_hushed:  # a worker's process; a command leaves by itself
         _is_hushed.append(True)
         atexit.register(_hush)
 

@@ -50,8 +50,9 @@ WAITS = 30
 SAID = b"trajmill: stopped; run the same command again to go on where it stood\n"
 
 
-def _hear_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _hear_signals() -> None:
+    for one in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, signal.SIG_DFL)
 
 
 @contextmanager
@@ -60,9 +61,9 @@ def running(how: tuple[str, str], what: str, *prefix: str) -> Iterator[subproces
     program = PROGRAM.format(define=how[0], what=what.strip(), call=how[1])
     command = [*prefix, sys.executable, "-c", program]
     pipe = subprocess.PIPE
-    # Whoever runs the tests in the background has Ctrl-C ignored, and so would we.
+    # Whoever runs the tests in the background (or by nohup) has these ignored, and so would we.
     with subprocess.Popen(
-        command, stdout=pipe, stderr=pipe, start_new_session=True, preexec_fn=_hear_ctrl_c
+        command, stdout=pipe, stderr=pipe, start_new_session=True, preexec_fn=_hear_signals
     ) as process:
         try:
             assert process.stdout is not None and process.stdout.readline() == b"ready\n"
@@ -201,7 +202,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 def test_a_terminal_that_is_closed_ends_it(how: tuple[str, str], what: str, code: int) -> None:
     program = PROGRAM.format(define=how[0], what=what.strip(), call=how[1])
     command = [sys.executable, "-c", IN_A_TERMINAL, "-c", program]
-    ended = subprocess.run(command, capture_output=True, timeout=WAITS, check=True, preexec_fn=_hear_ctrl_c)
+    ended = subprocess.run(command, capture_output=True, timeout=WAITS, check=True, preexec_fn=_hear_signals)
     assert ended.stdout.split()[-1] == str(code).encode()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import pytest
 import typer
 
@@ -199,7 +200,7 @@ def test_export_to_the_hub_without_a_token_says_where_to_get_one(call: Call, smo
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("export", "nope"), "unknown format 'nope'; a release can be exported to: hub"),
+        (("export", "nope"), "unknown format 'nope'; a release can be exported to: adp, agent-flan, atif"),
         (("export", "hub"), "needs --repo OWNER/NAME"),
         (("export", "hub", "--repo", "a/b", "--release", "zzz"), "no single release 'zzz'; there are: "),
         (("import", "nope", "x"), "unknown format 'nope'; there are: tasks, "),
@@ -259,7 +260,7 @@ def test_a_person_s_verdict_leaves_a_row_out_of_the_next_release(call: Call, wor
     published = trajmill("publish", "--config", "smoke", "--json", home=worn)
     assert published.code == 0, published.err
     folder = published.json["path"]
-    rows = call("sql", f"SELECT id FROM read_parquet('{folder}/data/messages/*.parquet')", "--json", home=worn).json
-    assert set(published.json) == {"release_id", "path", "notes"} and [chosen] not in rows["rows"]
+    ids = duckdb.sql(f"SELECT id FROM read_parquet('{folder}/data/messages/*.parquet')").fetchall()
+    assert set(published.json) == {"release_id", "path", "notes"} and (chosen,) not in ids
     kept = int(first(call, worn, "SELECT count(*) FROM trajectories"))
-    assert sum(len(str(id_)) == 32 for (id_,) in rows["rows"]) == len(rows["rows"]) > kept - 1
+    assert sum(len(str(id_)) == 32 for (id_,) in ids) == len(ids) > kept - 1

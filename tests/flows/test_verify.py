@@ -174,4 +174,8 @@ def test_reports_are_kept_and_the_page_shows_them_over_time(tmp_path: Path) -> N
     ]
     page = drift_page(drift, MIXED, past, 8)
     assert "# Drift: 50.0%" in page and "| 2026-11-08 | 8 | 6 | 2 | 50.0% |" in page
-    assert "`- a`<br>`+ b`" in page and "made on X, this is Y" in page
+    assert (
+        "| --- | --- |" in page
+        and "<code>&#45; a</code><br><code>&#43; b</code>" in page
+        and "made on X, this is Y" in page
+    )

@@ -106,9 +106,9 @@ def test_costs_name_the_prompt_and_add_up_to_the_ledger(paid: Any) -> None:
         "GROUP BY ALL ORDER BY 1"
     )
     assert rows == [
-        ("collect_episodes", "m", "solve_db", "v2", 5, 50, 5.125),
-        ("curate_trajectories", "m", "backfill", "v1", 1, 10, 0.0625),
-        ("generate_tasks", "m", "generate_db", "v1", 1, 10, 1.0),
+        ("collect_episodes", "m", "solve_db", "v3", 5, 50, 5.125),
+        ("curate_trajectories", "m", "backfill", "v2", 1, 10, 0.0625),
+        ("generate_tasks", "m", "generate_db", "v2", 1, 10, 1.0),
     ]
     totals = paid.ledger.totals()
     assert (totals.requests, totals.tokens, totals.cost_usd) == (7, 70, sum(PRICES.values()))
@@ -139,9 +139,9 @@ def test_what_trajectories_share_and_what_none_has_add_up_to_the_ledger(paid: An
 def test_the_status_says_what_a_kept_trajectory_took(paid: Any) -> None:
     rows = trajectory_costs(paid.warehouse).rows
     assert rows == [
-        ("db", "collect_episodes", "m", "solve_db/v2", 2, 2.0, 20, 0.5625),
-        ("db", "curate_trajectories", "m", "backfill/v1", 2, 0.5, 5, 0.03125),
-        ("db", "generate_tasks", "m", "generate_db/v1", 2, 0.5, 5, 0.5),
+        ("db", "collect_episodes", "m", "solve_db/v3", 2, 2.0, 20, 0.5625),
+        ("db", "curate_trajectories", "m", "backfill/v2", 2, 0.5, 5, 0.03125),
+        ("db", "generate_tasks", "m", "generate_db/v2", 2, 0.5, 5, 0.5),
     ]
 
 

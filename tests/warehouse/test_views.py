@@ -179,7 +179,7 @@ def test_the_catalog_is_replaced_whole_while_it_is_read(warehouse: Warehouse, ma
         warehouse.land("rejections", [make.rejection(1)], key="one")
         warehouse.write_catalog()
         assert before.sql("SELECT count(*) FROM rejections").fetchall() == [(0,)]
-    assert sorted(path.name for path in warehouse.home.iterdir()) == ["tables", "warehouse.duckdb"]
+    assert sorted(path.name for path in warehouse.home.iterdir()) == ["home.json", "tables", "warehouse.duckdb"]
 
 
 @pytest.mark.parametrize("name", ["two words", "Müller", "o'brien & sons #2"])

@@ -83,7 +83,7 @@ async def test_a_reference_that_looks_for_its_own_processes_is_asked_otherwise_a
         ({"reference": "sleep 30"}, "reference_passes_1", "in the time"),
         ({"reference": "echo 7", "evaluation": "exit 1"}, "reference_passes_1", "the check ended with exit code 1"),
         ({"reference": "cat /root/n", "evaluation": "nonesuch"}, "reference_passes_1", "127"),
-        ({"reference": "echo a; echo b"}, "reference_passes_1", "no action can carry"),
+        ({"reference": "echo a; echo b"}, "reference_passes_1", "the problem asks for one line"),
         ({"init": "exit 9"}, "reference_passes_1", "initialisation script 1 ended with exit code 9"),
         ({"reference": "echo $RANDOM$RANDOM"}, "reference_repeats", "something else"),
         ({"reference": "shuf -n1 -e a b", "evaluation": "true"}, "reference_repeats", "something else"),

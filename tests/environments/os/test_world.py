@@ -51,7 +51,7 @@ async def test_a_task_that_asks_for_another_image_is_turned_down(sandbox: Bubble
 
 def test_a_changed_contract_is_a_changed_id(sandbox: Bubblewrap) -> None:
     fixed = Bubblewrap(sandbox.image, Limits(64, 256, 512, 64, 64, 60, 16384))
-    assert OsWorld(fixed, "image").world_id == "b0648e61661bb3d2a746c3bb51491202"
+    assert OsWorld(fixed, "image").world_id == "c2fe5d5bf4c9a6bb69951cebf2c13961"
 
 
 async def test_provenance_names_image_and_sandbox(world: OsWorld, sandbox: Bubblewrap) -> None:

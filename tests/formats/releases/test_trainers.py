@@ -147,7 +147,9 @@ READERS: list[tuple[str, Strategy, Callable[[dict[str, Any]], list[str]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "strategy", "read"), READERS, ids=lambda value: getattr(value, "__name__", str(value)))
+@pytest.mark.parametrize(
+    ("name", "strategy", "read"), READERS, ids=lambda value: getattr(value, "__name__", str(value))
+)
 def test_what_the_trainer_counts_the_loss_on_is_what_the_release_says(
     name: str, strategy: Strategy, read: Callable[[dict[str, Any]], list[str]]
 ) -> None:

@@ -93,7 +93,7 @@ def rows_of(release: Release) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("purpose", "said"),
     [
-        ("generate_tasks", {}),
+        ("generate_tasks", {"generate__tasks_per_request": 1}),
         ("collect_episodes", {}),
         ("curate_trajectories", {}),
         ("collect_episodes", {"collect__attempts": 3, "collect__until_passed": True, "faults__solver": 0.6}),

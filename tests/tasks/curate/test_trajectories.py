@@ -274,8 +274,9 @@ def sums(request: pytest.FixtureRequest) -> Sums:
 def test_every_reply_of_generation_is_a_task_or_a_rejection(sums: Sums) -> None:
     replies = sums.count("completions WHERE purpose = 'generate_tasks'")
     admitted = sums.count("task_specs WHERE origin = 'self_instruct'")
-    assert replies >= 12
-    assert replies == admitted + sums.rejections("generate", "admit", made_up=True)
+    became = admitted + sums.rejections("generate", "admit", made_up=True)
+    assert replies >= 4
+    assert replies <= became <= 3 * replies, "three tasks were asked for in one reply at most"
 
 
 def test_every_question_becomes_two_tasks_or_rejections(sums: Sums) -> None:
@@ -323,7 +324,7 @@ def test_every_completion_is_landed(sums: Sums) -> None:
 
 def test_every_rejection_says_why_and_of_what(built: Built) -> None:
     rows = built.warehouse.query("SELECT stage, reason, detail, source, raw FROM rejections")
-    assert Counter(stage for stage, *_ in rows).keys() == {"admit", "curate", "ingest"}
+    assert Counter(stage for stage, *_ in rows).keys() == {"generate", "admit", "curate", "ingest"}
     for _, reason, detail, source, raw in rows:
         assert reason and detail and source and raw, (reason, source)
     assert all(json.loads(raw)["task_id"] for stage, *_, raw in rows if stage == "curate")
