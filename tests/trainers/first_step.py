@@ -100,7 +100,7 @@ def take_step(step: Step, trainer: str, home: Path, folder: Path) -> str:
 
 
 def replies_of(home: Path, out: Path) -> list[str]:
-    """Return what each line of an export should train: the release says it, its id names row and reply, if there are several."""
+    """Return what each line of an export should train: the release says it, its id names row and reply."""
     (release,) = (home / "releases").iterdir()
     rows: Mapping[str, list[str]] = {
         row.id: [message.content for message in row.messages if message.train]
