@@ -44,20 +44,23 @@ is_complete() {
         { [ -z "$(alone "$1")" ] || $pip --no-index --no-deps --ignore-requires-python $(alone "$1"); }
 } 2>/dev/null
 
-for trainer in ${*:-$all}; do
-    wanted=$(requirements "$trainer")
-    stamp=$(printf '%s' "$wanted $(alone "$trainer")" | cksum)
-    [ "$stamp" = "$(cat "$venvs/$trainer/.ready" 2>/dev/null)" ] && continue
-    pip="$venvs/$trainer/bin/python -m pip install --quiet --disable-pip-version-check"
-    is_complete "$trainer" && continue
-    echo "Setting up $venvs/$trainer ..." >&2
-    "$python" -m venv "$venvs/$trainer"
+set_up() {
+    echo "Setting up $venvs/$1 ..." >&2
+    "$python" -m venv "$venvs/$1"
     $pip 'torch==2.13.0+cpu' 2>/dev/null || $pip --index-url "$torch_index" 'torch>=2.8,<3' 2>/dev/null || $pip 'torch>=2.8,<3'
     # shellcheck disable=SC2086 # a list of words
     $pip $wanted
     # axolotl wants Python 3.12; the reader that is tried runs on 3.11 as well.
     # shellcheck disable=SC2046
-    [ -z "$(alone "$trainer")" ] || $pip --no-deps --ignore-requires-python $(alone "$trainer")
+    [ -z "$(alone "$1")" ] || $pip --no-deps --ignore-requires-python $(alone "$1")
+}
+
+for trainer in ${*:-$all}; do
+    wanted=$(requirements "$trainer")
+    stamp=$(printf '%s' "$wanted $(alone "$trainer")" | cksum)
+    [ "$stamp" = "$(cat "$venvs/$trainer/.ready" 2>/dev/null)" ] && continue
+    pip="$venvs/$trainer/bin/python -m pip install --quiet --disable-pip-version-check"
+    is_complete "$trainer" || set_up "$trainer"
     [ "$trainer" != llamafactory ] || spare_sound "$trainer"
     echo "$stamp" >"$venvs/$trainer/.ready"
 done

@@ -41,7 +41,7 @@ AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(sys.argv[1])).save_p
 """
 
 
-class Step(NamedTuple):
+class FirstStep(NamedTuple):
     """A block of the page that exports, and trains one step."""
 
     out: str
@@ -56,13 +56,13 @@ class Step(NamedTuple):
         return [Path(words[at]).name, *words[at + 1 :]]
 
 
-def step_of(export: str) -> Step:
+def step_of(export: str) -> FirstStep:
     """Return the page's first step with an export: the one block that is run and names it."""
     wanted = re.compile(rf"trajmill export {export} --out (\S+)")
     (found,) = [b for b in blocks_of(PAGE) if b.note == "run" and wanted.search(b.text)]
     match = wanted.search(found.text)
     assert match
-    return Step(match[1], found.text)
+    return FirstStep(match[1], found.text)
 
 
 def save_model(folder: Path, trainer: str) -> Path:
@@ -83,7 +83,7 @@ def environment_of(trainer: str, folder: Path) -> dict[str, str]:
     return clean_environment() | OFFLINE | kept | {"PATH": ":".join(map(str, path)), "PIP_NO_DEPS": "1"}
 
 
-def take_step(step: Step, trainer: str, home: Path, folder: Path) -> str:
+def take_step(step: FirstStep, trainer: str, home: Path, folder: Path) -> str:
     """Run the block as it stands, in a folder of its own, and return what it printed."""
     model = save_model(folder / MODEL, trainer)
     ran = subprocess.run(
