@@ -33,7 +33,7 @@ def cut_at_labels(row: Mapping[str, list[int]], template: Template) -> tuple[str
     """
     ids, labels = row["input_ids"], row["labels"]
     first = next(at for at, label in enumerate(labels) if label != IGNORED)
-    assert [template.decode(ids[at:]) for at, label in enumerate(labels) if at > first and label != ids[at]] in (
+    assert [template.decode(ids[at:]) for at, label in enumerate(labels) if at >= first and label != ids[at]] in (
         [],
         ["\n"],
     )
