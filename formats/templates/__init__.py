@@ -1,1 +1,1 @@
-"""Chat templates as trainers render them, and the proof that what should be trained is: see docs/train-proofs.md."""
+"""Chat templates as trainers render them, and the proof that what should be trained is: see docs/train.md."""
