@@ -34,6 +34,11 @@ from teachers.ledger.tables import (
 )
 from teachers.ledger.writer import LedgerWriter, Paid
 
+_RAISE = sa.text("UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = :name")
+_SET = sa.text(
+    "INSERT INTO sqlite_sequence (name, seq) SELECT :name, :seq "
+    "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = :name)"
+)
 _FIRST_PAUSE_SECONDS = 0.02
 _LAST_PAUSE_SECONDS = 0.2
 """Between looks at a request that another process has claimed; each pause is twice the one before."""
@@ -213,6 +218,15 @@ class Ledger:
                 connection.execute(fixed.on_conflict_do_nothing())
             rows = self._read(wanted)
         return int(rows[0][0])
+
+    def count_on_from(self, row_id: int) -> None:
+        """Give no row an id up to this one: where a file was lost, a new one's answers land above those that did."""
+        if not row_id or not is_file(self._engine.url):
+            return
+        with self._engine.begin() as connection:
+            given = {"name": COMPLETIONS.name, "seq": row_id}
+            connection.execute(_RAISE, given)
+            connection.execute(_SET, given)
 
     @property
     def engine(self) -> sa.Engine:
