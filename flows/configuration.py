@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from environments.sections import in_full
 from schemas.bounded_reading import MAX_DEPTH, NotJson, count_keys, read_text
 from schemas.errors import ConfigError, InputError
+from schemas.invalid_values import booleans_for_numbers, faults_of, spell
 from schemas.run_config import RunConfig, is_world_section, move_world_sections
 
 CONFIGS = Path(__file__).resolve().parent.parent / "deployments" / "configs"
@@ -154,6 +155,8 @@ def _require_usable(path: Path, values: Mapping[str, Any]) -> None:
             raise ConfigError(f"{path}: {name} = {value}: an integer has 64 bits")
         if isinstance(value, float) and not math.isfinite(value):  # JSON, in which it is kept, has none
             raise ConfigError(f"{path}: {name} = {value}: a number is finite")
+    for name, value in booleans_for_numbers(RunConfig, values):
+        raise ConfigError(f"{path}: {name} = {spell(value)}: it must be a number")
 
 
 def _named_values(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -181,37 +184,12 @@ def _set(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _explain(error: ValidationError, overrides: Mapping[str, Any]) -> str:
-    problems = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        where = f"--set {key}" if _is_set(key, overrides) else key
-        if problem["type"] == "extra_forbidden":
-            problems.append(f"{where}: there is no such key; allowed are {', '.join(_fields_beside(problem['loc']))}")
-        elif problem["type"] == "model_type":
-            problems.append(
-                f"{where} = {problem['input']!r}: this is a section, its keys are {_keys_of(problem['loc'])}"
-            )
-        else:
-            problems.append(f"{where} = {problem['input']!r}: {problem['msg']}")
-    return "; ".join(problems)
+    faults = faults_of(error, RunConfig)
+    return "; ".join(f"{'--set ' if _is_set(key, overrides) else ''}{key}{words}" for key, words in faults)
 
 
 def _is_set(key: str, overrides: Mapping[str, Any]) -> bool:
     return any(key == o or key.startswith(o + ".") for o in overrides)
-
-
-def _keys_of(location: tuple[int | str, ...]) -> str:
-    return ", ".join(_fields_beside((*location, "")))
-
-
-def _fields_beside(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = RunConfig
-    for part in location[:-1]:
-        field = model.model_fields.get(str(part))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            return []
-        model = field.annotation
-    return sorted(model.model_fields)
 
 
 def _leaves(values: Any, key: Key = ()) -> Iterator[Key]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.completion import Completion, CompletionRequest
@@ -162,7 +163,10 @@ class Ledger:
         """Return answers above a row id, in the order in which they were stored: what is to be landed."""
         wanted = sa.select(COMPLETIONS.c.row_id, COMPLETIONS.c.completion)
         wanted = wanted.where(COMPLETIONS.c.row_id > row_id).order_by(COMPLETIONS.c.row_id).limit(limit)
-        return [(row, Completion.model_validate_json(text)) for row, text in self._read(wanted)]
+        try:
+            return [(row, Completion.model_validate_json(text)) for row, text in self._read(wanted)]
+        except ValidationError as error:
+            raise unreadable(self._engine, error) from error
 
     def request(self, completion_id: str) -> CompletionRequest:
         """Return what was asked.
@@ -178,7 +182,10 @@ class Ledger:
             raise InputError(
                 f"the words of {completion_id} were retired by `trajmill gc`; its answer is in `completions`"
             )
-        return CompletionRequest.model_validate_json(zlib.decompress(rows[0][0]))
+        try:
+            return CompletionRequest.model_validate_json(zlib.decompress(rows[0][0]))
+        except (zlib.error, ValidationError) as error:
+            raise unreadable(self._engine, error) from error
 
     def retire_requests(self, purpose: str, up_to: int) -> int:
         """Forget the words of requests up to a row id; their answers, prices and hashes stay. Return how many."""

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from schemas.errors import ConfigError, WarehouseError
+from schemas.invalid_values import explain
 from teachers.ledger.damage import advise, other_form
 
 _TABLES = sa.MetaData()
@@ -128,7 +130,9 @@ def spell_url(url: sa.URL) -> str:
 
 
 def what_failed(error: Exception) -> str:
-    """Return what a database said, in one line, without SQLAlchemy's frame."""
+    """Return what a database said, in one line, without SQLAlchemy's frame; or what an answer in it lacks."""
+    if isinstance(error, ValidationError):
+        return explain(error)
     return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
