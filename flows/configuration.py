@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,6 +23,8 @@ MAX_CONFIG_BYTES = 256 << 10
 """A config of ours has 2 KB; a key of a thousand parts on every line takes two seconds."""
 MAX_DOTS = 1000
 """In one line: `tomllib` takes time with the square of a dotted key's parts."""
+_TWICE = ("Cannot overwrite a value", "A key stands twice")
+"""What `tomllib` says of it, and what we do."""
 Key = tuple[str, ...]
 """A dotted key, cut: a model's name may hold dots."""
 
@@ -104,9 +108,9 @@ def _in_sections(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def _find(name: str) -> Path:
     named = CONFIGS / f"{name}.toml"
-    if named.is_file():
+    if name in {path.stem for path in CONFIGS.glob("*.toml")}:
         return named
-    if Path(name).is_file():
+    if name and os.path.lexists(name):  # a folder or a pipe is told by whoever reads it
         return Path(name)
     known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))
     raise ConfigError(f"no config {name!r}: neither a file nor one of {known}")
@@ -118,7 +122,7 @@ def _read(path: Path) -> dict[str, Any]:
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     except InputError as error:
-        raise ConfigError(f"{path} is not readable TOML: {error}") from None
+        raise ConfigError(str(error)) from None
     except ValueError as error:
         raise ConfigError(f"{path} is not readable TOML: {error}") from None
 
@@ -133,8 +137,15 @@ def _parse_toml(text: str) -> dict[str, Any]:
     dotted = next((number for number, line in enumerate(text.splitlines(), 1) if line.count(".") > MAX_DOTS), None)
     if dotted is not None:
         raise ConfigError(f"line {dotted} has more than {MAX_DOTS:,} dots, the most that is read")
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ValueError(f"line {line} holds a NUL byte: it is damaged, or UTF-16. Save it as UTF-8")
     try:
         values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(str(error).replace(*_TWICE)) from None
+    except ValueError:
+        raise ValueError(f"a number has more than {sys.get_int_max_str_digits()} digits") from None
     except RecursionError:  # a parser in plain Python, so nothing but its own frames is lost
         raise ConfigError(f"more than {MAX_DEPTH} levels, the most that is read") from None
     _shallow(values)

@@ -5,6 +5,7 @@ The one place where its errors are worded: its own text names types of Python, a
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import re
 import reprlib
@@ -83,7 +84,7 @@ def spell(value: Any) -> str:
     """Return a value as people write it, cut where it is long."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return _SPELL.repr(value)
+    return value.isoformat() if isinstance(value, (datetime.date, datetime.time)) else _SPELL.repr(value)
 
 
 def booleans_for_numbers(model: Any, values: Any, place: Location = ()) -> Iterator[tuple[str, bool]]:

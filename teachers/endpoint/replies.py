@@ -217,8 +217,9 @@ def _validated(payload: object, url: str) -> Reply:
     try:
         return Reply.model_validate(payload)
     except ValidationError as error:
+        said = head_of(explain(error))
         raise EndpointError(
-            f"{url} answered with something that is no chat completion ({head_of(explain(error))}). Check OPENAI_BASE_URL",
+            f"{url} answered with something that is no chat completion ({said}). Check OPENAI_BASE_URL",
             transient=False,
         ) from error
 
