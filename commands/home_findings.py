@@ -11,6 +11,8 @@ from typing import NamedTuple
 from formats.releases.huggingface import verify_release
 from schemas.errors import TrajmillError
 from schemas.tables import TABLES
+from tasks.open_ledger import lost_ledger
+from teachers.ledger.damage import WIPED_BACK, advise
 from warehouse.home_stamp import require_known_form, versions_seen
 from warehouse.warehouse import Warehouse
 
@@ -29,10 +31,6 @@ _ROWS_BACK = (
     "other tasks of its own number"
 )
 _STATE_BACK = "restore it from a copy, or remove it: an unfinished build is then not continued, finished rows stay"
-_LEDGER_BACK = (
-    "restore it from a copy; else `sqlite3 ledger.sqlite .recover | sqlite3 mended.sqlite` has back what can be read. "
-    "Without it answers are paid for again; rows stay, `completions` holds what had landed"
-)
 _RELEASE_BACK = "remove the folder and run `trajmill publish`: from the same tables come the same bytes"
 
 
@@ -42,9 +40,10 @@ def examine_home(home: Path) -> Iterator[HomeFinding]:
     for name in TABLES:
         if (home / "tables" / name).exists():
             yield _tried(f"table {name}", lambda name=name: _table(home, name), _ROWS_BACK)  # type: ignore[misc]
-    for name, fix in (("state.sqlite", _STATE_BACK), ("ledger.sqlite", _LEDGER_BACK)):
-        if (home / name).exists():
-            yield _tried(name, lambda name=name: _sqlite(home / name), fix)  # type: ignore[misc]
+    if (home / "state.sqlite").exists():
+        yield _tried("state.sqlite", lambda: _sqlite(home / "state.sqlite"), _STATE_BACK)
+    if (home / "ledger.sqlite").exists():
+        yield _ledger(home)
     for folder in sorted((home / "releases").glob("[!.]*")):
         yield _tried(f"release {folder.name[:12]}", lambda folder=folder: _release(folder), _RELEASE_BACK)  # type: ignore[misc]
 
@@ -77,10 +76,20 @@ def _sqlite(path: Path) -> str:
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as file:
         said = [str(row[0]) for row in file.execute("PRAGMA quick_check(3)")]
         if said != ["ok"]:
-            raise ValueError(f"{path} is damaged: {'; '.join(said)}")
+            raise sqlite3.DatabaseError(f"{path} is damaged: {'; '.join(said)}")
         names = [row[0] for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
         counts = [f"{name} {file.execute(f'SELECT count(*) FROM {name}').fetchone()[0]:,}" for name in names]
     return ", ".join(counts)
+
+
+def _ledger(home: Path) -> HomeFinding:
+    path = home / "ledger.sqlite"
+    try:
+        if said := lost_ledger(Warehouse(home), path):
+            return HomeFinding(path.name, False, said, WIPED_BACK)
+        return HomeFinding(path.name, True, _sqlite(path) if path.stat().st_size else "0 bytes, to be begun")
+    except (TrajmillError, sqlite3.Error, OSError) as error:
+        return HomeFinding(path.name, False, " ".join(str(error).split())[:300], advise(error, path))
 
 
 def _release(folder: Path) -> str:

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from environments.base import Draw
 from formats.json_values import Unread, Value, read_values
-from formats.tasks.task_jsonl import explain, read_task
+from formats.tasks.task_jsonl import read_task
 from schemas.errors import ConfigError, InputError
+from schemas.invalid_values import explain
 from schemas.record import digest
 from schemas.task_spec import TaskSpec
 
@@ -70,7 +71,9 @@ def _read_own(path: Path, read: Value | Unread) -> TaskSpec:
     try:
         task = read_task(read.value, where, "unknown")
     except ValidationError as error:
-        raise ConfigError(f"the seed {where} is no task (docs/task-spec.schema.json): {explain(error)}") from None
+        raise ConfigError(
+            f"the seed {where} is no task (docs/task-spec.schema.json): {explain(error, TaskSpec)}"
+        ) from None
     except TypeError as error:
         raise ConfigError(f"the seed {where} is no task (docs/task-spec.schema.json): {error}") from None
     if not task.reference:

@@ -11,10 +11,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 import prompts
 from environments.sections import config_in_ids, in_full, without
 from flows.configuration import Chosen, Key
 from schemas.errors import ConfigError
+from schemas.invalid_values import explain
 from schemas.record import FIRST_FORM, canonical_json, digest
 from schemas.run_config import BEFORE, RunConfig, move_world_sections
 from warehouse.state import Build, State
@@ -79,9 +82,10 @@ class Beginning:
             raw = json.loads(build.config_json)
             config = in_full(RunConfig.model_validate(_with_what_was(raw)))
         except (ValueError, ConfigError) as error:
+            said = explain(error, RunConfig) if isinstance(error, ValidationError) else str(error)
             raise ConfigError(
                 f"build {build.number} is unfinished and was configured for another version of Trajmill, or for a "
-                f"world that is not here ({error}); finish it there, or leave it behind with --fresh"
+                f"world that is not here ({said}); finish it there, or leave it behind with --fresh"
             ) from None
         if build.began_with is None:
             return cls(Chosen(config, _chosen_at_first(raw)), FIRST_FORM["prompts"], build)

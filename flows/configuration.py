@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from environments.sections import in_full
 from schemas.bounded_reading import MAX_DEPTH, NotJson, count_keys, read_text
 from schemas.errors import ConfigError, InputError
+from schemas.invalid_values import booleans_for_numbers, faults_of, spell
 from schemas.run_config import RunConfig, is_world_section, move_world_sections
 
 CONFIGS = Path(__file__).resolve().parent.parent / "deployments" / "configs"
@@ -20,6 +23,8 @@ MAX_CONFIG_BYTES = 256 << 10
 """A config of ours has 2 KB; a key of a thousand parts on every line takes two seconds."""
 MAX_DOTS = 1000
 """In one line: `tomllib` takes time with the square of a dotted key's parts."""
+_TWICE = ("Cannot overwrite a value", "A key stands twice")
+"""What `tomllib` says of it, and what we do."""
 Key = tuple[str, ...]
 """A dotted key, cut: a model's name may hold dots."""
 
@@ -103,9 +108,9 @@ def _in_sections(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def _find(name: str) -> Path:
     named = CONFIGS / f"{name}.toml"
-    if named.is_file():
+    if name in {path.stem for path in CONFIGS.glob("*.toml")}:
         return named
-    if Path(name).is_file():
+    if name and os.path.lexists(name):  # a folder or a pipe is told by whoever reads it
         return Path(name)
     known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))
     raise ConfigError(f"no config {name!r}: neither a file nor one of {known}")
@@ -117,7 +122,7 @@ def _read(path: Path) -> dict[str, Any]:
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     except InputError as error:
-        raise ConfigError(f"{path} is not readable TOML: {error}") from None
+        raise ConfigError(str(error)) from None
     except ValueError as error:
         raise ConfigError(f"{path} is not readable TOML: {error}") from None
 
@@ -132,8 +137,15 @@ def _parse_toml(text: str) -> dict[str, Any]:
     dotted = next((number for number, line in enumerate(text.splitlines(), 1) if line.count(".") > MAX_DOTS), None)
     if dotted is not None:
         raise ConfigError(f"line {dotted} has more than {MAX_DOTS:,} dots, the most that is read")
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ValueError(f"line {line} holds a NUL byte: it is damaged, or UTF-16. Save it as UTF-8")
     try:
         values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(str(error).replace(*_TWICE)) from None
+    except ValueError:
+        raise ValueError(f"a number has more than {sys.get_int_max_str_digits()} digits") from None
     except RecursionError:  # a parser in plain Python, so nothing but its own frames is lost
         raise ConfigError(f"more than {MAX_DEPTH} levels, the most that is read") from None
     _shallow(values)
@@ -154,6 +166,8 @@ def _require_usable(path: Path, values: Mapping[str, Any]) -> None:
             raise ConfigError(f"{path}: {name} = {value}: an integer has 64 bits")
         if isinstance(value, float) and not math.isfinite(value):  # JSON, in which it is kept, has none
             raise ConfigError(f"{path}: {name} = {value}: a number is finite")
+    for name, value in booleans_for_numbers(RunConfig, values):
+        raise ConfigError(f"{path}: {name} = {spell(value)}: it must be a number")
 
 
 def _named_values(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -181,37 +195,12 @@ def _set(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _explain(error: ValidationError, overrides: Mapping[str, Any]) -> str:
-    problems = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        where = f"--set {key}" if _is_set(key, overrides) else key
-        if problem["type"] == "extra_forbidden":
-            problems.append(f"{where}: there is no such key; allowed are {', '.join(_fields_beside(problem['loc']))}")
-        elif problem["type"] == "model_type":
-            problems.append(
-                f"{where} = {problem['input']!r}: this is a section, its keys are {_keys_of(problem['loc'])}"
-            )
-        else:
-            problems.append(f"{where} = {problem['input']!r}: {problem['msg']}")
-    return "; ".join(problems)
+    faults = faults_of(error, RunConfig)
+    return "; ".join(f"{'--set ' if _is_set(key, overrides) else ''}{key}{words}" for key, words in faults)
 
 
 def _is_set(key: str, overrides: Mapping[str, Any]) -> bool:
     return any(key == o or key.startswith(o + ".") for o in overrides)
-
-
-def _keys_of(location: tuple[int | str, ...]) -> str:
-    return ", ".join(_fields_beside((*location, "")))
-
-
-def _fields_beside(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = RunConfig
-    for part in location[:-1]:
-        field = model.model_fields.get(str(part))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            return []
-        model = field.annotation
-    return sorted(model.model_fields)
 
 
 def _leaves(values: Any, key: Key = ()) -> Iterator[Key]:

@@ -22,6 +22,7 @@ from flows.configuration import read_config
 from flows.own_home import own_home
 from schemas.run_config import RunConfig
 from schemas.settings import Settings
+from tasks.open_ledger import open_ledger
 from tasks.workshop import Workshop, at_work, workshop_or_none
 from teachers.base import NoTeacher, Teacher
 from teachers.ledger.ledger import Ledger
@@ -72,7 +73,7 @@ async def open_workshop(
             await _check_teacher(config, settings)
         build = beginning.open_in(state, kind)
         stack.enter_context(prompts.keeping(beginning.prompts))
-        ledger = stack.enter_context(closing(Ledger(settings.ledger_place(home))))
+        ledger = stack.enter_context(closing(open_ledger(Warehouse(home), settings.ledger_place(home))))
         teacher = await stack.enter_async_context(_teacher_of(config, settings, ledger, build, asks))
         worlds = await stack.enter_async_context(open_worlds(config, home, settings.cache, settings.database_servers()))
         workshop = Workshop(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
 
 from schemas.band import Band
 from schemas.errors import ConfigError
+from schemas.invalid_values import booleans_for_numbers, explain, spell
 from schemas.record import Record
 from schemas.task_spec import Origin
 
@@ -376,10 +376,13 @@ class RunConfig(Record):
         Raises:
             ConfigError: a key that the world does not know, or a value out of range.
         """
+        said = self.worlds.get(world, {})
+        for name, value in booleans_for_numbers(model, said):
+            raise ConfigError(f"worlds.{world}.{name} = {spell(value)}: it must be a number")
         try:
-            return model.model_validate(self.worlds.get(world, {}))
+            return model.model_validate(said)
         except ValidationError as error:
-            raise ConfigError("; ".join(_explain(world, model, problem) for problem in error.errors())) from None
+            raise ConfigError(explain(error, model, ("worlds", world))) from None
 
 
 def move_world_sections(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -405,10 +408,3 @@ def move_world_sections(values: Mapping[str, Any]) -> dict[str, Any]:
 def is_world_section(name: str) -> bool:
     """Tell whether a key under `generate` can only be a world's name."""
     return name not in GenerateConfig.model_fields
-
-
-def _explain(world: str, model: type[Record], problem: ErrorDetails) -> str:
-    key = ".".join(("worlds", world, *map(str, problem["loc"])))
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: there is no such key; allowed are {', '.join(sorted(model.model_fields))}"
-    return f"{key} = {problem['input']!r}: {problem['msg']}"

@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.errors import ConfigError
+from schemas.invalid_values import faults_of
 from schemas.redaction import learn_secret, secrets_in_url
 
 
@@ -44,6 +46,18 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
+
+    def __init__(self, **values: Any) -> None:
+        """Read the environment.
+
+        Raises:
+            ConfigError: a variable has a value that it cannot have.
+        """
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            names = (f"{'' if key.isupper() else 'TRAJMILL_'}{key.upper()}{words}" for key, words in faults_of(error))
+            raise ConfigError(f"the environment says {'; '.join(names)}") from None
 
     def model_post_init(self, context: Any) -> None:
         """Have the secrets kept out of all that is said and stored from now on."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks.land_completions import LEDGER
-from teachers.ledger.ledger import Ledger
+from tasks.open_ledger import open_ledger
 from warehouse.state import State
 from warehouse.upkeep import Upkeep
 from warehouse.warehouse import Warehouse
@@ -35,7 +35,7 @@ def tidy_home(home: Path, ledger_place: Path | str | None = None) -> Tidied:
     if State(home).has_unfinished():
         return Tidied(tables, 0, 0)
     landed = warehouse.landed_version("completions", LEDGER) or 0
-    ledger = Ledger(ledger_place or home / "ledger.sqlite")
+    ledger = open_ledger(warehouse, ledger_place or home / "ledger.sqlite")
     try:
         retired = ledger.retire_requests("generate_tasks", landed)
     finally:

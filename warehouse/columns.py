@@ -15,8 +15,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import pyarrow as pa
+from pydantic import ValidationError
 
 from schemas.errors import WarehouseError
+from schemas.invalid_values import explain
 from schemas.record import Record
 
 R = TypeVar("R", bound=Record)
@@ -90,8 +92,9 @@ def from_arrow(record: type[R], rows: Iterable[Mapping[str, Any]]) -> list[R]:
     try:
         return [record.model_validate(decode(row)) for row in rows]
     except (ValueError, TypeError, RecursionError) as error:  # pydantic's and json's are ValueErrors
+        said = explain(error, record) if isinstance(error, ValidationError) else str(error)
         raise WarehouseError(
-            f"A stored row is no {record.__name__}: {error}. Did a newer Trajmill land it? Update, then read again."
+            f"A stored row is no {record.__name__}: {said}. Did a newer Trajmill land it? Update, then read again."
         ) from error
 
 

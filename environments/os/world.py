@@ -29,6 +29,7 @@ from environments.os.author import OsAuthor, Surroundings
 from environments.os.changes import is_same_answer
 from environments.os.check import KINDS, failed, passed, reference_output, takes_answer
 from environments.os.config import OsConfig
+from environments.os.declared_outputs import fault_of_outputs
 from environments.os.dialect import OsDialect, OsText
 from environments.os.episode import OsEnvironment, Timeouts
 from environments.os.image_facts import ImageFacts, read_image
@@ -191,10 +192,11 @@ class OsWorld(World):
         return OsEnvironment(task, self._sandbox, self.card, self._timeouts, self._image_names, self._prompt)
 
     def problem_of(self, spec: TaskSpec) -> Refusal | None:
-        """Refuse a kind of check that this world does not have."""
-        if spec.check.kind in KINDS:
-            return None
-        return Refusal("unknown_check", f"the os world has no check of kind {spec.check.kind!r}; it has {KINDS}")
+        """Refuse a kind of check that this world does not have, and outputs that are of no use."""
+        if spec.check.kind not in KINDS:
+            return Refusal("unknown_check", f"the os world has no check of kind {spec.check.kind!r}; it has {KINDS}")
+        fault = fault_of_outputs(spec)
+        return Refusal("unfit_outputs", fault) if fault else None
 
     async def static_probes(self, spec: TaskSpec) -> list[Probe]:
         """Refuse scripts that call the network."""

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from formats.catalogue import Option
 from formats.json_values import UNREADABLE_VALUE, Unread, read_values
-from formats.tasks.task_jsonl import explain
+from schemas.invalid_values import explain
 from schemas.recording import SUBMIT, RecordedTurn, Recording
 from schemas.rejection import Rejection
 
@@ -90,7 +90,7 @@ def read_lines(path: Path, model: type[M]) -> Iterator[LogLine[M] | Rejection]:
         try:
             yield LogLine(model.model_validate(row.value), source, row.raw)
         except ValidationError as error:
-            yield _reject("not_intercode", explain(error), source, row.raw)
+            yield _reject("not_intercode", explain(error, model), source, row.raw)
 
 
 def read_recording(line: LogLine[InterCodeEpisode], task_id: str, environment: str, kind: str) -> Recording:

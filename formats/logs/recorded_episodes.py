@@ -14,8 +14,9 @@ from pydantic import Field, ValidationError
 
 from formats.catalogue import LICENSE, Importer
 from formats.json_values import UNREADABLE_VALUE, Unread, read_values
-from formats.tasks.task_jsonl import explain, read_task, task_schema
+from formats.tasks.task_jsonl import read_task, task_schema
 from schemas.generated import render_schema, write_or_check
+from schemas.invalid_values import explain
 from schemas.record import Record
 from schemas.recording import Recorded, RecordedTurn, Recording
 from schemas.rejection import Rejection
@@ -55,7 +56,7 @@ def read_episodes(path: Path, *, license: str = "unknown") -> Iterator[Recorded 
         try:
             yield _read(EpisodeLine.model_validate(row.value), source, license)
         except ValidationError as error:
-            yield _reject("not_an_episode", explain(error), source, row.raw)
+            yield _reject("not_an_episode", explain(error, EpisodeLine), source, row.raw)
         except TypeError as error:
             yield _reject("not_a_task", str(error), source, row.raw)
 
@@ -81,7 +82,7 @@ def _task_of(line: EpisodeLine, source: str, license: str) -> TaskSpec | None:
     try:
         return read_task({"origin": "recorded", **line.task}, source, license)
     except ValidationError as error:
-        raise TypeError(f"task: {explain(error)}") from error
+        raise TypeError(explain(error, TaskSpec, ("task",))) from error
 
 
 def _reject(reason: str, detail: str, source: str, raw: bytes) -> Rejection:

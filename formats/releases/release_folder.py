@@ -18,6 +18,7 @@ from formats.chats.agentinstruct import read_messages
 from formats.chats.tool_calls import read_call
 from schemas.bounded_reading import NotJson, open_file, parse_json, read_file
 from schemas.errors import ConfigError, InputError
+from schemas.invalid_values import explain
 from schemas.message import Message
 
 _MESSAGES, _CONVERSATIONS = "messages", "conversations"
@@ -182,7 +183,11 @@ def _read_file(path: Path) -> Iterator[ReleaseRow]:
                 yield from map(_read_row, batch.to_pylist())
     except (pa.ArrowException, OSError, MemoryError, UnicodeError) as error:
         raise InputError(f"{path} cannot be read: {error}. Get it whole again.") from error
-    except (LookupError, TypeError, AttributeError, ValidationError) as error:
+    except ValidationError as error:
+        raise InputError(
+            f"{path} holds a row that is none of a release: {explain(error)}. Get it whole again."
+        ) from error
+    except (LookupError, TypeError, AttributeError) as error:
         raise InputError(f"{path} holds a row that is none of a release: {error!r}. Get it whole again.") from error
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from formats.catalogue import CONFIG, LICENSE, Importer
 from formats.json_values import UNREADABLE_VALUE, Unread, read_values
 from schemas.generated import render_schema, write_or_check
+from schemas.invalid_values import explain
 from schemas.rejection import Rejection
 from schemas.task_spec import TaskSpec
 
@@ -33,7 +34,7 @@ def read_tasks(path: Path, *, license: str = "unknown") -> Iterator[TaskSpec | R
         try:
             yield read_task(row.value, source, license)
         except ValidationError as error:
-            yield _reject("not_a_task", explain(error), source, row.raw)
+            yield _reject("not_a_task", explain(error, TaskSpec), source, row.raw)
         except TypeError as error:
             yield _reject("not_a_task", str(error), source, row.raw)
 
@@ -58,13 +59,6 @@ def task_schema() -> dict[str, Any]:
         schema["properties"].pop(computed, None)
     schema["required"] = ["environment", "instruction", "check"]
     return schema
-
-
-def explain(error: ValidationError) -> str:
-    """Word the first five faults of a row."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)  # there may be very many
-    problems = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in faults[:5]]
-    return "; ".join(problems)
 
 
 def _reject(reason: str, detail: str, source: str, raw: bytes) -> Rejection:

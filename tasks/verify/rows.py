@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from environments.registry import Worlds, open_worlds, worlds_of
 from schemas.episode import Episode, Turn
 from schemas.errors import ConfigError, WarehouseError
+from schemas.invalid_values import explain
 from schemas.record import canonical_json
 from schemas.run_config import RunConfig
 from schemas.task_spec import TaskSpec
@@ -130,7 +131,7 @@ def _config_of(state: State, proof: Proof) -> RunConfig:
     except ValidationError as error:
         raise ConfigError(
             f"build {number} was configured for another version of Trajmill, which reads: "
-            f"{error.errors()[0]['msg']} at {error.errors()[0]['loc']}; verify its rows with that version"
+            f"{explain(error, RunConfig)}; verify its rows with that version"
         ) from None
     world = proof.spec.environment
     return config if world in worlds_of(config) else config.model_copy(update={"environments": (world,)})

@@ -10,6 +10,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ValidationError, model_validator
 
 from schemas.completion import FinishReason
+from schemas.invalid_values import explain
 from teachers.endpoint.failures import EndpointError, head_of, no_json
 from teachers.endpoint.mending import mend
 
@@ -216,9 +217,9 @@ def _validated(payload: object, url: str) -> Reply:
     try:
         return Reply.model_validate(payload)
     except ValidationError as error:
-        fields = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
+        said = head_of(explain(error))
         raise EndpointError(
-            f"{url} answered with something that is no chat completion ({fields}). Check OPENAI_BASE_URL",
+            f"{url} answered with something that is no chat completion ({said}). Check OPENAI_BASE_URL",
             transient=False,
         ) from error
 

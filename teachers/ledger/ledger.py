@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.completion import Completion, CompletionRequest
@@ -34,6 +35,11 @@ from teachers.ledger.tables import (
 )
 from teachers.ledger.writer import LedgerWriter, Paid
 
+_RAISE = sa.text("UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = :name")
+_SET = sa.text(
+    "INSERT INTO sqlite_sequence (name, seq) SELECT :name, :seq "
+    "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = :name)"
+)
 _FIRST_PAUSE_SECONDS = 0.02
 _LAST_PAUSE_SECONDS = 0.2
 """Between looks at a request that another process has claimed; each pause is twice the one before."""
@@ -157,7 +163,10 @@ class Ledger:
         """Return answers above a row id, in the order in which they were stored: what is to be landed."""
         wanted = sa.select(COMPLETIONS.c.row_id, COMPLETIONS.c.completion)
         wanted = wanted.where(COMPLETIONS.c.row_id > row_id).order_by(COMPLETIONS.c.row_id).limit(limit)
-        return [(row, Completion.model_validate_json(text)) for row, text in self._read(wanted)]
+        try:
+            return [(row, Completion.model_validate_json(text)) for row, text in self._read(wanted)]
+        except ValidationError as error:
+            raise unreadable(self._engine, error) from error
 
     def request(self, completion_id: str) -> CompletionRequest:
         """Return what was asked.
@@ -173,7 +182,10 @@ class Ledger:
             raise InputError(
                 f"the words of {completion_id} were retired by `trajmill gc`; its answer is in `completions`"
             )
-        return CompletionRequest.model_validate_json(zlib.decompress(rows[0][0]))
+        try:
+            return CompletionRequest.model_validate_json(zlib.decompress(rows[0][0]))
+        except (zlib.error, ValidationError) as error:
+            raise unreadable(self._engine, error) from error
 
     def retire_requests(self, purpose: str, up_to: int) -> int:
         """Forget the words of requests up to a row id; their answers, prices and hashes stay. Return how many."""
@@ -213,6 +225,15 @@ class Ledger:
                 connection.execute(fixed.on_conflict_do_nothing())
             rows = self._read(wanted)
         return int(rows[0][0])
+
+    def count_on_from(self, row_id: int) -> None:
+        """Give no row an id up to this one: where a file was lost, a new one's answers land above those that did."""
+        if not row_id or not is_file(self._engine.url):
+            return
+        with self._engine.begin() as connection:
+            given = {"name": COMPLETIONS.name, "seq": row_id}
+            connection.execute(_RAISE, given)
+            connection.execute(_SET, given)
 
     @property
     def engine(self) -> sa.Engine:

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from schemas.errors import ConfigError, WarehouseError
+from schemas.invalid_values import explain
+from teachers.ledger.damage import advise, other_form
 
 _TABLES = sa.MetaData()
 COMPLETIONS = sa.Table(
@@ -105,16 +108,13 @@ def open_engine(where: Path | str) -> sa.Engine:
         engine = _sqlite_engine(url) if is_file(url) else _server_engine(url)
         _make_tables(engine)
     except (SQLAlchemyError, OSError) as error:
-        fix = _advice(error) if is_file(url) else "Check TRAJMILL_LEDGER_URL and the server"
+        fix = _advice(url, error)
         raise ConfigError(f"the ledger {spell_url(url)} cannot be opened: {what_failed(error)}. {fix}") from error
     return engine
 
 
-def _advice(error: Exception) -> str:
-    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
-    if code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return "The file is damaged: restore it from a copy, or use another --home"
-    return "Choose a writable folder with --home"
+def _advice(url: sa.URL, error: Exception) -> str:
+    return advise(error, Path(url.database or "")) if is_file(url) else "Check TRAJMILL_LEDGER_URL and the server"
 
 
 def is_file(url: sa.URL) -> bool:
@@ -130,16 +130,19 @@ def spell_url(url: sa.URL) -> str:
 
 
 def what_failed(error: Exception) -> str:
-    """Return what a database said, in one line, without SQLAlchemy's frame."""
+    """Return what a database said, in one line, without SQLAlchemy's frame; or what an answer in it lacks."""
+    if isinstance(error, ValidationError):
+        return explain(error)
     return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
 def unreadable(engine: sa.Engine, error: Exception) -> WarehouseError:
     """Name what kept the ledger from being read."""
-    return WarehouseError(
-        f"the ledger {spell_url(engine.url)} cannot be read: {what_failed(error)}. Mend it or make it reachable, or "
-        "read it with the version of Trajmill that wrote it; then run again: what was stored is kept"
-    )
+    fix = "Mend it or make it reachable, or read it with the version of Trajmill that wrote it; then run again: "
+    fix += "what was stored is kept"
+    if is_file(engine.url) and isinstance(error, (DBAPIError, sqlite3.Error)):
+        fix = advise(error, Path(engine.url.database or ""))
+    return WarehouseError(f"the ledger {spell_url(engine.url)} cannot be read: {what_failed(error)}. {fix}")
 
 
 def insert_into(engine: sa.Engine, table: sa.Table) -> Any:
@@ -218,6 +221,8 @@ def _make_durable(connection: sqlite3.Connection, _record: object) -> None:
 def _make_tables(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         line_up(connection)
+        if is_file(engine.url) and (said := other_form(connection, _TABLES.sorted_tables)):
+            raise ConfigError(f"the ledger {spell_url(engine.url)} cannot be used: {said}")
         for table in _TABLES.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
             for index in table.indexes:

@@ -208,7 +208,7 @@ def test_export_to_the_hub_without_a_token_says_where_to_get_one(call: Call, smo
         (("reject", "zzz", "--reason", "no"), "no id begins with 'zzz'"),
         (("collect", "--solver", "magic"), "--solver is teacher, reference, recorded, not 'magic'"),
         (("build", "--config", "nope"), "neither a file nor one of demo, openai, smoke"),
-        (("build", "--set", "mixture.eta=7"), "--set mixture.eta = 7: Input should be less than or equal to 1"),
+        (("build", "--set", "mixture.eta=7"), "--set mixture.eta = 7: it must be at most 1"),
         (("build", "--set", "eta"), "--set takes key.path=value"),
         (("build", "--set", "teacher.solver=gpt-9"), "the offline teacher has no model gpt-9; allowed are offline-a"),
         (("publish", "--set", "mixture.nope=1"), "there is no such key; allowed are curation_id, eta"),

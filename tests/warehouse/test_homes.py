@@ -115,8 +115,13 @@ SPOILS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a state of 0 bytes": ("state.sqlite", lambda home: _empty(home / "state.sqlite"), "not continued"),
     "half a ledger": (
         "ledger.sqlite",
-        lambda home: (home / "ledger.sqlite").write_bytes(b"SQLite format 3\0junk"),
-        ".recover",
+        lambda home: (home / "ledger.sqlite").write_bytes(JUNK),
+        "damaged or cut off",
+    ),
+    "another file as ledger": (
+        "ledger.sqlite",
+        lambda home: (home / "ledger.sqlite").write_bytes(b"PK" * 999),
+        "no SQLite database",
     ),
     "a ledger of 0 bytes": ("ledger.sqlite", lambda home: (home / "ledger.sqlite").write_bytes(b""), "copy"),
     "a table's file": ("table rejections", lambda home: _files(home)[0].write_bytes(b"junk"), "copy"),

@@ -31,9 +31,9 @@ from formats.logs.intercode import (
     read_lines,
     read_recording,
 )
-from formats.tasks.task_jsonl import explain
 from schemas.bounded_reading import NotJson, parse_json, read_file
 from schemas.errors import InputError
+from schemas.invalid_values import explain
 from schemas.recording import Recorded, RecordedTurn
 from schemas.rejection import Rejection
 from schemas.task_spec import Check, Provenance, Script, Setup, TaskSpec
@@ -99,7 +99,7 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate(parse_json(read_file(path)))
     except (NotJson, ValidationError) as error:
-        problem = explain(error) if isinstance(error, ValidationError) else str(error)
+        problem = explain(error, Manifest) if isinstance(error, ValidationError) else str(error)
         raise InputError(f"{path} is no manifest of a file system (root, entries): {problem}") from error
 
 

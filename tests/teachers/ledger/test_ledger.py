@@ -145,7 +145,7 @@ async def test_an_answer_that_cannot_be_read_is_a_named_error_and_is_not_asked_a
     with ledger.engine.begin() as connection:
         connection.execute(sa.update(COMPLETIONS).values(completion=b'{"of": "another version"}'))
     teacher = Scripted(["again"])
-    with pytest.raises(WarehouseError, match=r"cannot be read: .*completion_id Field required"):
+    with pytest.raises(WarehouseError, match=r"cannot be read: .*completion_id: it is missing"):
         await Ledgered(teacher, ledger).complete(ask())
     assert not teacher.requests
 

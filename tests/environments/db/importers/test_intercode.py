@@ -92,7 +92,7 @@ def test_a_multi_turn_episode_hands_in_its_last_result(tmp_path: Path) -> None:
     ("episode", "reason", "said"),
     [
         ("{", "not_json", "unexpected end"),
-        ({"env": "sql"}, "not_intercode", "model: Field required"),
+        ({"env": "sql"}, "not_intercode", "model: it is missing"),
         (EPISODE | {"env": "bash"}, "other_world", "`env` is 'bash'"),
         (EPISODE | {"task_id": 8}, "no_task", "no line of --tasks has the task_id 8"),
         (EPISODE | {"query": "Else?"}, "other_question", "the episode 'Else?'"),
@@ -110,7 +110,7 @@ def test_an_episode_that_cannot_be_used_says_why(tmp_path: Path, episode: object
     [
         (TASK | {"gold": "nonsense"}, "sql_unreadable", "no SQL"),
         (TASK | {"db": None}, "no_database", "does not name the database"),
-        ("{}", "not_intercode", "Field required"),
+        ("{}", "not_intercode", "it is missing"),
     ],
 )
 def test_a_task_that_cannot_be_used_is_told_and_so_are_its_episodes(
