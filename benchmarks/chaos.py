@@ -32,7 +32,7 @@ from benchmarks.chaos_faults import (
     with_own_clock,
 )
 from benchmarks.chaos_verdict import Bill, Verdict, judge
-from benchmarks.killed_builds import SEED, Builder, descendants, left_of, position, said_by, stage_of
+from benchmarks.killed_builds import SEED, Builder, Process, descendants, left_of, position, said_by, stage_of
 from benchmarks.listening_endpoint import Endpoint
 from benchmarks.page import Marks, table_line
 from environments.db.rehearsal import DbRehearsal
@@ -86,12 +86,14 @@ class Endured:
     """The last thing that each command said that ended by itself and was not done."""
     left: list[str] = field(default_factory=list)
     """Processes that outlived their command."""
+    hung: int = 0
+    """Commands that did not end though nothing was due for them."""
     verdict: Verdict | None = None
     """None = it did not come to its end."""
 
     @property
     def is_clean(self) -> bool:
-        return self.verdict is not None and self.verdict.is_clean and not self.left
+        return self.verdict is not None and self.verdict.is_clean and not self.left and not self.hung
 
 
 @dataclass
@@ -171,7 +173,7 @@ class Campaign:
                 family |= descendants(process.pid)
                 last = ground.strike(process, todo.pop(0))
                 one.struck.append(last)
-            code = self._wait(process, family)
+            code = self._wait(process, family, one)
         if last is not None and code != 0:
             last.code = code
         one.codes.append(code)
@@ -179,7 +181,7 @@ class Campaign:
         if code > 0:
             one.words.append((said_by(ground.home).strip().splitlines() or ["(nothing)"])[-1])
 
-    def _wait(self, process: subprocess.Popen[bytes], family: dict[tuple[int, str], str]) -> int:
+    def _wait(self, process: subprocess.Popen[bytes], family: dict[Process, str], one: Endured) -> int:
         """Wait for the end; look at its processes from time to time, which must be gone then."""
         deadline = time.monotonic() + COMMAND_SECONDS
         while time.monotonic() < deadline:
@@ -187,9 +189,9 @@ class Campaign:
                 return process.wait(1)
             except subprocess.TimeoutExpired:
                 family |= descendants(process.pid)
+        one.hung += 1
         process.kill()
-        process.wait()
-        raise TimeoutError(f"the build did not end within {COMMAND_SECONDS} s")
+        return process.wait()
 
 
 def take(faults: Iterator[Fault], count: int, kills: int) -> list[Fault]:
@@ -215,7 +217,7 @@ def describe(one: Endured) -> str:
         for struck in one.struck
     )
     words = "".join(f"\n    said: {word}" for word in one.words)
-    return f"build {one.number}: {faults}\n    commands ended {one.codes}; left {one.left}; {one.verdict}{words}"
+    return f"build {one.number}: {faults}\n    commands ended {one.codes}; left {one.left}, hung {one.hung}; {one.verdict}{words}"
 
 
 def draw_table(endured: Sequence[Endured], seed: int) -> str:
@@ -238,9 +240,7 @@ def sum_up(endured: Sequence[Endured], seed: int) -> str:
     kills = sum(was_killed(struck) for one in endured for struck in one.struck)
     verdicts = [one.verdict for one in endured if one.verdict]
     others = sum(len(one.struck) for one in endured) - kills
-    lost, changed = (
-        sum(sum(of.values()) for of in all_) for all_ in zip(*((v.lost, v.changed) for v in verdicts), strict=True)
-    )
+    lost, changed = sum(count_rows(v.lost) for v in verdicts), sum(count_rows(v.changed) for v in verdicts)
     return (
         f"Seed {seed}: {kills} kills and {others} other faults over {len(endured)} builds, which took "
         f"{sum(len(one.codes) for one in endured)} commands; {len(verdicts)} came to their end, "
@@ -248,12 +248,21 @@ def sum_up(endured: Sequence[Endured], seed: int) -> str:
         f"Rows lost {lost}, changed {changed}, twice {sum(v.twice for v in verdicts)}; tasks told as "
         f"without an outcome or tried again {sum(v.told for v in verdicts)}; answers paid twice "
         f"{sum(v.paid_twice for v in verdicts)}, in flight when a command ended {sum(v.in_flight for v in verdicts)}; "
-        f"processes left {sum(len(one.left) for one in endured)}."
+        f"processes left {sum(len(one.left) for one in endured)}, "
+        f"commands that hung {sum(one.hung for one in endured)}."
     )
 
 
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def count_rows(by_table: dict[str, int]) -> int:
+    return sum(by_table.values())
+
+
 def run_campaign(
-    folder: Path, kills: int, seed: int, faketime: Path | None = None, tell: Callable[[str], None] = print
+    folder: Path, kills: int, seed: int, faketime: Path | None = None, tell: Callable[[str], None] = say
 ) -> list[Endured]:
     """Run a campaign in a folder of its own and return its builds."""
     os.environ["TRAJMILL_SERVER_IDLE_MINUTES"] = "0"  # the server belongs to the build, and is struck with it
@@ -284,9 +293,7 @@ def main() -> None:
         folder: Path = chosen.folder or Path(made)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # sandboxes of root's drop root and read the cache
-        endured = run_campaign(
-            folder.resolve(), chosen.kills, chosen.seed, chosen.faketime, lambda text: print(text, flush=True)
-        )
+        endured = run_campaign(folder.resolve(), chosen.kills, chosen.seed, chosen.faketime)
     table = draw_table(endured, chosen.seed)
     print(table)
     if chosen.write:
