@@ -26,9 +26,9 @@ from benchmarks.chaos_faults import (
     Ground,
     Struck,
     draw_faults,
-    find_faketime,
+    is_at_work,
+    make_clock,
     own_disk,
-    processes_of,
     with_own_clock,
 )
 from benchmarks.chaos_verdict import Bill, Verdict, judge
@@ -102,7 +102,8 @@ class Campaign:
 
     builder: Builder
     cache: Path
-    faketime: Path | None
+    clock: Path | None
+    """The library of a clock that can be set back; None = there is none."""
     tell: Callable[[str], None]
     endured: list[Endured] = field(default_factory=list)
 
@@ -110,7 +111,7 @@ class Campaign:
         """Build undisturbed, then strike builds."""
         self.builder.endpoint.settings["TRAJMILL_CACHE"] = str(self.cache)
         reference = self._undisturbed()
-        faults = draw_faults(seed, with_clock=self.faketime is not None)
+        faults = draw_faults(seed, with_clock=self.clock is not None)
         done = 0
         while done < kills:
             drawn = take(faults, FAULTS_A_BUILD, kills - done)
@@ -123,7 +124,7 @@ class Campaign:
         """Build once with nothing struck; time its stages, its start among them."""
         home, began = self.builder.new_home(), time.monotonic()
         with self.builder.running(home) as process:
-            while process.poll() is None and "pod" not in processes_of(process.pid):
+            while process.poll() is None and not is_at_work(process.pid):
                 time.sleep(0.1)
             start = time.monotonic() - began
             code = process.wait()
@@ -155,8 +156,8 @@ class Campaign:
         endpoint, home = self.builder.endpoint, self.builder.new_home()
         before = dict(endpoint.settings)
         clock = home.with_suffix(".clock") if "clock" in kinds else None
-        if clock and self.faketime:
-            endpoint.settings |= with_own_clock(self.faketime, clock)
+        if clock and self.clock:
+            endpoint.settings |= with_own_clock(self.clock, clock)
         try:
             with ExitStack() as stack:
                 mounted = stack.enter_context(own_disk(home)) if "disk" in kinds else False
@@ -217,7 +218,8 @@ def describe(one: Endured) -> str:
         for struck in one.struck
     )
     words = "".join(f"\n    said: {word}" for word in one.words)
-    return f"build {one.number}: {faults}\n    commands ended {one.codes}; left {one.left}, hung {one.hung}; {one.verdict}{words}"
+    ended = f"commands ended {one.codes}; left {one.left}, hung {one.hung}"
+    return f"build {one.number}: {faults}\n    {ended}; {one.verdict}{words}"
 
 
 def draw_table(endured: Sequence[Endured], seed: int) -> str:
@@ -261,9 +263,7 @@ def count_rows(by_table: dict[str, int]) -> int:
     return sum(by_table.values())
 
 
-def run_campaign(
-    folder: Path, kills: int, seed: int, faketime: Path | None = None, tell: Callable[[str], None] = say
-) -> list[Endured]:
+def run_campaign(folder: Path, kills: int, seed: int, tell: Callable[[str], None] = say) -> list[Endured]:
     """Run a campaign in a folder of its own and return its builds."""
     os.environ["TRAJMILL_SERVER_IDLE_MINUTES"] = "0"  # the server belongs to the build, and is struck with it
     config = folder / "chaos.toml"
@@ -271,8 +271,8 @@ def run_campaign(
     endpoint = Endpoint(OsRehearsal(volatile=False), DbRehearsal())
     endpoint.start()
     try:
-        library = find_faketime(faketime)
-        tell(f"seed {seed}, {kills} kills" + ("" if library else "; no libfaketime, so no clock is set back"))
+        library = make_clock(folder)
+        tell(f"seed {seed}, {kills} kills" + ("" if library else "; no C compiler, so no clock is set back"))
         campaign = Campaign(Builder(folder, config, endpoint), folder / "cache", library, tell)
         campaign.run(kills, seed)
         return campaign.endured
@@ -285,7 +285,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--faketime", type=Path, help="libfaketimeMT.so.1, where no distribution put it")
     parser.add_argument("--folder", type=Path, help="an empty one, kept; else one that is removed")
     parser.add_argument("--write", type=Path, help="the page that the table is put into")
     chosen = parser.parse_args()
@@ -293,7 +292,7 @@ def main() -> None:
         folder: Path = chosen.folder or Path(made)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # sandboxes of root's drop root and read the cache
-        endured = run_campaign(folder.resolve(), chosen.kills, chosen.seed, chosen.faketime)
+        endured = run_campaign(folder.resolve(), chosen.kills, chosen.seed)
     table = draw_table(endured, chosen.seed)
     print(table)
     if chosen.write:

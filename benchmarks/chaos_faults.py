@@ -1,4 +1,4 @@
-"""What can strike a build: how a fault is drawn, waits for its moment and is done to the processes of the build alone."""
+"""What can strike a build: how a fault is drawn, waits for its moment and is done, to processes of the build alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,9 +21,8 @@ from benchmarks.listening_endpoint import Endpoint
 KILLS_A_DECK = 12
 OTHERS = ("pause", "pause", "disk", "clock", "cache", "429", "500", "hang", "reset")
 """What is shuffled among every twelve kills."""
-WEIGHTS = {"start": 1, "generate_tasks": 3, "collect_episodes": 4, "curate_trajectories": 2} | dict.fromkeys(
-    STAGES[3:], 1
-)
+WEIGHTS = dict(zip(("start", *STAGES), (1, 3, 4, 2, 1, 1), strict=True))
+"""How often a stage is drawn: a longer one more often."""
 ASKING = STAGES[:3]
 """Stages that ask the endpoint."""
 LONGEST_PAUSE_SECONDS = 10
@@ -30,9 +30,8 @@ MOST_FAILURES = 40
 FULL_SECONDS = 20
 """After which a full disk has room again, where the command does not end before."""
 DISK_MEGABYTES = 96
-FAKETIME = tuple(
-    Path(f"/usr/lib/{folder}faketime/libfaketimeMT.so.1") for folder in ("x86_64-linux-gnu/", "aarch64-linux-gnu/", "")
-)
+SET_BACK_SECONDS = -86_400
+CLOCK = Path(__file__).with_name("clock.c")
 KINDS = (
     ("Prefect's server", "commands.dashboard.warm_server"),
     ("SQLite worker", "environments.db"),
@@ -103,6 +102,12 @@ def processes_of(root: int) -> dict[str, list[Process]]:
     return kinds
 
 
+def is_at_work(root: int) -> bool:
+    """Say whether a command has come past its start: it has its server, and sandboxes."""
+    living = processes_of(root).keys()
+    return "Prefect's server" in living and not living.isdisjoint({"pod", "sandbox process"})
+
+
 def choose(kinds: dict[str, list[Process]], fault: Fault) -> tuple[str, Process]:
     """Choose a kind of those that live, then one of its processes: a build has many commands and one server."""
     kind = sorted(kinds)[int(fault.pick * len(kinds))]
@@ -126,7 +131,7 @@ class Ground:
     home: Path
     cache: Path
     clock: Path | None
-    """What libfaketime reads the offset of the build's clock from; None = this build keeps its time."""
+    """The file that the build's clock goes with; None = this build keeps its time."""
     endpoint: Endpoint
     is_mounted: bool = False
     """Whether the home has a small disk of its own."""
@@ -158,7 +163,7 @@ class Ground:
             return True
         if position(stage_of(self.home)) < position(fault.stage):
             return False
-        if process.pid not in self.awake and {"Prefect's server", "pod"} <= processes_of(process.pid).keys():
+        if process.pid not in self.awake and is_at_work(process.pid):
             self.awake.add(process.pid)
         return process.pid in self.awake
 
@@ -200,7 +205,7 @@ class Ground:
 
     def _set_back(self, process: subprocess.Popen[bytes], fault: Fault) -> str:
         assert self.clock is not None
-        self.clock.write_text("-1d\n")
+        set_clock(self.clock, SET_BACK_SECONDS)
         return "the clock"
 
     def _remove_cache(self, process: subprocess.Popen[bytes], fault: Fault) -> str:
@@ -226,19 +231,21 @@ def own_disk(home: Path) -> Iterator[bool]:
             subprocess.run(["umount", "--lazy", str(home)], check=True)
 
 
-def find_faketime(path: Path | None) -> Path | None:
-    """Return libfaketime's library: the one named, or where a distribution puts it."""
-    return next((place for place in ((path,) if path else FAKETIME) if place.exists()), None)
+def make_clock(folder: Path) -> Path | None:
+    """Compile the clock that can be set back; None = there is no C compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None
+    library = folder / "clock.so"
+    subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(CLOCK)], check=True)
+    return library
+
+
+def set_clock(clock: Path, seconds: int) -> None:
+    clock.write_bytes(struct.pack("l", seconds))
 
 
 def with_own_clock(library: Path, clock: Path) -> dict[str, str]:
-    """Return the environment of a build whose clock is read from a file; timers and file times stay true."""
-    clock.write_text("+0\n")
-    return {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_CACHE_DURATION": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-        "FAKETIME_DISABLE_SHM": "1",
-    }
+    """Return the environment of a build whose clock goes with a file; timers and file times stay true."""
+    set_clock(clock, 0)
+    return {"LD_PRELOAD": str(library), "CHAOS_CLOCK": str(clock)}

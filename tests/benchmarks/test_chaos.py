@@ -1,4 +1,4 @@
-"""What a campaign of faults draws, whom it strikes and how it counts, without a build; the campaign itself is nightly."""
+"""What a campaign of faults draws, whom it strikes and how it counts; the campaign itself is nightly."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from deltalake import DeltaTable
 
-from benchmarks.chaos import take
+from benchmarks.chaos import Endured, draw_table, run_campaign, take, was_killed
 from benchmarks.chaos_faults import (
     KILLS_A_DECK,
     OTHERS,
     Fault,
+    Struck,
     choose,
     draw_faults,
     kind_of,
@@ -27,9 +29,10 @@ from benchmarks.chaos_faults import (
     send,
 )
 from benchmarks.chaos_verdict import Bill, Verdict, missing_and_changed
-from benchmarks.killed_builds import position, rows_of, table_of_processes, task_of_row
+from benchmarks.killed_builds import SEED, position, rows_of, table_of_processes
 from benchmarks.listening_endpoint import Endpoint
 from environments.os.rehearsal import OsRehearsal
+from warehouse.warehouse import Warehouse
 
 KILL = Fault("kill", "collect_episodes", 0.5, 0.0, 0.0, 0.5)
 CLEAN = Verdict({}, {}, 0, 0, True, 0, 2)
@@ -139,8 +142,48 @@ def test_an_answer_given_again_is_paid_twice_unless_it_was_in_flight(endpoint: E
     assert bill.twice() == 1
 
 
-def test_rows_that_are_missing_or_say_something_else_are_counted_but_for_those_of_told_tasks(smoke: Any) -> None:
-    home = smoke.home
-    assert missing_and_changed(home, home, set()) == ({}, {})
-    told = {str(task_of_row(home)["episodes"](key)) for key in rows_of(home, "episodes")}
-    assert missing_and_changed(EMPTY(home), home, told)[0].keys() >= {"task_specs"}
+def test_rows_that_are_missing_or_say_something_else_are_counted_but_for_those_of_told_tasks(
+    smoke: Any, tmp_path: Path
+) -> None:
+    home, fewer = smoke.copy(tmp_path / "whole"), smoke.copy(tmp_path / "fewer")
+    assert missing_and_changed(fewer, home, set()) == ({}, {})
+    (gone, *_) = Warehouse(home).read("episodes", "verdict = 'passed'")
+    DeltaTable(str(fewer / "tables" / "episodes")).delete(f"episode_id = '{gone.episode_id}'")
+    rows_of.cache_clear()
+    lost, changed = missing_and_changed(fewer, home, set())
+    assert (lost, changed) == ({"episodes": 1}, {})
+    assert missing_and_changed(fewer, home, {gone.task_id}) == ({}, {})
+
+
+def test_the_table_says_how_often_each_was_struck_and_what_was_lost() -> None:
+    pause = Fault("pause", "start", 0, 0, 0, 0)
+    late = Struck(KILL, "collect_episodes", "pod (had ended)")
+    struck = [Struck(KILL, "collect_episodes", "build", -9), Struck(pause, "start", "pod"), late]
+    dirty = Verdict({"turns": 3}, {}, 1, 0, False, 0, 0)
+    table = draw_table([Endured(1, struck, [-9, 0], verdict=CLEAN), Endured(2, [], [0], verdict=dirty)], seed=7)
+    assert "| kill | build | 1 | 1 | `collect_episodes` 1 |" in table
+    assert (
+        "Seed 7: 1 kills and 2 other faults over 2 builds, which took 3 commands; 2 came to their end, 1 with" in table
+    )
+    assert "Rows lost 3, changed 0, twice 1;" in table
+    assert [was_killed(one) for one in struck] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    "one", [Endured(1), Endured(1, verdict=CLEAN, left=["bwrap"]), Endured(1, verdict=CLEAN, hung=1)]
+)
+def test_a_build_that_did_not_end_or_left_a_process_is_not_clean(one: Endured) -> None:
+    assert not one.is_clean
+    assert Endured(1, verdict=CLEAN).is_clean
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(4 * 3600)
+def test_fifty_kills_all_over_a_builds_processes_lose_nothing_and_pay_nothing_twice(
+    tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    tmp_path.chmod(0o755)  # sandboxes of root's drop root and read the cache
+    endured = run_campaign(tmp_path, 50, SEED, tell=tell)
+    tell(draw_table(endured, SEED))
+    assert sum(was_killed(struck) for one in endured for struck in one.struck) == 50
+    assert [one for one in endured if not one.is_clean] == []
