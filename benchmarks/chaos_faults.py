@@ -242,7 +242,9 @@ def make_clock(folder: Path) -> Path | None:
 
 
 def set_clock(clock: Path, seconds: int) -> None:
-    clock.write_bytes(struct.pack("l", seconds))
+    """Write into the file as it lies: processes have it mapped, and a shorter one would end them."""
+    with os.fdopen(os.open(clock, os.O_RDWR | os.O_CREAT), "r+b", buffering=0) as file:
+        file.write(struct.pack("l", seconds))
 
 
 def with_own_clock(library: Path, clock: Path) -> dict[str, str]:
