@@ -29,7 +29,8 @@ LONGEST_PAUSE_SECONDS = 10
 MOST_FAILURES = 40
 FULL_SECONDS = 20
 """After which a full disk has room again, where the command does not end before."""
-DISK_MEGABYTES = 96
+DISK_MEGABYTES = 448
+"""A command refuses a home with less than 300 MB of room."""
 SET_BACK_SECONDS = -86_400
 CLOCK = Path(__file__).with_name("clock.c")
 KINDS = (
@@ -183,7 +184,7 @@ class Ground:
             return self._forbid_growth(process)
         ballast = self.home / ".ballast"
         with suppress(OSError), ballast.open("wb", buffering=0) as file:
-            while file.write(bytes(1 << 16)):
+            while file.write(bytes(1 << 20)):
                 pass
         with suppress(subprocess.TimeoutExpired):
             process.wait(FULL_SECONDS)
