@@ -194,9 +194,11 @@ class Ground:
     def _forbid_growth(self, process: subprocess.Popen[bytes]) -> str:
         """Let no file of the build's own processes grow: what a plain user can do."""
         own = processes_of(process.pid).get("build", [])
-        before = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid, _ in own}
-        for pid, (_, hard) in before.items():
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, hard))
+        before: dict[int, tuple[int, int]] = {}
+        for pid, _ in own:
+            with suppress(ProcessLookupError):
+                _, hard = before[pid] = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, hard))
         with suppress(subprocess.TimeoutExpired):
             process.wait(FULL_SECONDS)
         for pid, limits in before.items():
