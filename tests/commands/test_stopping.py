@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.kills import descendants, left_of
+from benchmarks.killed_builds import descendants, left_of
 
 PROGRAM = """
 import asyncio, itertools, os, re, signal, sys, threading, time

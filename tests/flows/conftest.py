@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -11,26 +9,20 @@ from typing import Any
 
 import orjson
 import pytest
-from aiohttp import web
 
+from benchmarks.killed_builds import Builder
+from benchmarks.listening_endpoint import Endpoint
 from environments.db.rehearsal import DbRehearsal
 from environments.os.families.catalogue import of_topic
 from environments.os.families.family import Family
 from environments.os.rehearsal import OsRehearsal
 from rehearsals.base import Rehearsal
 from rehearsals.server import OfflineServer
-from schemas.completion import CompletionRequest
-from schemas.record import canonical_json
 from tasks.collect.episodes import collect_shard, plan_shards
 from tasks.curate.trajectories import count_shards, curate_shard
 from tasks.generate.rounds import derive_tasks, generate_round
 from tasks.workshop import Workshop
-from teachers.endpoint.requests import request_body
-from tests.flows.kills import Builder
 from warehouse.warehouse import Warehouse
-
-LATENCY_SECONDS = 0.02
-"""Kept short; without it hardly a request would be in flight when its asker is killed."""
 
 CONFIG = """
 name = "tests"
@@ -66,32 +58,6 @@ class Restless(OsRehearsal):
 
     def _families(self, topic: str, fault: str | None) -> tuple[Family, ...]:
         return tuple(family for family in of_topic(topic) if family.volatile) or super()._families(topic, fault)
-
-
-class Endpoint(OfflineServer):
-    def __init__(self, *rehearsals: Rehearsal) -> None:
-        super().__init__(rehearsals)
-        self.asked: list[str] = []
-        """Fingerprints of the bodies that came in, in order, answered or not."""
-
-    async def _handle(self, request: web.BaseRequest) -> web.Response:
-        if request.method == "POST":
-            self.asked.append(fingerprint(orjson.loads(await request.read())))
-            await asyncio.sleep(LATENCY_SECONDS)
-        return await super()._handle(request)
-
-    def start(self) -> str:
-        """Listen, and keep what a build needs to find this endpoint."""
-        self.settings = {"OPENAI_BASE_URL": super().start(), "OPENAI_API_KEY": "none"}
-        return self.settings["OPENAI_BASE_URL"]
-
-    def fingerprint(self, request: CompletionRequest) -> str:
-        """Return what a request of the ledger looks like from here."""
-        return fingerprint(request_body(request, self.settings["OPENAI_BASE_URL"]))
-
-
-def fingerprint(body: dict[str, Any]) -> str:
-    return hashlib.sha256(canonical_json(body)).hexdigest()
 
 
 def served(*rehearsals: Rehearsal) -> Iterator[Endpoint]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.kills import STAGES, Builder, is_frugal, is_the_same_home, kill_and_continue, share_of
+from benchmarks.killed_builds import STAGES, Builder, is_frugal, is_the_same_home, kill_and_continue, share_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 

@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from formats.releases.huggingface import verify_release
-from schemas.tables import TABLES
-from tests.flows.kills import (
+from benchmarks.killed_builds import (
     SEED,
     STAGES,
     Builder,
@@ -28,6 +26,8 @@ from tests.flows.kills import (
     told_tasks,
     without,
 )
+from formats.releases.huggingface import verify_release
+from schemas.tables import TABLES
 from warehouse.state import State
 from warehouse.warehouse import Warehouse
 

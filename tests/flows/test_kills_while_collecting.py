@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.kills import STOPPED, Builder, is_frugal, is_the_same_home, kill_and_continue, share_of
+from benchmarks.killed_builds import STOPPED, Builder, is_frugal, is_the_same_home, kill_and_continue, share_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 

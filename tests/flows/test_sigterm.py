@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.flows.kills import STOPPED, descendants, left_of, position, stage_of
+from benchmarks.killed_builds import STOPPED, descendants, left_of, position, stage_of
 
 pytestmark = [pytest.mark.slow]
 

@@ -134,6 +134,10 @@ class Builder:
         with self.running(home) as process:
             code = process.wait()
         assert code == 0, said_by(home)
+        return self.told(home)
+
+    def told(self, home: Path) -> dict[str, Any]:
+        """Return what the last command on a home said, as `--json` has it."""
         told: dict[str, Any] = json.loads(self.out(home).read_text())
         return told
 
