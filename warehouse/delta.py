@@ -116,6 +116,9 @@ def _commit(delta: DeltaTable, columns: pa.Table, transaction: Transaction) -> b
     """Commit as the next version; False = another landing took that version, look again."""
     at = delta.version() + 1
     stamped = columns.append_column(VERSION_COLUMN, pa.array([at] * len(columns), pa.int64()))
+    if not len(stamped):  # a column that came later and no file holds could not be read
+        known = {field.name for field in delta.schema().fields}
+        stamped = stamped.select([name for name in stamped.column_names if name in known])
     # No retries inside: a retry would rebase the rows onto a version that they do not carry.
     properties = CommitProperties(app_transactions=[transaction], max_commit_retries=0)
     try:

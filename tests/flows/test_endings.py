@@ -34,6 +34,7 @@ CONFIG: dict[str, Any] = {
     "teacher.max_retries": 0,
     "general.source": "built-in",
     "generate.rounds": 1,
+    "generate.tasks_per_request": 1,
     "generate.os.requests": 40,
     "generate.db.requests": 12,
     "generate.db.questions": 24,

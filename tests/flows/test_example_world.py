@@ -169,6 +169,7 @@ def test_it_is_built_into_a_release_in_two_dialects(
             "attempted": 6,
             "passed": 6,
             "kept": built.json["funnel"][0]["kept"],
+            "disputed": 0,
         }
     ]
     rows = trajmill(

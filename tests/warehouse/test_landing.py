@@ -7,11 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
+import duckdb
 import pyarrow.parquet as pq
+import pydantic
 import pytest
 from deltalake import DeltaTable
 
 from schemas.errors import WarehouseError
+from schemas.rejection import Rejection
+from schemas.tables import TABLES, Table
+from warehouse.delta import land_rows, take_snapshot
+from warehouse.views import table_sql
 from warehouse.warehouse import Warehouse
 
 RACER = """
@@ -105,3 +111,18 @@ def test_a_table_that_is_none_is_told(warehouse: Warehouse, make: SimpleNamespac
 def test_an_unknown_table_is_told_with_those_there_are(warehouse: Warehouse) -> None:
     with pytest.raises(WarehouseError, match=r"There is no table 'episode'\. Tables: task_specs, episodes"):
         warehouse.has_landed("episode", "one")
+
+
+def test_a_later_column_is_read_though_its_first_landing_has_no_row(tmp_path: Path, make: SimpleNamespace) -> None:
+    table = TABLES["rejections"]
+    grown = Table(table.name, pydantic.create_model("Rejection", __base__=Rejection, later=(int, 7)), table.keys)
+    path = tmp_path / "rejections"
+    land_rows(path, table, [make.rejection(1)], key="before", version=1, after=None)
+    land_rows(path, grown, [], key="marks", version=1, after=None)
+    with duckdb.connect() as connection:
+        rows = connection.sql(f"SELECT later FROM ({table_sql(take_snapshot(path, grown))})").fetchall()
+        assert rows == [(None,)]
+        whole = grown.record.model_validate(make.rejection(2).model_dump())
+        land_rows(path, grown, [whole], key="after", version=1, after=None)
+        rows = connection.sql(f"SELECT later FROM ({table_sql(take_snapshot(path, grown))}) ORDER BY 1").fetchall()
+        assert sorted(rows, key=str) == [(7,), (None,)]
