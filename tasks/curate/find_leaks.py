@@ -83,7 +83,8 @@ def find_leak(
     for quoted in _quotes(thought):
         if unseen.has_phrase(quoted) and not seen.has_phrase(quoted):
             return f"the quoted text {quoted!r} was not visible yet"
-    for name in (*_names(thought, unseen), *_values(thought, unseen)):
+    shown = {word.lower() for text in (*visible, action) for word in _WORD.findall(text)}
+    for name in (*_names(thought, unseen), *sorted(_values(thought, unseen) - shown)):
         if not seen.has_phrase(name):
             return f"the name {name!r} was not visible yet"
     planned = _Text(plans)
@@ -169,10 +170,9 @@ def _names(thought: str, unseen: _Text) -> Iterator[str]:
     yield from (cell for cell in whole if re.search(rf"(?<!\w){re.escape(cell)}(?!\w)", said))
 
 
-def _values(thought: str, unseen: _Text) -> Iterator[str]:
-    """Yield what a thought has of the results' values, whatever their case."""
-    said = {word.lower() for word in _WORD.findall(thought)}
-    yield from said & unseen.values
+def _values(thought: str, unseen: _Text) -> set[str]:
+    """Return what a thought has of the results' values, whatever their case."""
+    return {word.lower() for word in _WORD.findall(thought)} & unseen.values
 
 
 def _numbers(text: str) -> Iterator[str]:

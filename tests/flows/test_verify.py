@@ -99,7 +99,7 @@ def test_what_differs_is_shown_with_turn_and_cause_and_the_exit_code_says_so(
     [
         ((), "verify needs ids of episodes, trajectories or tasks, or --sample N"),
         (("zzz",), "no id begins with 'zzz'"),
-        (("--sample", "0"), "it must be at least 1"),
+        (("--sample", "0"), "Input should be greater than or equal to 1"),
     ],
 )
 def test_a_wrong_call_says_what_is_allowed(call: Call, smoke: Any, arguments: tuple[str, ...], told: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import prompts
@@ -392,6 +392,7 @@ def test_words_about_an_answer_that_the_task_itself_uses_pass() -> None:
     assert find_leak("I read the answer key first.", ["Grade sheet.txt."], "cat key.txt", []) is not None
 
 
+@example("AAA_", ["AAA"])
 @given(st.text(), st.lists(st.text(), max_size=4))
 def test_what_was_visible_is_no_leak_but_for_words_about_a_reference(thought: str, hidden: list[str]) -> None:
     found = find_leak(thought, [thought], "", hidden)

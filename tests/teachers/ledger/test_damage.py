@@ -75,7 +75,9 @@ def test_columns_that_a_later_version_may_leave_out_do_no_harm(path: Path) -> No
         file.executescript(
             "ALTER TABLE completions ADD COLUMN era TEXT; ALTER TABLE losses ADD COLUMN x NOT NULL DEFAULT 1"
         )
-    Ledger(path).close()
+    ledger = Ledger(path)
+    assert ledger.counts.sent == 0
+    ledger.close()
 
 
 def test_a_folder_and_a_place_that_cannot_be_written_are_told_as_such(tmp_path: Path) -> None:
