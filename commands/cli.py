@@ -203,13 +203,27 @@ def status(
     never_passed: Annotated[
         bool, typer.Option("--never-passed", help="List the tasks that no solver has passed, with what they answered.")
     ] = False,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            "--compare",
+            metavar="TABLE",
+            help="Set the counts beside a published table: agentinstruct, or a TOML file (deployments/comparisons/).",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show the funnel of the last build, reasons, difficulty, costs and releases."""
+    if never_passed and compare is not None:
+        raise ConfigError("--never-passed and --compare are two questions; ask one at a time")
     if never_passed:
         from commands.never_passed import run_never_passed
 
         run_never_passed(json)
+    elif compare is not None:
+        from commands.look import run_compare
+
+        run_compare(compare, json)
     else:
         from commands.look import run_status
 

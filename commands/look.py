@@ -14,6 +14,7 @@ from commands.terminal import say, say_csv, say_json, say_table, spell
 from flows.configuration import config_origins
 from flows.own_home import require_home
 from reports import funnel as report
+from reports.comparison import compare, read_published
 from reports.difficulty import difficulty, doubted
 from reports.drift import SHOWN, by_cause, by_world, differing, measure_drift
 from schemas.errors import ConfigError
@@ -102,6 +103,16 @@ def _standing(warehouse: Warehouse, state: State) -> tuple[list[int], dict[str, 
     if builds:
         tables = {"funnel": report.funnel(warehouse, builds[-1]), **tables}
     return builds, tables
+
+
+def run_compare(name: str, json: bool) -> None:
+    """Set the home's counts beside a published table."""
+    published = read_published(name)
+    table = compare(open_home(), published)
+    if json:
+        say_json({"compared_with": published.name, "rows": table.records()})
+    else:
+        say_table(f"This home, all builds, beside {published.name}", table)
 
 
 def _max_tries(state: State) -> int:

@@ -217,6 +217,8 @@ class CollectConfig(Record):
     """Ours, where an attempt ended in an outage."""
     goal: int | None = Field(default=None, ge=1)
     """Accepted episodes per world that end the collection; None = all attempts are made."""
+    goals: dict[str, Annotated[int, Field(ge=1)]] = {}
+    """By world, over `goal`."""
     origins: tuple[Origin, ...] = ("self_instruct", "derived", "own", "recorded")
     """Origins that are attempted; `benchmark` is left out, since nobody trains on what measures them."""
     tasks: int | None = Field(default=None, ge=1)

@@ -25,7 +25,8 @@ Live = Callable[[Workshop, Sequence[str], str], Awaitable[list[tuple[Episode, li
 
 def has_reached_goal(workshop: Workshop, world: str) -> bool:
     """Whether this build has the accepted episodes that the config asks of a world."""
-    goal = workshop.config.collect.goal
+    collect = workshop.config.collect
+    goal = collect.goals.get(world, collect.goal)
     if goal is None:
         return False
     where = "SELECT count(*) FROM episodes WHERE build = ? AND environment = ? AND verdict = 'passed'"

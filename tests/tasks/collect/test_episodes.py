@@ -322,6 +322,13 @@ async def test_a_goal_that_was_reached_before_the_crash_is_not_passed_after_it(s
         assert has_reached_goal(workshop, "db") and len(shards) > 1
 
 
+async def test_a_goal_of_one_world_goes_before_that_of_all(shop: Shop) -> None:
+    async with shop(collect__goal=1000, collect__goals={"db": 3}) as workshop:
+        await make_tasks(workshop)
+        await collect_shard.fn(workshop.build, *plan_shards(workshop, "db", 1, "teacher", None)[0])
+        assert has_reached_goal(workshop, "db") and not has_reached_goal(workshop, "os")
+
+
 async def test_episodes_of_a_mixture_cost_what_all_its_calls_cost(shop: Shop, tmp_path: Path) -> None:
     panel = {"proposers": ["offline-a", "offline-b"], "aggregator": "offline-a"}
     async with shop(teacher__mixtures={"panel": panel}, teacher__solver="panel", collect__tasks=6) as workshop:
