@@ -166,7 +166,9 @@ class ReAct(TextDialect):
         assert ends is not None
         region = [after_label(lines[number], ends), *lines[number + 1 :]]
         if label is None:
-            answer = next(form for form in self.forms if form.kind == "answer")
+            answer = next((form for form in self.forms if form.kind == "answer"), None)
+            if answer is None:
+                return Reading(thought, (), self.missing, "\n".join(region))
             return self._reading(thought, lambda: self._act(answer, region, is_cut=is_cut), "\n".join(region))
         return self._named(thought, region, is_cut=is_cut)
 
@@ -176,10 +178,12 @@ class ReAct(TextDialect):
             region = region[1:]
         head, said = region[0].strip(), "\n".join(region).strip()
         fence = next(find_fences(region, self._languages), None)
-        runs = next(form for form in self.forms if form.languages)
+        runs = next((form for form in self.forms if form.languages), None)
         if fence is not None and fence.first == 0:
             if fence.text.lstrip().startswith(("{", "[")) and (read := self._object(fence.text)):
                 return Reading(thought or read.thought, read.actions, read.problem, read.candidate)
+            if runs is None:  # nothing is run here: the block holds the act as it stands
+                return self._named(thought, fence.text.split("\n"), is_cut=is_cut)
             return self._reading(thought, lambda: self._act(runs, region, is_cut=is_cut), said)
         if head.startswith(("{", "[")) and (read := self._object(said)):
             return Reading(thought or read.thought, read.actions, read.problem, read.candidate)
@@ -187,15 +191,15 @@ class ReAct(TextDialect):
         if named is not None:
             form, rest = named
             return self._reading(thought, lambda: self._act(form, [rest, *region[1:]], is_cut=is_cut), said)
-        if fence is not None and head.strip(" *_`:.").lower() == fence.language:  # `Act: python`, and a block of it
+        if runs and fence is not None and head.strip(" *_`:.").lower() == fence.language:  # `Act: python`, then it
             return self._reading(thought, lambda: self._act(runs, ["", *region[1:]], is_cut=is_cut), said)
         return self._reading(thought, lambda: self._unnamed(runs, head, said, is_cut=is_cut), said)
 
-    def _unnamed(self, runs: Form, head: str, said: str, *, is_cut: bool) -> Action:
+    def _unnamed(self, runs: Form | None, head: str, said: str, *, is_cut: bool) -> Action:
         """Read an act that has no name: a command in back ticks, a text that can be nothing else."""
-        if self.is_command(said):
+        if runs and self.is_command(said):
             return self._act(runs, ["", *said.split("\n")], is_cut=is_cut)
-        if head.startswith("`") and " " in head.strip("`") and head.endswith("`"):
+        if runs and head.startswith("`") and " " in head.strip("`") and head.endswith("`"):
             return Action(runs.kind, checked(runs, head.strip("` ")))
         raise NoAct(f"no act among {', '.join(form.kind for form in self.forms)}: {head[:80]!r}")
 
