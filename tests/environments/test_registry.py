@@ -155,6 +155,19 @@ def test_a_package_cannot_take_the_name_of_a_world_of_ours(announce: Callable[[s
     assert world_names().count("os") == 1
 
 
+@pytest.mark.parametrize("said", ["tools", ("tools", "rounds"), "sign language"])
+def test_a_world_of_one_dialect_takes_part_whatever_the_others_are_spoken_to_in(
+    said: str | tuple[str, ...], announce: Callable[[str, str], None], place: Callable[..., Place]
+) -> None:
+    announce("shelf", "a_shelf:Shelf")
+    assert list(make_world("shelf", place(collect={"dialect": said})).dialects) == ["react"]
+
+
+def test_a_world_that_leaves_a_choice_has_one_of_those_that_are_named(place: Callable[..., Place]) -> None:
+    with pytest.raises(ConfigError, match=r"collect\.dialect is 'sign language'; the os world has react, tools"):
+        make_world("os", place(collect={"dialect": "sign language"}))
+
+
 async def test_a_world_is_entered_when_it_is_first_used_and_once() -> None:
     used, idle = Door(), Door()
     worlds = Worlds({"used": used, "idle": idle})
