@@ -85,6 +85,8 @@ def worlds_of(config: RunConfig) -> tuple[str, ...]:
 def make_world(name: str, place: Place) -> World:
     """Return a world of a run, with its section of the configuration, not yet entered.
 
+    A world of one dialect is spoken to in that one, whatever the others of the run are.
+
     Raises:
         ConfigError: there is no such world, or its section is wrong.
     """
@@ -92,7 +94,7 @@ def make_world(name: str, place: Place) -> World:
     world = made.at(place, place.config.section(name, made.Config))
     chosen = place.config.collect.dialect
     names = (chosen,) if isinstance(chosen, str) else chosen
-    if names is not None and not any(one in world.dialects for one in names):
+    if names is not None and len(world.dialects) > 1 and not any(one in world.dialects for one in names):
         known = ", ".join(world.dialects)
         raise ConfigError(f"collect.dialect is {chosen!r}; the {name} world has {known}")
     return world

@@ -59,9 +59,12 @@ class Workshop:
         return await self.worlds.enter(name)
 
     def dialect_of(self, spec: TaskSpec) -> Dialect:
-        """Return the dialect that a task's solver is spoken to in: of several configured ones the task is dealt one."""
+        """Return the dialect that a task's solver is spoken to in: of several configured ones the task is dealt one.
+
+        A world that has one dialect alone leaves no choice.
+        """
         known, chosen = self.worlds[spec.environment].dialects, self.config.collect.dialect
-        if chosen is None:
+        if chosen is None or len(known) == 1:
             return next(iter(known.values()))
         names = (chosen,) if isinstance(chosen, str) else chosen
         offered = [name for name in names if name in known] or list(names)

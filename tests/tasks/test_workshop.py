@@ -48,6 +48,13 @@ def test_of_several_those_count_that_the_world_has(open_shop: Shop, make_specs: 
     assert set(dealt(open_shop(worlds=shell(), collect__dialect=["rounds", "tools"]), make_specs(9))) == {"tools"}
 
 
+@pytest.mark.parametrize("said", ["tools", ["rounds", "tools"]])
+def test_a_world_of_one_dialect_leaves_no_choice(said: object, open_shop: Shop, make_specs: Specs) -> None:
+    worlds = shell()
+    worlds["os"].dialects = {"react": worlds["os"].dialects["react"]}
+    assert set(dealt(open_shop(worlds=worlds, collect__dialect=said), make_specs(9))) == {"react"}
+
+
 @pytest.mark.parametrize("said", ["sign language", ["sign language", "smoke"]])
 def test_a_dialect_that_the_world_lacks_is_told_with_those_that_it_has(
     said: object, open_shop: Shop, make_specs: Specs
