@@ -6,7 +6,7 @@ Self-instruct asks for calls beside each question; what cannot be made, or start
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import islice
@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 import prompts
 from environments.base import Ask, Author, Draw, Part
 from environments.deals import Order, read_skills
+from environments.kg.calls import SaidCall
 from environments.kg.config import KgConfig
 from environments.kg.derivation import DIFFICULTIES, SHAPES, Inventor, MadeQuestion
 from environments.kg.sample import NAME, load_graph
@@ -45,6 +46,10 @@ _SECTIONS = Sections(
     most_chars=4000,
     plain_code=re.compile(r"\s*(?:\d+[.)]\s*)?(?:get_relations|get_neighbors|get_attributes)\("),
 )
+_NO_CALL = ("#", "//", "Final Answer")
+_LISTS = {"get_neighbors": "get_relations", "argmax": "get_attributes", "argmin": "get_attributes"}
+"""What stands before a call, of the same thing or variable."""
+_DOTTED = re.compile(r"\w+(?:\.\w+)+")
 _NUMBERED = re.compile(r"^\s*(?:\d+[.)]|[-*])\s+")
 
 
@@ -115,17 +120,21 @@ class KgAuthor(Author):
         return read_parts(completion.reply, _SECTIONS, ask.tasks, numbers, read)
 
     def derivable(self, taken: frozenset[str]) -> int:
-        """Count the questions that this build takes."""
-        return len(self._chosen(taken))
+        """Count the pairs of questions that this build takes: one to replay, one to solve.
+
+        Not the same one both ways: good solvers make just these calls, and the second row would only repeat the first.
+        """
+        return len(self._chosen(taken)) // len(WAYS)
 
     async def derive(self, taken: frozenset[str]) -> AsyncIterator[TaskSpec | Rejection]:
-        """Yield two tasks a question: one to replay, one to solve."""
-        for source, question in self._chosen(taken):
-            for way in WAYS:
-                yield derived_spec(question, source, way)
+        """Yield this build's questions, to replay and to solve in turn."""
+        for number, (source, question) in enumerate(self._chosen(taken)):
+            way = WAYS[(number + number // len(SHAPES)) % len(WAYS)]  # each shape both ways
+            yield derived_spec(question, source, way)
 
     def _chosen(self, taken: frozenset[str]) -> list[tuple[str, MadeQuestion]]:
-        return list(islice((pair for pair in self._questions() if pair[0] not in taken), self._config.questions))
+        most = self._config.questions - self._config.questions % len(WAYS)
+        return list(islice((pair for pair in self._questions() if pair[0] not in taken), most))
 
     def _questions(self) -> Iterator[tuple[str, MadeQuestion]]:
         """Yield the seed's questions with the names of their sources; none is asked twice."""
@@ -191,7 +200,7 @@ def make_spec(draft: KgDraft, ask: Ask, order: Order) -> TaskSpec | Refusal:
     """Return a draft as a task, where its calls can be made and the question names what they start from."""
     lines = [_NUMBERED.sub("", line).strip() for line in draft.reference.splitlines()]
     try:
-        calls = [read_call(line) for line in lines if line and not line.startswith(("#", "//", "Final Answer"))]
+        calls = with_lists(read_call(line) for line in lines if line and not line.startswith(_NO_CALL))
     except ValueError as error:
         return Refusal("not_a_call", str(error))
     if not calls or calls[-1].name.startswith("get_relations"):
@@ -217,6 +226,18 @@ def make_spec(draft: KgDraft, ask: Ask, order: Order) -> TaskSpec | Refusal:
     )
 
 
+def with_lists(calls: Iterable[SaidCall]) -> list[SaidCall]:
+    """Put in what must be listed before a call, where an author left it out: it makes no variable, so none moves."""
+    whole: list[SaidCall] = []
+    for call in calls:
+        needed = _LISTS.get(call.name)
+        first = call.arguments[0]
+        if needed and not any(one.name == needed and one.arguments[0] == first for one in whole):
+            whole.append(SaidCall(needed, (first,), f"{needed}({first})"))
+        whole.append(call)
+    return whole
+
+
 def _things_in(arguments: Sequence[str], problem: str) -> Mapping[str, str] | Refusal:
     """Return the things that calls start from, by name; each is one of the graph's and stands in the question."""
     ontology, facts = load_graph()
@@ -226,6 +247,8 @@ def _things_in(arguments: Sequence[str], problem: str) -> Mapping[str, str] | Re
         if argument.startswith("#") or argument in ontology.relations:
             continue
         thing = ids.get(argument.casefold())
+        if thing is None and _DOTTED.fullmatch(argument):
+            return Refusal("unknown_relation", f"{argument[:80]!r} is no relation of this graph")
         if thing is None:
             return Refusal("unknown_thing", f"{argument[:80]!r} is no variable, relation or thing here")
         if facts.names[thing].casefold() not in problem.casefold():

@@ -11,8 +11,8 @@ from schemas.record import Record
 class KgConfig(Record):
     requests: int = Field(default=9, ge=0)
     """Questions that a build asks for (self-instruct); `generate.tasks_per_request` of them share a request."""
-    questions: int = Field(default=8, ge=0)
-    """Questions that a build derives from the built-in graph; each is tried both ways."""
+    questions: int = Field(default=12, ge=0)
+    """Questions that a build derives from the built-in graph at most: half are to be solved, half are replayed."""
     graph: str = ""
     """Another graph beside the built-in one: a file of RDF (.nt, .ttl, packed as .gz or not), or the URL of a SPARQL
     endpoint; empty = there is none."""

@@ -20,14 +20,12 @@ from environments.dialects.react import ReAct
 from environments.dialects.text import TextDialect
 from environments.dialects.written_calls import WrittenCall
 from environments.kg.calls import action_of, find_call, make_action, split_arguments, written
-from environments.kg.tools import TOOLS
+from environments.kg.tools import TOOLS, is_found
 from schemas.message import Message, Role
 from schemas.task_spec import TaskSpec
 
 _ROLES: tuple[Role, Role] = ("user", "assistant")
 _PROBLEM = "\x00problem\x00"
-_FOUND = ("[", "variable #")
-"""How observations begin that are said to be one: a mistake is told without a label, as in AgentBench."""
 _NUMBER = re.compile(r"#[ \t]?(\d{1,9})|(?:variable|var)[ _]?(\d{1,9})\b", re.IGNORECASE)
 _FIND = re.compile(r"\bFind Answer(?=[*_]*[ \t]*:)")
 """What AgentBench takes for `Final Answer`, too."""
@@ -66,10 +64,10 @@ class KgText(TextDialect):
         return self.prompt.sections(problem=_PROBLEM, world=self.told)
 
     def observe(self, observation: str, index: int) -> str:
-        """Word an observation; index 0 is the task."""
+        """Word an observation; index 0 is the task. A mistake is told without a label, as in AgentBench."""
         if index == 0:
             return self._sections()[-1].replace(_PROBLEM, observation)
-        return f"Observation: {observation}" if observation.startswith(_FOUND) else observation
+        return f"Observation: {observation}" if is_found(observation) else observation
 
     def write_text(self, thought: str | None, action: Action) -> str:
         """Word a turn; `read_text` understands it as the same, or `reads_back` says that it does not."""

@@ -7,7 +7,7 @@ from environments.kg.calls import OTHER, SaidCall, arguments_of, find_call, make
 from environments.kg.judge import judge_values
 from environments.kg.store import Graph, TooManyValues
 from environments.kg.task import read_reference, state_of, worded
-from environments.kg.tools import INVALID_VARIABLE, NO_SUCH_TOOL, TOOLS, Variable, Workbench
+from environments.kg.tools import INVALID_VARIABLE, NO_SUCH_TOOL, TOOLS, Variable, Workbench, is_found
 from environments.observing import head_and_tail
 from schemas.episode import Verdict
 from schemas.errors import CheckError, EnvironmentFault
@@ -63,11 +63,14 @@ class KgEnvironment(Environment):
         turns = []
         for call in calls:
             action = make_action(call.name, self._as_asked(call))
-            turns.append((action, await self.step(action)))
+            step = await self.step(action)
+            if not is_found(step.observation):
+                raise EnvironmentFault(f"bad_reference: {step.observation}", transient=False)
+            turns.append((action, step))
         end = Action("answer", f"#{len(self._bench.variables) - 1}")
         step = await self.step(end)
         if not step.terminated:
-            raise EnvironmentFault("bad_reference: its calls made no variable", transient=False)
+            raise EnvironmentFault("bad_reference: its calls make no variable", transient=False)
         return (*turns, (end, step))
 
     def _as_asked(self, call: SaidCall) -> list[str]:

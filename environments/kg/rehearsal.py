@@ -88,7 +88,7 @@ class KgRehearsal:
         shown = [ids[name] for name in _THING.findall(prompt) if name in ids]
         shape = rng.choice(_SHAPES.get(topic_in(prompt), SHAPES))
         made = _inventor().of_shape(shape, rng, shown)
-        calls = _with_missing_relation(made.calls) if fault == "reference_fails" else made.calls
+        calls = _with_foreign_relation(made.calls) if fault == "reference_fails" else made.calls
         reference = "\n".join(calls)
         explanation = f"This is {'an' if shape[0] in 'aeiou' else 'a'} {shape}, one call after the other."
         return f"### Problem\n{made.text}\n### Explanation\n{explanation}\n### Reference\n```\n{reference}\n```"
@@ -237,9 +237,10 @@ def _answer(thought: str, number: int) -> Move:
     return Move(thought, "answer", f"#{number}")
 
 
-def _with_missing_relation(calls: Sequence[str]) -> list[str]:
-    """Follow a relation that nothing has."""
+def _with_foreign_relation(calls: Sequence[str]) -> list[str]:
+    """Follow a relation that things of another kind have."""
     at = next(number for number, call in enumerate(calls) if call.startswith("get_neighbors"))
     call = find_call(calls[at])
     assert call is not None
-    return [*calls[:at], f"get_neighbors({call.arguments[0]}, travel.ship.no_such_relation)", *calls[at + 1 :]]
+    other = "culture.song.about" if call.arguments[1].startswith("people.") else "people.person.mentor"
+    return [*calls[:at], f"get_neighbors({call.arguments[0]}, {other})", *calls[at + 1 :]]

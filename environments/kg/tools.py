@@ -182,6 +182,11 @@ class Workbench:
         return self.variables[number]
 
 
+def is_found(said: str) -> bool:
+    """Whether a tool's words tell what it found, and not of a mistake."""
+    return said.startswith(("[", "variable #"))
+
+
 def _listed(found: frozenset[str]) -> str:
     return f"[{', '.join(sorted(found))}]"
 
