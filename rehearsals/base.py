@@ -22,6 +22,8 @@ class Move:
     """Command, statement or answer."""
     raw: str | None = None
     """A planted reply that cannot be read, which is said as it is."""
+    arguments: str = ""
+    """JSON text of the call, where its tool takes more than a text."""
 
 
 class Rehearsal(Protocol):

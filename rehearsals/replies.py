@@ -96,7 +96,7 @@ def _word(rehearsal: Rehearsal, move: Move, messages: Sequence[Message], tools: 
     name, argument = rehearsal.tool_of(move.kind)
     if name not in {tool["function"]["name"] for tool in tools}:
         return _say(rehearsal.say(move))
-    arguments = json.dumps({argument: move.text} if argument else {}, ensure_ascii=False)
+    arguments = move.arguments or json.dumps({argument: move.text} if argument else {}, ensure_ascii=False)
     if move.raw is not None:
         way = zlib.crc32(move.raw.encode()) % 3
         if way == 0:

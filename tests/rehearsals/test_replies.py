@@ -136,6 +136,16 @@ def test_where_the_worlds_tools_are_offered_a_move_is_a_call_and_the_thought_is_
     assert call(1) == call(1)
 
 
+def test_a_move_whose_tool_takes_several_arguments_brings_them_as_json():
+    class Pairs(Sums):
+        def solve(self, messages: Sequence[Message], fault: str | None) -> Move:
+            return Move("Now I add.", "add", "1, 2", arguments='{"a": 1, "b": 2}')
+
+    asked = body("Add 1 and 2", tools=TOOLS)
+    (made,) = respond(asked, [Pairs()], FaultsConfig(solver=0)).tool_calls
+    assert (made.name, made.arguments) == ("adder", '{"a": 1, "b": 2}')
+
+
 def test_without_the_worlds_own_tools_a_move_is_said():
     for tools in ([], [{"type": "function", "function": {"name": "browser"}}]):
         assert call(0, tools=tools) == Message(role="assistant", content="turn 2, None")
