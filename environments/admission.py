@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from environments.base import Action, Environment, Honest, World, answer_in, own_mistakes_told
-from schemas.errors import CheckError, EnvironmentFault
+from schemas.errors import CheckError, CheckSandboxError, EnvironmentFault
 from schemas.task_spec import Probe, TaskSpec
 
 NO_REFERENCE = "the task has no reference: its label alone cannot be run"
@@ -21,7 +21,7 @@ async def admit(world: World, spec: TaskSpec) -> tuple[Probe, ...]:
     """Try a task; it is fit to enter where every probe passed.
 
     Raises:
-        SandboxError: the walls broke, which says nothing about the task.
+        SandboxError, CheckSandboxError: the walls broke, which says nothing about the task.
         EnvironmentFault: the world cannot read it, or broke over it.
     """
     probes: list[Probe] = []
@@ -72,6 +72,8 @@ async def _reference_passes(world: World, environment: Environment, number: int)
             return Probe(name=name, passed=False, detail=problem), None
         verdict = await world.judge_reference(environment, number)
         honest = await world.honest(environment, answer_in(turns))
+    except CheckSandboxError:
+        raise
     except (EnvironmentFault, CheckError) as error:
         return Probe(name=name, passed=False, detail=str(error)), None
     return Probe(name=name, passed=verdict.name == "passed", detail=verdict.detail), honest
@@ -80,6 +82,8 @@ async def _reference_passes(world: World, environment: Environment, number: int)
 async def _fails(name: str, world: World, spec: TaskSpec, action: Action, honest: Honest) -> Probe:
     try:
         verdict = await world.judge_unearned(spec, action, honest)
+    except CheckSandboxError:
+        raise
     except CheckError as error:
         return Probe(name=name, passed=False, detail=f"the check broke: {error}")
     said = f"{action.kind} {action.text!r}".strip() if action.text else action.kind

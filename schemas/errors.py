@@ -14,6 +14,7 @@
         ├── SandboxError       the walls
         ├── EnvironmentFault   the world (not `EnvironmentError`, a builtin)
         └── CheckError         the check itself could not run: the verdict is unknown, never reward 0
+            └── CheckSandboxError  since the walls broke around it
 
 A message says what happened, with which value, what is allowed, and what to do next.
 """
@@ -88,6 +89,10 @@ class EnvironmentFault(EpisodeError):
 
 class CheckError(EpisodeError):
     """The check could not be run; its verdict is unknown."""
+
+
+class CheckSandboxError(CheckError):
+    """The walls broke around the check: that says nothing about the work or the task."""
 
 
 class StateError(CheckError):

@@ -14,7 +14,7 @@ from dataclasses import replace
 from environments.os.answer import canonical_answer
 from environments.os.check import Evidence, evaluation_of, judge, run_check, takes_answer
 from environments.os.scripts import reference_of
-from schemas.errors import CheckError
+from schemas.errors import CheckError, CheckSandboxError
 from schemas.task_spec import Script, TaskSpec
 
 GARBAGE = ("qzxv-no-such-thing", "918273645")
@@ -130,6 +130,8 @@ async def _passing_one_by_one(
     for answer in answers:
         try:
             verdict = await judge(spec, replace(evidence, answer=answer), timeout, reference)
+        except CheckSandboxError:
+            raise
         except CheckError:
             if len(answers) == 1:
                 raise

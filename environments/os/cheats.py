@@ -17,7 +17,7 @@ from environments.os.check import Evidence, run_check
 from environments.os.episode import OsEnvironment
 from environments.os.scripts import as_bash
 from sandboxes.ground import PLACES
-from schemas.errors import CheckError
+from schemas.errors import CheckError, CheckSandboxError
 from schemas.task_spec import Script, TaskSpec
 
 SAID = (*GARBAGE, "0", "", "exit 0")
@@ -217,6 +217,8 @@ async def cheat(
     answers = [answer for answer in SAID if answer not in known]
     try:
         return await passing(spec, evidence, answers, environment.timeouts.check, reference), evidence
+    except CheckSandboxError:
+        raise
     except CheckError:
         return (), evidence  # the check is broken: no verdict, no reward
 

@@ -8,7 +8,7 @@ needs no script: what differs is compared. `chain` and `match` keep AgentBench's
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from environments.os.answer import canonical_answer
@@ -18,7 +18,7 @@ from environments.os.scripts import placed, reference_of, scripts_of, start_of
 from sandboxes.base import ExecResult, Session, Snapshot
 from sandboxes.ground import HOME, Ground
 from schemas.episode import RewardPart, Verdict
-from schemas.errors import CheckError, SandboxError, StateError
+from schemas.errors import CheckError, CheckSandboxError, SandboxError, StateError
 from schemas.task_spec import Script, TaskSpec
 
 _EXIT_CODES = {
@@ -165,7 +165,7 @@ async def _judge_changes(spec: TaskSpec, evidence: Evidence, timeout: float) -> 
         agent = Deed(await session.diff(initial, evidence.final), shown, handed_in)
         reference = Deed(await session.diff(initial, result.left), result.text)
     except SandboxError as error:
-        raise CheckError(f"the changes could not be compared: {error}") from error
+        raise CheckSandboxError(f"the changes could not be compared: {error}") from error
     if not reference.difference.complete:
         raise CheckError("the reference changes more than can be compared", transient=False)
     verdict = judge_deed(agent, reference, ordered=spec.check.ordered, instruction=spec.instruction)
@@ -235,8 +235,9 @@ async def run_check(
         CheckError: it did not end by itself, or its sandbox broke.
     """
     ground = replace(ground_of(spec, evidence.initial), is_closed=is_closed) if spec.check.trusted_tools else None
-    try:
-        result = await evidence.session.run(
+
+    async def run() -> ExecResult:
+        return await evidence.session.run(
             placed(script, spec.setup),
             arguments=arguments,
             start=start_of(spec.setup),
@@ -246,17 +247,28 @@ async def run_check(
             keep=keep,
             timeout=timeout,
         )
+
+    try:
+        result = await run()
     except SandboxError as error:
-        if on.layers != evidence.initial.layers and await _starts_at_first(spec, evidence, timeout):
-            raise StateError(f"{name} does not start on what the agent left: {error}") from error
-        raise CheckError(f"the sandbox of {name} broke: {error}") from error
+        if on.layers == evidence.initial.layers or not await starts_at_first(spec, evidence, timeout):
+            raise CheckSandboxError(f"the sandbox of {name} broke: {error}") from error
+        result = await _run_again(run, name)
     if result.exit_code is None:
         broken = StateError if on.layers != evidence.initial.layers else CheckError
         raise broken(_why_unended(name, result, timeout))
     return result
 
 
-async def _starts_at_first(spec: TaskSpec, evidence: Evidence, timeout: float) -> bool:
+async def _run_again(run: Callable[[], Awaitable[ExecResult]], name: str) -> ExecResult:
+    """Run on what the agent left once more: what keeps a program from starting there does so again, an accident not."""
+    try:
+        return await run()
+    except SandboxError as error:
+        raise StateError(f"{name} does not start on what the agent left: {error}") from error
+
+
+async def starts_at_first(spec: TaskSpec, evidence: Evidence, timeout: float) -> bool:
     """Whether a program starts on the initial state: then it is what the agent left that none starts on."""
     try:
         trusted = spec.check.trusted_tools

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from environments.os.by_products import by_product_of
-from environments.os.check import Evidence, ground_of, judge, judge_printed, try_programs
+from environments.os.check import Evidence, ground_of, judge, judge_printed, starts_at_first, try_programs
 from environments.os.scripts import start_of
 from environments.os.spoil import other_values, turned
 from sandboxes.base import Change, ExecResult
 from sandboxes.ground import Ground
-from schemas.errors import CheckError, SandboxError
+from schemas.errors import CheckError, CheckSandboxError, SandboxError
 from schemas.task_spec import Lines, Script, TaskSpec
 
 SPOIL = Path(__file__).with_name("spoil.py")
@@ -135,11 +135,15 @@ def values_of(spec: TaskSpec) -> tuple[str, ...]:
 
 
 async def changes_of(spec: TaskSpec, evidence: Evidence) -> list[Change]:
-    """Return the changes that are the work itself."""
+    """Return the changes that are the work itself.
+
+    Raises:
+        CheckSandboxError: the walls broke.
+    """
     try:
         found = await evidence.session.diff(evidence.initial, evidence.final)
-    except SandboxError:
-        return []
+    except SandboxError as error:
+        raise CheckSandboxError(f"the changes could not be told: {error}") from error
     return [change for change in found.changes if _counts(spec, change)][:MOST_CHANGES]
 
 
@@ -242,18 +246,26 @@ async def _at_first(spec: TaskSpec, evidence: Evidence, paths: Sequence[str]) ->
 async def _in_view(
     spec: TaskSpec, evidence: Evidence, script: Script, arguments: tuple[str, ...], ground: Ground | None
 ) -> ExecResult | None:
-    try:
-        return await evidence.session.run(
-            script,
-            arguments=arguments,
-            start=start_of(spec.setup),
-            on=evidence.final,
-            trusted_tools=True,
-            ground=ground,
-            timeout=OUTPUT_SECONDS,
-        )
-    except SandboxError:
-        return None
+    """Run a program on the final state; None: none starts there.
+
+    Raises:
+        CheckSandboxError: the walls broke.
+    """
+    for _ in range(2):  # what keeps a program from starting does so twice, an accident does not
+        try:
+            return await evidence.session.run(
+                script,
+                arguments=arguments,
+                start=start_of(spec.setup),
+                on=evidence.final,
+                trusted_tools=True,
+                ground=ground,
+                timeout=OUTPUT_SECONDS,
+            )
+        except SandboxError as error:
+            if not await starts_at_first(spec, evidence, OUTPUT_SECONDS):
+                raise CheckSandboxError(f"the sandbox of a trial broke: {error}") from error
+    return None
 
 
 def _command(script: Script, answer: str, reference: str) -> list[str]:
@@ -282,6 +294,8 @@ async def _undone(
         partly = spec.model_copy(update={"check": spec.check.model_copy(update={"outputs": kept or ("/nonesuch",)})})
         try:
             verdict = await judge(partly, evidence, timeout, reference)
+        except CheckSandboxError:
+            raise
         except CheckError:
             continue
         if verdict.name == "passed":

@@ -28,7 +28,7 @@ from environments.os.earned import finding
 from environments.os.episode import OsEnvironment
 from environments.os.near_misses import changes_of, near_misses, values_of, wrong_answers
 from environments.os.scripts import as_bash, reference_of
-from schemas.errors import CheckError
+from schemas.errors import CheckError, CheckSandboxError
 from schemas.task_spec import Probe, TaskSpec
 
 _ADVICE = "; let the check compare all that the task asks for, not that something is there"
@@ -132,6 +132,8 @@ async def _passing(
     """Return the answers that pass, or why the check broke."""
     try:
         return await passing(environment.spec, evidence, answers, environment.timeouts.check, environment.reference)
+    except CheckSandboxError:
+        raise
     except CheckError as error:
         return str(error)
 
@@ -158,6 +160,8 @@ async def near_misses_fail(world: Opener, environment: OsEnvironment) -> AsyncIt
     try:
         missed = await near_misses(spec, honest.evidence, changes, timeout, environment.reference)
         told = f"the right state passes also when spoiled: {missed}{_ADVICE}" if missed else ""
+    except CheckSandboxError:
+        raise
     except CheckError as error:
         missed, told = "", f"not tried: {error}"
     yield Probe(name="near_misses_fail", passed=not missed, detail=told)

@@ -16,14 +16,14 @@ from formats.catalogue import Exported, Exporter, Given
 from formats.releases.calls_in_order import NO_ROW_AS_CALLS, Exchange, read_as_calls, write_documents
 from formats.releases.fold import fold_context
 from formats.releases.release_folder import ReleaseFolder, ReleaseRow
-from formats.releases.spoken import arguments_of_call, has_broken_calls
+from formats.releases.spoken import BROKEN_ARGUMENTS, arguments_of, has_broken_calls, tools_of
 
 VERSION = "1.2.0"
 METADATA = "metadata.json"
 """The tools of all rows, in the form of ADP's metadata of a dataset."""
 REASONS = {
     "no_calls": NO_ROW_AS_CALLS,
-    "broken_arguments": "has a call whose arguments are no JSON object",
+    BROKEN_ARGUMENTS: "has a call whose arguments are no JSON object",
     "stray_result": "has a result that answers no call before it",
     "unanswered_call": "has a call in mid-row that gave nothing: the form wants a result of each",
 }
@@ -32,7 +32,7 @@ REASONS = {
 def render_row(row: ReleaseRow) -> dict[str, Any] | str:
     """Render a row as a trajectory, or say why it cannot be."""
     if has_broken_calls(row.messages):
-        return "broken_arguments"
+        return BROKEN_ARGUMENTS
     told = list(read_as_calls(fold_context(row.messages)))
     if any(one.strays for one in told):
         return "stray_result"
@@ -63,7 +63,7 @@ def _parts(one: Exchange) -> Iterator[dict[str, Any]]:
     for number, (id_, call) in enumerate(zip(one.ids, said.tool_calls, strict=True)):
         first = {"description": said.content or None, **thought} if number == 0 else {"description": None}
         linked = {"tool_call_id": id_} if one.results else {}
-        arguments = arguments_of_call(call)
+        arguments = arguments_of(call)
         yield {"class_": "api_action", "function": call.name, "kwargs": arguments, **first, **linked}
     for id_, text in one.results:
         yield {"class_": "text_observation", "content": text, "source": "environment", "tool_call_id": id_}
@@ -73,7 +73,7 @@ def _write(release: ReleaseFolder, folder: Path, given: Given) -> Exported:
     tools: dict[str, Any] = {}
 
     def render(row: ReleaseRow) -> dict[str, Any] | str:
-        for tool in orjson.loads(row.tools) if row.tools else []:
+        for tool in tools_of(row.tools).get("tools", ()):
             tools.setdefault(tool["function"]["name"], tool)
         return render_row(row)
 

@@ -10,19 +10,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from formats.catalogue import Exported, Exporter, Given
 from formats.releases.calls_in_order import NO_ROW_AS_CALLS, Exchange, read_as_calls, write_documents
 from formats.releases.release_folder import ReleaseFolder, ReleaseRow
-from formats.releases.spoken import arguments_of_call, has_broken_calls
+from formats.releases.spoken import BROKEN_ARGUMENTS, arguments_of, has_broken_calls, tools_of
 from schemas.message import Message
 from schemas.task_spec import SOFTWARE
 
 VERSION = "ATIF-v1.8"
 REASONS = {
     "no_calls": NO_ROW_AS_CALLS,
-    "broken_arguments": "has a call whose arguments are no JSON object",
+    BROKEN_ARGUMENTS: "has a call whose arguments are no JSON object",
     "stray_result": "has a result that answers no call before it",
 }
 
@@ -30,13 +28,13 @@ REASONS = {
 def render_row(row: ReleaseRow) -> dict[str, Any] | str:
     """Render a row as a document, or say why it cannot be."""
     if has_broken_calls(row.messages):
-        return "broken_arguments"
+        return BROKEN_ARGUMENTS
     told = list(read_as_calls(row.messages))
     if any(one.strays for one in told):
         return "stray_result"
     name, _, version = SOFTWARE.partition(" ")
     agent = {"name": name, "version": version, "model_name": row.model}
-    agent |= {"tool_definitions": orjson.loads(row.tools)} if row.tools else {}
+    agent |= {"tool_definitions": tools_of(row.tools).get("tools")}
     about = ("source", "environment", "origin", "license", "task_id", "family", "difficulty", "reward", "guessable")
     extra = {key: value for key in about if (value := getattr(row, key)) is not None}
     return {
@@ -58,7 +56,7 @@ def _steps(told: Sequence[Exchange]) -> Iterator[dict[str, Any]]:
             continue
         step["reasoning_content"] = said.reasoning_content
         step["tool_calls"] = [
-            {"tool_call_id": id_, "function_name": call.name, "arguments": arguments_of_call(call)}
+            {"tool_call_id": id_, "function_name": call.name, "arguments": arguments_of(call)}
             for id_, call in zip(one.ids, said.tool_calls, strict=True)
         ]
         results = [{"source_call_id": id_, "content": text} for id_, text in one.results]

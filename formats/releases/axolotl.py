@@ -8,25 +8,19 @@ rewrites earlier turns loses their thoughts: hence one reply a row, unless a tok
 from __future__ import annotations
 
 from formats.releases.release_folder import ReleaseRow
-from formats.releases.shapes import (
-    BROKEN_ARGUMENTS,
-    NO_PROMPT,
-    are_arguments_sound,
-    chat_message,
-    is_asked,
-    reasons,
-)
+from formats.releases.shapes import NO_PROMPT, is_asked, reasons
+from formats.releases.spoken import BROKEN_ARGUMENTS, has_broken_calls, speak
 from formats.releases.strategies import Strategy
 from formats.releases.training import Config, Rendered, TrainerForm
 
 
 def render_row(row: ReleaseRow, strategy: Strategy) -> Rendered:
     """Render a row with `train` on every message."""
-    if not are_arguments_sound(row):
+    if has_broken_calls(row.messages):
         return BROKEN_ARGUMENTS
     if not is_asked(row.messages):
         return NO_PROMPT
-    messages = [{**chat_message(message, parsed=False), "train": message.train} for message in row.messages]
+    messages = [{**speak(message, parsed=False), "train": message.train} for message in row.messages]
     return {"id": row.id, "messages": messages, **({"tools": row.tools} if row.tools else {})}
 
 

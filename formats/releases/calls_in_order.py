@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import orjson
+from typing import NamedTuple
 
 from formats.catalogue import Exported
+from formats.releases.jsonl import Line, write_lines
 from formats.releases.release_folder import ReleaseFolder, ReleaseRow
 from schemas.message import Message
 
@@ -51,31 +49,19 @@ def read_as_calls(messages: Sequence[Message]) -> Iterator[Exchange]:
         yield told
 
 
-def write_documents(
-    release: ReleaseFolder, folder: Path, render: Callable[[ReleaseRow], Mapping[str, Any] | str]
-) -> Exported:
+def write_documents(release: ReleaseFolder, folder: Path, render: Callable[[ReleaseRow], Line]) -> Exported:
     """Write `<split>.jsonl`, a document a line; agent rows as native calls, the others as they are.
 
     Rows that are not there as calls are left out as `no_calls`; a release of before has those that were made of calls.
     """
-    left_out: Counter[str] = Counter()
-    written = 0
-    for split in release.splits:
-        with (folder / f"{split}.jsonl").open("wb") as file:
-            as_calls = {row.id for row in release.rows(split, "tool_calls")}
-            rows = release.rows(split, "tool_calls") if as_calls else _with_calls(release.rows(split))
-            for row in rows:
-                made = render(row) if isinstance(row, ReleaseRow) else row
-                if isinstance(made, str):
-                    left_out[made] += 1
-                    continue
-                file.write(orjson.dumps(made) + b"\n")
-                written += 1
-            if as_calls and (missing := sum(row.id not in as_calls for row in release.rows(split))):
-                left_out["no_calls"] += missing
-    return Exported(written, left_out)
 
+    def lines_of(split: str) -> Iterator[Line]:
+        as_calls = {row.id for row in release.rows(split, "tool_calls")}
+        yield from map(render, release.rows(split, "tool_calls"))
+        for row in release.rows(split):
+            if not as_calls and (row.environment is None or row.has_calls):
+                yield render(row)
+            elif row.id not in as_calls:
+                yield "no_calls"
 
-def _with_calls(rows: Iterator[ReleaseRow]) -> Iterator[ReleaseRow | str]:
-    for row in rows:
-        yield row if row.environment is None or row.has_calls else "no_calls"
+    return write_lines(release, folder, lines_of)

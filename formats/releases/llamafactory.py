@@ -9,19 +9,11 @@ dropped there with a warning; here it is left out for a reason.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from formats.releases.release_folder import ReleaseRow
-from formats.releases.shapes import (
-    BROKEN_ARGUMENTS,
-    NO_QUESTION,
-    TWO_REPLIES,
-    read_arguments,
-    reasons,
-    take_turns,
-    think_aloud,
-)
+from formats.releases.shapes import NO_QUESTION, TWO_REPLIES, reasons, take_turns, think_aloud
+from formats.releases.spoken import BROKEN_ARGUMENTS, has_broken_calls, spell_call
 from formats.releases.strategies import Strategy
 from formats.releases.training import Config, Rendered, TrainerForm
 from schemas.message import Message
@@ -55,11 +47,9 @@ def _render(message: Message) -> dict[str, Any] | str:
         return {"from": "gpt", "value": words}
     if _OPEN in words or _CLOSE in words:
         return CALL_MARKS
-    arguments = [read_arguments(call) for call in message.tool_calls]
-    if None in arguments:
+    if has_broken_calls([message]):
         return BROKEN_ARGUMENTS
-    calls = [{"name": call.name, "arguments": given} for call, given in zip(message.tool_calls, arguments, strict=True)]
-    written = json.dumps(calls, ensure_ascii=False)
+    written = f"[{', '.join(map(spell_call, message.tool_calls))}]"
     if _OPEN in written or _CLOSE in written:
         return CALL_MARKS
     return {"from": "function_call", "value": f"{words}{_OPEN}{written}{_CLOSE}" if words else written}

@@ -7,11 +7,11 @@ template `qwen3` writes thoughts after the last question alone.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from formats.releases.release_folder import ReleaseRow
-from formats.releases.shapes import BROKEN_ARGUMENTS, NO_PROMPT, is_asked, read_arguments, reasons
+from formats.releases.shapes import NO_PROMPT, is_asked, reasons
+from formats.releases.spoken import BROKEN_ARGUMENTS, has_broken_calls, spell_call
 from formats.releases.strategies import Strategy
 from formats.releases.training import Config, Rendered, TrainerForm
 from schemas.message import Message
@@ -19,7 +19,7 @@ from schemas.message import Message
 
 def render_row(row: ReleaseRow, strategy: Strategy) -> Rendered:
     """Render a row with a weight on every message."""
-    if any(read_arguments(call) is None for message in row.messages for call in message.tool_calls):
+    if has_broken_calls(row.messages):
         return BROKEN_ARGUMENTS
     if not is_asked(row.messages):
         return NO_PROMPT
@@ -33,10 +33,7 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
     blocks = [{"type": "reasoning", "value": message.reasoning_content}] if message.reasoning_content else []
     if message.content or not (blocks or message.tool_calls):
         blocks.append({"type": "text", "value": message.content})
-    for call in message.tool_calls:
-        value = json.dumps({"name": call.name, "arguments": read_arguments(call)}, ensure_ascii=False)
-        blocks.append({"type": "tool_call", "value": value})
-    return blocks
+    return [*blocks, *({"type": "tool_call", "value": spell_call(call)} for call in message.tool_calls)]
 
 
 TRAINER = TrainerForm(

@@ -8,15 +8,8 @@ the row one of pictures and sound.
 from __future__ import annotations
 
 from formats.releases.release_folder import ReleaseRow
-from formats.releases.shapes import (
-    BROKEN_ARGUMENTS,
-    NO_PROMPT,
-    are_arguments_sound,
-    chat_message,
-    chat_tools,
-    is_asked,
-    reasons,
-)
+from formats.releases.shapes import NO_PROMPT, is_asked, reasons
+from formats.releases.spoken import BROKEN_ARGUMENTS, has_broken_calls, speak, tools_of
 from formats.releases.strategies import Strategy
 from formats.releases.training import Config, Rendered, TrainerForm
 
@@ -26,14 +19,14 @@ _MEDIA = ("<image>", "<video>", "<audio>")
 
 def render_row(row: ReleaseRow, strategy: Strategy) -> Rendered:
     """Render a row as it stands; the config says on which replies the loss counts."""
-    if not are_arguments_sound(row):
+    if has_broken_calls(row.messages):
         return BROKEN_ARGUMENTS
     if not is_asked(row.messages):
         return NO_PROMPT
     if any(mark in message.content for mark in _MEDIA for message in row.messages):
         return MEDIA_MARK
-    messages = [chat_message(message, parsed=False) for message in row.messages]
-    return {"id": row.id, "messages": messages, **chat_tools(row)}
+    messages = [speak(message, parsed=False) for message in row.messages]
+    return {"id": row.id, "messages": messages, **tools_of(row.tools)}
 
 
 TRAINER = TrainerForm(

@@ -8,22 +8,22 @@ different flags, cannot be told apart there. Keys other than role, content, loss
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from formats.releases.release_folder import ReleaseRow
-from formats.releases.shapes import BROKEN_ARGUMENTS, NO_PROMPT, is_asked, read_arguments, reasons, think_aloud
+from formats.releases.shapes import NO_PROMPT, is_asked, reasons, think_aloud
+from formats.releases.spoken import BROKEN_ARGUMENTS, has_broken_calls, spell_call
 from formats.releases.strategies import Strategy
 from formats.releases.training import Config, Rendered, TrainerForm
-from schemas.message import Message, ToolCall
+from schemas.message import Message
 
 FLAGS_DIFFER = "flags_differ"
 
 
 def render_row(row: ReleaseRow, strategy: Strategy) -> Rendered:
     """Render a row with `loss` on every reply and every call."""
-    if any(read_arguments(call) is None for message in row.messages for call in message.tool_calls):
+    if has_broken_calls(row.messages):
         return BROKEN_ARGUMENTS
     if not is_asked(row.messages):
         return NO_PROMPT
@@ -43,11 +43,7 @@ def _render(message: Message) -> Iterator[dict[str, Any]]:
     if words or not message.tool_calls:
         yield {"role": "assistant", "content": words, "loss": message.train}
     for call in message.tool_calls:
-        yield {"role": "tool_call", "content": _render_call(call), "loss": message.train}
-
-
-def _render_call(call: ToolCall) -> str:
-    return json.dumps({"name": call.name, "arguments": read_arguments(call)}, ensure_ascii=False)
+        yield {"role": "tool_call", "content": spell_call(call), "loss": message.train}
 
 
 def _in_the_calls_order(messages: Sequence[Message]) -> Iterator[Message]:

@@ -9,7 +9,8 @@ import re
 from typing import Any
 
 from formats.releases.release_folder import ReleaseRow
-from formats.releases.shapes import NO_PROMPT, REASONING, chat_message, chat_tools, is_asked, reasons
+from formats.releases.shapes import NO_PROMPT, REASONING, is_asked, reasons
+from formats.releases.spoken import speak, tools_of
 from formats.releases.strategies import Strategy
 from formats.releases.training import Config, Rendered, TrainerForm
 from schemas.message import Message
@@ -24,7 +25,7 @@ def render_row(row: ReleaseRow, strategy: Strategy) -> Rendered:
         return REASONING
     if not is_asked(row.messages):
         return NO_PROMPT
-    tools = chat_tools(row)
+    tools = tools_of(row.tools)
     calls = [call for message in row.messages for call in message.tool_calls]
     named = [call.name for call in calls] + [
         tool.get("function", {}).get("name", "") for tool in tools.get("tools", ())
@@ -40,7 +41,7 @@ def render_row(row: ReleaseRow, strategy: Strategy) -> Rendered:
 
 
 def _render(message: Message) -> dict[str, Any]:
-    made = chat_message(message, parsed=False)
+    made = speak(message, parsed=False)
     if message.role != "assistant":
         return made
     return {**made, "content": made["content"] or None, "weight": int(message.train)}

@@ -6,17 +6,16 @@ two turns at which the attempts part. Thoughts that curation filled in are in ne
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from formats.catalogue import Exported, Exporter, Given, Option
 from formats.releases.attempts import PROBLEMS, AttemptsOf, JudgedAttempt, attempts_of_split
+from formats.releases.jsonl import Line, write_lines
 from formats.releases.release_folder import ReleaseFolder
-from formats.releases.spoken import has_broken_calls, spoken, tools_of
+from formats.releases.spoken import BROKEN_ARGUMENTS, has_broken_calls, spoken, tools_of
 from schemas.errors import ConfigError
 from schemas.message import Message
 
@@ -28,7 +27,7 @@ REASONS = {
     "over_most": "is a failed attempt at a task that has as many pairs as are taken of one",
     "same_words": "would prefer something to itself",
     "parted_by_the_world": "saw other things before it did other things, so no one turn is to compare",
-    "broken_arguments": "has a call whose arguments are no JSON object",
+    BROKEN_ARGUMENTS: "has a call whose arguments are no JSON object",
 }
 
 
@@ -41,18 +40,12 @@ def write_pairs(release: ReleaseFolder, attempts: AttemptsOf, folder: Path, give
     span, most = given["span"], given["most"]
     if span not in SPANS or not most.isdecimal() or not int(most):
         raise ConfigError(f"--span is {' or '.join(SPANS)} and --most a number from 1, not {span!r} and {most!r}")
-    left_out: Counter[str] = Counter()
-    written = 0
-    for split in release.splits:
-        with (folder / f"{split}.jsonl").open("wb") as file:
-            for of_task in attempts_of_split(release, split, attempts):
-                for made in pair_up(of_task, span, int(most)):
-                    if isinstance(made, str):
-                        left_out[made] += 1
-                        continue
-                    file.write(orjson.dumps(made) + b"\n")
-                    written += 1
-    return Exported(written, left_out)
+
+    def lines_of(split: str) -> Iterator[Line]:
+        for of_task in attempts_of_split(release, split, attempts):
+            yield from pair_up(of_task, span, int(most))
+
+    return write_lines(release, folder, lines_of)
 
 
 def pair_up(attempts: Sequence[JudgedAttempt], span: str, most: int) -> Iterator[dict[str, Any] | str]:
@@ -82,7 +75,7 @@ def _wording(attempt: JudgedAttempt) -> tuple[object, ...]:
 def _pair(better: JudgedAttempt, worse: JudgedAttempt, span: str) -> dict[str, Any] | str:
     both = better.folded, worse.folded
     if has_broken_calls((*both[0], *both[1])):
-        return "broken_arguments"
+        return BROKEN_ARGUMENTS
     shared = len(better.prompt)
     if [_words(m) for m in both[0]] == [_words(m) for m in both[1]]:
         return "same_words"

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from formats.catalogue import Exported, Exporter, Given
 from formats.releases.attempts import PROBLEMS, AttemptsOf, JudgedAttempt, attempts_of_split
+from formats.releases.jsonl import Line, write_lines
 from formats.releases.release_folder import ReleaseFolder
-from formats.releases.spoken import has_broken_calls, spoken, tools_of
+from formats.releases.spoken import BROKEN_ARGUMENTS, has_broken_calls, spoken, tools_of
 
-REASONS = {**PROBLEMS, "broken_arguments": "has a call whose arguments are no JSON object"}
+REASONS = {**PROBLEMS, BROKEN_ARGUMENTS: "has a call whose arguments are no JSON object"}
 
 
 def write_rewards(release: ReleaseFolder, attempts: AttemptsOf, folder: Path, given: Given) -> Exported:
     """Write `<split>.jsonl`: messages, prompt and completion of them, reward, label, tools, and whose it is."""
-    left_out: Counter[str] = Counter()
-    written = 0
-    for split in release.splits:
-        with (folder / f"{split}.jsonl").open("wb") as file:
-            for of_task in attempts_of_split(release, split, attempts):
-                for attempt in sorted(of_task, key=lambda one: one.episode_id):
-                    made = render_attempt(attempt)
-                    if isinstance(made, str):
-                        left_out[made] += 1
-                        continue
-                    file.write(orjson.dumps(made) + b"\n")
-                    written += 1
-    return Exported(written, left_out)
+
+    def lines_of(split: str) -> Iterator[Line]:
+        for of_task in attempts_of_split(release, split, attempts):
+            yield from map(render_attempt, sorted(of_task, key=lambda one: one.episode_id))
+
+    return write_lines(release, folder, lines_of)
 
 
 def render_attempt(attempt: JudgedAttempt) -> dict[str, Any] | str:
@@ -39,7 +31,7 @@ def render_attempt(attempt: JudgedAttempt) -> dict[str, Any] | str:
         return attempt.problem
     folded, prompt = attempt.folded, attempt.prompt
     if has_broken_calls(folded):
-        return "broken_arguments"
+        return BROKEN_ARGUMENTS
     return {
         "messages": spoken(folded),
         "prompt": spoken(prompt),

@@ -6,19 +6,16 @@ What a shape has no place for is said in words where that keeps every word, else
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from formats.chats.tool_calls import write_call
 from formats.releases.release_folder import ReleaseRow
-from schemas.message import Message, ToolCall
+from formats.releases.spoken import BROKEN_ARGUMENTS
+from schemas.message import Message
 
 REASONING = "reasoning"
 TWO_REPLIES = "two_replies"
 NO_QUESTION = "no_question"
 NO_PROMPT = "no_prompt"
-BROKEN_ARGUMENTS = "broken_arguments"
 REASONS = {
     REASONING: "keeps thoughts apart from the reply: the form has no place for them",
     TWO_REPLIES: "has two replies in a row, one of them trained on: the form wants question and reply in turns",
@@ -77,45 +74,6 @@ def take_turns(messages: Iterable[Message]) -> tuple[Message, ...] | str:
 def _join(first: Message, second: Message) -> Message:
     text = "\n\n".join(part for part in (first.content, second.content) if part)
     return first.model_copy(update={"content": text, "tool_calls": (*first.tool_calls, *second.tool_calls)})
-
-
-def read_arguments(call: ToolCall) -> dict[str, Any] | None:
-    """Parse a call's arguments; None where they are no JSON object."""
-    try:
-        arguments = json.loads(call.arguments)
-    except ValueError:
-        return None
-    return arguments if isinstance(arguments, dict) else None
-
-
-def are_arguments_sound(row: ReleaseRow) -> bool:
-    """Whether every call's arguments are a JSON object, as readers that parse them want."""
-    return all(read_arguments(call) is not None for message in row.messages for call in message.tool_calls)
-
-
-def chat_message(message: Message, *, parsed: bool) -> dict[str, Any]:
-    """Write a message as chat templates take it, without what is empty; `parsed`: arguments as objects, not text."""
-    made: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        made["tool_calls"] = [_chat_call(call, parsed) for call in message.tool_calls]
-    if message.tool_call_id is not None:
-        made["tool_call_id"] = message.tool_call_id
-    if message.reasoning_content:
-        made["reasoning_content"] = message.reasoning_content
-    return made
-
-
-def _chat_call(call: ToolCall, parsed: bool) -> dict[str, Any]:
-    written = write_call(call)
-    arguments = read_arguments(call) if parsed else None
-    if arguments is not None:
-        written["function"]["arguments"] = arguments
-    return written
-
-
-def chat_tools(row: ReleaseRow) -> dict[str, Any]:
-    """Return the column `tools` as a list of objects, where the row has any."""
-    return {"tools": json.loads(row.tools)} if row.tools else {}
 
 
 def trained_of(messages: Sequence[Message]) -> list[Message]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-Append = Callable[[dict[str, Any]], None]
+Append = Callable[[Mapping[str, Any]], None]
 OpenSplit = Callable[[Path], AbstractContextManager[Append]]
 _ROWS_PER_GROUP = 1000
 
@@ -21,7 +21,7 @@ def open_json_lines(path: Path) -> Iterator[Append]:
     """Open a file of one object a line."""
     with path.open("wb") as file:
 
-        def append(row: dict[str, Any]) -> None:
+        def append(row: Mapping[str, Any]) -> None:
             file.write(orjson.dumps(row) + b"\n")
 
         yield append
@@ -33,7 +33,7 @@ def open_json_array(path: Path) -> Iterator[Append]:
     with path.open("wb") as file:
         before = b"[\n"
 
-        def append(row: dict[str, Any]) -> None:
+        def append(row: Mapping[str, Any]) -> None:
             nonlocal before
             file.write(before + orjson.dumps(row))
             before = b",\n"
@@ -47,14 +47,14 @@ def open_parquet(schema: pa.Schema) -> OpenSplit:
 
     @contextmanager
     def opened(path: Path) -> Iterator[Append]:
-        waiting: list[dict[str, Any]] = []
+        waiting: list[Mapping[str, Any]] = []
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
 
             def flush() -> None:
                 writer.write_table(pa.Table.from_pylist(waiting, schema=schema))
                 waiting.clear()
 
-            def append(row: dict[str, Any]) -> None:
+            def append(row: Mapping[str, Any]) -> None:
                 waiting.append(row)
                 if len(waiting) == _ROWS_PER_GROUP:
                     flush()

@@ -2,51 +2,35 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from formats.catalogue import Exported, Exporter, Given
 from formats.releases.fold import fold_context
+from formats.releases.jsonl import write_lines
 from formats.releases.release_folder import ReleaseFolder, ReleaseRow
-from formats.releases.spoken import has_broken_calls, spoken, tools_of
+from formats.releases.spoken import BROKEN_ARGUMENTS, has_broken_calls, spoken, tools_of
 
 REASONS = {
     "general_chat": "is general chat: it has no steps",
-    "broken_arguments": "has a call whose arguments are no JSON object",
+    BROKEN_ARGUMENTS: "has a call whose arguments are no JSON object",
 }
 
 
 def write_steps(release: ReleaseFolder, folder: Path, given: Given) -> Exported:
     """Write `<split>.jsonl`, a line a turn; what is left out is counted by row."""
-    left_out: Counter[str] = Counter()
-    written = 0
-    for split in release.splits:
-        with (folder / f"{split}.jsonl").open("wb") as file:
-            for row in release.rows(split):
-                made = cut_steps(row)
-                if isinstance(made, str):
-                    left_out[made] += 1
-                    continue
-                for step in made:
-                    file.write(orjson.dumps(step) + b"\n")
-                    written += 1
-    return Exported(written, left_out)
+    return write_lines(release, folder, lambda split: (made for row in release.rows(split) for made in cut_steps(row)))
 
 
-def cut_steps(row: ReleaseRow) -> Iterator[dict[str, Any]] | str:
-    """Return a row's steps, or why it has none."""
+def cut_steps(row: ReleaseRow) -> Iterator[dict[str, Any] | str]:
+    """Yield a row's steps, or why it has none."""
     if row.environment is None:
-        return "general_chat"
+        yield "general_chat"
+        return
     if has_broken_calls(row.messages):
-        return "broken_arguments"
-    return _steps(row)
-
-
-def _steps(row: ReleaseRow) -> Iterator[dict[str, Any]]:
+        yield BROKEN_ARGUMENTS
+        return
     messages = fold_context(row.messages)
     trained = [at for at, message in enumerate(messages) if message.train]
     for number, at in enumerate(trained):

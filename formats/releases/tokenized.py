@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from formats.releases.release_folder import ReleaseRow
-from formats.releases.shapes import chat_message, chat_tools
+from formats.releases.spoken import spoken, tools_of
 from formats.templates.chat_jinja import Span
 from formats.templates.kind import Kind
 from formats.templates.template import Template, TemplateRefusal, load_template
@@ -48,8 +48,8 @@ class TokenizedRows:
         said = [text for one in row.messages for text in (one.spelled, one.reasoning_content or "")]
         if held := [token for token in self.template.control_tokens if any(token in text for text in said)]:
             return self._leave(CONTROL, row, f"it holds {', '.join(held)}")
-        messages = [chat_message(message, parsed=True) for message in row.messages]
-        tools = chat_tools(row).get("tools")
+        messages = spoken(row.messages)
+        tools = tools_of(row.tools).get("tools")
         try:
             whole = self.template.render(messages, tools).text
             replies = []

@@ -7,30 +7,22 @@ with `assistant_only_loss` both must hold. Arguments of calls are objects there,
 from __future__ import annotations
 
 from formats.releases.release_folder import ReleaseRow
-from formats.releases.shapes import (
-    BROKEN_ARGUMENTS,
-    NO_PROMPT,
-    are_arguments_sound,
-    chat_message,
-    chat_tools,
-    is_asked,
-    reasons,
-)
+from formats.releases.shapes import NO_PROMPT, is_asked, reasons
+from formats.releases.spoken import BROKEN_ARGUMENTS, has_broken_calls, spoken, tools_of
 from formats.releases.strategies import Strategy, split_prompt
 from formats.releases.training import Config, Rendered, TrainerForm
 
 
 def render_row(row: ReleaseRow, strategy: Strategy) -> Rendered:
     """Render a row: prompt and completion, or messages of which every reply is trained on."""
-    if not are_arguments_sound(row):
+    if has_broken_calls(row.messages):
         return BROKEN_ARGUMENTS
     if not is_asked(row.messages):
         return NO_PROMPT
     if strategy == "fold":
-        messages = [chat_message(message, parsed=True) for message in row.messages]
-        return {"id": row.id, "messages": messages, **chat_tools(row)}
-    prompt, completion = ([chat_message(one, parsed=True) for one in part] for part in split_prompt(row.messages))
-    return {"id": row.id, "prompt": prompt, "completion": completion, **chat_tools(row)}
+        return {"id": row.id, "messages": spoken(row.messages), **tools_of(row.tools)}
+    prompt, completion = map(spoken, split_prompt(row.messages))
+    return {"id": row.id, "prompt": prompt, "completion": completion, **tools_of(row.tools)}
 
 
 TRAINER = TrainerForm(

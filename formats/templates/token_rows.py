@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import orjson
-
-from formats.chats.tool_calls import write_call
 from formats.releases.release_folder import ReleaseRow
+from formats.releases.spoken import spoken, tools_of
 from formats.templates.mask import Masked, find_faults
 from formats.templates.placement import place_parts
 from formats.templates.reading import Record
 from formats.templates.template import Template
 from schemas.errors import ExpectationError
-from schemas.message import Message, ToolCall
 
 IGNORED = -100
 
@@ -49,8 +45,7 @@ def mask_labels(row: ReleaseRow, record: Record, template: Template) -> Masked:
         TemplateRefusal: the template does not take the row.
         ExpectationError: its labels are not its tokens, or its tokens not what the template writes.
     """
-    messages = [_as_chat(message) for message in row.messages]
-    tools = orjson.loads(row.tools) if row.tools else None
+    messages, tools = spoken(row.messages), tools_of(row.tools).get("tools")
     ids, labels = list(record["input_ids"]), list(record["labels"])
     wrong = [at for at, (one, label) in enumerate(zip(ids, labels, strict=False)) if label not in (IGNORED, one)]
     if wrong or len(ids) != len(labels):
@@ -67,22 +62,3 @@ def mask_labels(row: ReleaseRow, record: Record, template: Template) -> Masked:
 
 def _is_covered(masked: Masked, turn: int) -> bool:
     return any(span.overlaps(held) for part in masked.placed.of(turn) for span in part.spans for held in masked.spans)
-
-
-def _as_chat(message: Message) -> dict[str, Any]:
-    made: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        made["tool_calls"] = [_with_object(call) for call in message.tool_calls]
-    if message.tool_call_id is not None:
-        made["tool_call_id"] = message.tool_call_id
-    return made | ({"reasoning_content": message.reasoning_content} if message.reasoning_content else {})
-
-
-def _with_object(call: ToolCall) -> dict[str, Any]:
-    """Write a call with its arguments as an object, as templates print them; what is none stays text."""
-    written = write_call(call)
-    try:
-        given = orjson.loads(call.arguments)
-    except orjson.JSONDecodeError:
-        return written
-    return written | {"function": {"name": call.name, "arguments": given}} if isinstance(given, dict) else written

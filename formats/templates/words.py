@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -31,9 +31,7 @@ def find_fault(row: ReleaseRow, trainer: Trainer, readings: Sequence[TrainerRow]
     if not carried:
         return f"nothing carries loss, and {len(should)} turns should"
     found: Counter[str] = Counter(word for one in carried for word in words_of(one))
-    wanted = [
-        Counter(word for message in should for word in _words(message, is_canonical)) for is_canonical in (False, True)
-    ]
+    wanted = [Counter(word for message in should for word in _words(message, spell)) for spell in _SPELLINGS]
     if found in wanted:
         return _find_fault_of_place(row, readings)
     less, more = wanted[0] - found, found - wanted[0]
@@ -44,7 +42,7 @@ def find_fault(row: ReleaseRow, trainer: Trainer, readings: Sequence[TrainerRow]
 
 def _find_fault_of_place(row: ReleaseRow, readings: Sequence[TrainerRow]) -> str | None:
     """Say if turns of the same words were taken for one another."""
-    said = [(one.role, _words(one, False), _words(one, True)) for one in row.messages]
+    said = [(one.role, *(_words(one, spell) for spell in _SPELLINGS)) for one in row.messages]
     carried: list[int] = []
     for reading in readings:
         pairs = zip(reading.messages, said, strict=False)
@@ -64,8 +62,7 @@ def estimate_tokens(reading: TrainerRow) -> tuple[int, int]:
     return sum(size for size, _ in sizes), sum(size for size, carries in sizes if carries)
 
 
-def _words(message: Message, is_canonical: bool) -> list[str]:
-    spell = _canonical if is_canonical else str
+def _words(message: Message, spell: Callable[[str], str]) -> list[str]:
     calls = [f"{call.name}({spell(call.arguments)})" for call in message.tool_calls]
     return _split([message.reasoning_content or "", message.content, *calls])
 
@@ -84,11 +81,19 @@ def _split(texts: Iterable[str]) -> list[str]:
     return _THINK.sub(" ", "\n".join(texts)).split()
 
 
+def _given(arguments: str) -> str:
+    return arguments or "{}"
+
+
 def _canonical(arguments: str) -> str:
     try:
-        return _spell(orjson.loads(arguments))
+        return _spell(orjson.loads(_given(arguments)))
     except orjson.JSONDecodeError:
         return arguments
+
+
+_SPELLINGS = (str, _given, _canonical)
+"""How forms write arguments: as the model did, nothing as `{}`, as an object."""
 
 
 def _as_text(arguments: Any) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from environments.admission import admit
 from environments.base import World
 from environments.registry import Worlds
-from schemas.errors import EnvironmentFault, EpisodeError, SandboxError
+from schemas.errors import CheckSandboxError, EnvironmentFault, EpisodeError, SandboxError
 from schemas.rejection import Rejection
 from schemas.task_spec import TaskSpec
 from tasks.together import finish_all
@@ -68,7 +68,7 @@ async def _try(world: World, candidate: Candidate) -> Candidate | Refused:
             probes = await admit(world, candidate.spec)
         except EnvironmentFault as error:
             return Refused.of(candidate, STAGE, "setup_fails", str(error))
-        except SandboxError as error:
+        except (SandboxError, CheckSandboxError) as error:
             broke = str(error)
             continue
         except EpisodeError as error:

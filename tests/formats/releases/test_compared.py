@@ -100,12 +100,11 @@ def test_a_reward_row_holds_the_whole_attempt_and_what_its_check_gave() -> None:
 
 def test_every_trained_turn_is_a_step_after_all_that_stood_before_it() -> None:
     row = ReleaseRow("r", "agent", "os", "own", "MIT", words("ls", "answer 7"), task_id="task", reward=1.0)
-    made = cut_steps(row)
-    assert not isinstance(made, str)
-    first, second = made
+    first, second = cut_steps(row)
+    assert isinstance(first, dict) and isinstance(second, dict)
     assert (first["prompt"], first["completion"]) == ([SYSTEM, TASK], [{"role": "assistant", "content": "ls"}])
     assert second["prompt"] == [SYSTEM, TASK, *first["completion"], {"role": "user", "content": "saw ls"}]
     assert (second["id"], second["step"], second["steps"], second["reward"]) == ("r/1", 1, 2, 1.0)
-    assert cut_steps(row._replace(environment=None)) == "general_chat"
-    assert cut_steps(row._replace(messages=BROKEN)) == "broken_arguments"
+    assert [*cut_steps(row._replace(environment=None))] == ["general_chat"]
+    assert [*cut_steps(row._replace(messages=BROKEN))] == ["broken_arguments"]
     assert steps.REASONS.keys() == {"general_chat", "broken_arguments"}
