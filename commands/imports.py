@@ -30,6 +30,13 @@ LINT_ROWS = 20
 """Rejected rows that --lint shows to a person."""
 
 
+MORE = {
+    "superseded": "{count:,} rows of an earlier reading of the same file are superseded: this one does not give them",
+    "further_parts": "{count:,} further rows: long chats come in several parts",
+}
+"""What counts of an import say beside rows that came in or did not."""
+
+
 class Complaint(NamedTuple):
     """Why a row would not come in."""
 
@@ -134,12 +141,15 @@ def _report_lint(format_: str, rows: list[Complaint | None], json: bool) -> None
 
 def _report(format_: str, counts: Counter[str], json: bool) -> None:
     kept, again = counts.pop("kept", 0), counts.pop("imported_before", 0) + counts.pop("rejected_before", 0)
+    more = {name: counts.pop(name) for name in MORE if name in counts}
     rejected = sum(counts.values())
     if json:
         by_reason = dict(sorted(counts.items()))
-        say_json({"imported": kept, "rejected": rejected, "imported_before": again, "by_reason": by_reason})
+        say_json({"imported": kept, "rejected": rejected, "imported_before": again, "by_reason": by_reason, **more})
         return
     say(f"{format_}: {kept:,} imported, {rejected:,} rejected" + (f", {again:,} imported before" if again else ""))
+    for name, count in more.items():
+        say(MORE[name].format(count=count))
     if rejected:
         say_table("Turned away", TableOf(("reason", "rows"), counts.most_common()))
         say(f'The rows: trajmill sql "{_REJECTED}"')

@@ -112,6 +112,8 @@ class Importer(Format):
     that cannot be read at all. It reads and nothing else."""
     suffixes: tuple[str, ...] = (".json", ".jsonl")
     """Files that are taken of a folder; empty: `read` is given the folder itself."""
+    contract: int = 1
+    """Raised by hand when the same file is read otherwise; of chats what a newer reading gives supersedes the older."""
     tried: bool = False
     """Tasks: each is tried on its world before it comes in."""
     prove: Callable[[Sequence[Any], Given, Landing], Coroutine[Any, Any, Sequence[object]]] | None = None
@@ -140,7 +142,7 @@ class Importer(Format):
             if not path.is_dir() or not self.suffixes:
                 yield path
                 continue
-            found = sorted(p for p in path.rglob("*") if p.suffix in self.suffixes and not p.is_dir())
+            found = sorted(p for p in path.rglob("*") if p.name.endswith(self.suffixes) and not p.is_dir())
             if not found:
                 raise InputError(f"the folder {path} holds no {' or '.join(self.suffixes)} file")
             yield from found

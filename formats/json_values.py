@@ -1,4 +1,4 @@
-"""Reads a file of JSON values one by one: an array, one value a line, or values over many lines.
+"""Reads a file of JSON values one by one: an array, one value a line, values over many lines, or Parquet's rows.
 
 Memory stays constant and one bad byte costs one value; a streaming parser of the whole array (ijson, say) loses
 everything after it. Brackets are counted outside strings; what stands between them is parsed by itself, within the
@@ -7,14 +7,14 @@ bounds of `schemas.bounded_reading`.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
-from schemas.bounded_reading import IN_TEXT, MAX_VALUE_BYTES, NotJson, end_of_text, open_file, parse_json
-from schemas.errors import InputError
+from formats.parquet_rows import cut_parquet
+from formats.unpacked import Damaged, Text, is_parquet, open_text
+from schemas.bounded_reading import IN_TEXT, MAX_VALUE_BYTES, NotJson, end_of_text, parse_json
 from schemas.rejection import MAX_RAW_BYTES, Rejection
 
 UNREADABLE_VALUE: Mapping[str, str] = {
@@ -27,18 +27,8 @@ UNREADABLE_VALUE: Mapping[str, str] = {
 _HEAD_BYTES = 64 * 1024
 """What the form is told by."""
 _CHUNK_BYTES = 1024 * 1024
-_BOM = b"\xef\xbb\xbf"
-_NOT_TEXT = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"PK\x03\x04": "a zip archive",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PAR1": "Parquet",
-    b"SQLite format 3": "an SQLite database",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
+_LOOK_AHEAD_BYTES = 64 * 1024
+"""Of an object that begins behind the first line and goes on over many: a longer one is told line by line."""
 _STRING = rb'"' + IN_TEXT + rb'"'
 _WITHIN = re.compile(rb'(?:[^"\[\]{}]++|' + _STRING + rb"){0,1000}", re.DOTALL)
 """Everything up to the next bracket outside a string, or up to a string that is long or whose end has not come yet."""
@@ -94,7 +84,7 @@ def read_values(path: Path) -> Iterator[Value | Unread]:
     """Yield the values of a file in its order, each parsed, or told why it cannot be.
 
     Raises:
-        InputError: the file cannot be opened, or is no UTF-8 text at all (an archive, UTF-16).
+        InputError: the file cannot be opened, or is no text at all (an archive).
     """
     for line, raw, fault, reason in cut_values(path):
         if fault:
@@ -111,60 +101,125 @@ def read_values(path: Path) -> Iterator[Value | Unread]:
 def cut_values(path: Path) -> Iterator[Piece]:
     """Yield the values of a file in its order; the form is found by content, and blank lines are no values.
 
+    What is packed (gzip, bzip2, xz, zstd) or spelled otherwise (UTF-16, UTF-32) is read as what it holds.
+
     Raises:
-        InputError: the file cannot be opened, or is no UTF-8 text at all (an archive, UTF-16).
+        InputError: the file cannot be opened, or is no text at all (an archive).
     """
-    with open_file(path) as file:
-        head = file.read(_HEAD_BYTES)
-        for magic, name in _NOT_TEXT.items():
-            if head.startswith(magic):
-                raise InputError(f"{path} is {name}, not UTF-8 text. Unpack or convert it to JSON or JSONL first.")
-        file.seek(len(_BOM) if head.startswith(_BOM) else 0)
-        yield from _choose_cut(head.removeprefix(_BOM))(file)
+    if is_parquet(path):
+        yield from (Piece(*row) for row in cut_parquet(path))
+        return
+    last = 0
+    try:
+        text = open_text(path)
+        for piece in _choose_cut(text.peek(_HEAD_BYTES))(text):
+            last = piece.line
+            yield piece
+    except Damaged as damage:
+        yield Piece(last + 1, b"", str(damage))
 
 
-def _choose_cut(head: bytes) -> Callable[[BinaryIO], Iterator[Piece]]:
-    """Choose by the first two lines: an array, an object that goes on in the second line, or one value a line."""
-    lines = [line for line in map(bytes.strip, head.split(b"\n", 64)) if line][:2]
+def _choose_cut(head: bytes) -> Callable[[Text], Iterator[Piece]]:
+    """Choose by how the text begins: an array, objects over many lines, or one value a line."""
+    lines = [line for line in map(bytes.strip, head.split(b"\n", 64)) if line]
     if lines and lines[0].startswith(b"["):
         return _cut_array
-    if len(lines) == 2 and lines[0].startswith(b"{") and lines[1][:1] in b'"}':
+    if len(lines) > 1 and lines[0].startswith(b"{") and _goes_on(head, lines):
         return _cut_sequence
     return _cut_lines
 
 
-def _cut_lines(file: BinaryIO) -> Iterator[Piece]:
-    line = 0
-    while raw := file.readline(MAX_VALUE_BYTES):
+def _goes_on(head: bytes, lines: list[bytes]) -> bool:
+    """Tell whether the object that the first line begins ends in a later one."""
+    if lines[1][:1] in b'"}' or lines[0] == b"{":
+        return True
+    if _is_object(lines[0]):
+        return False
+    whole = next(_Scanner().feed(head), None)
+    if whole is not None:
+        return b"\n" in whole[0] and _is_object(whole[0])
+    return not any(map(_is_object, lines[1:-1]))  # longer than what was looked at: not where lines are whole
+
+
+def _is_object(raw: bytes) -> bool:
+    try:
+        return isinstance(parse_json(raw), dict)
+    except NotJson:
+        return False
+
+
+def _cut_lines(text: Text, after: int = 0) -> Iterator[Piece]:
+    line = after
+    while raw := text.readline(MAX_VALUE_BYTES):
         line += 1
         is_whole = raw.endswith(b"\n") or len(raw) < MAX_VALUE_BYTES
         if raw := raw.strip():
             fault = "" if is_whole else f"no line end after {MAX_VALUE_BYTES:,} bytes, the most that is read"
-            yield Piece(line, raw, fault, "out_of_bounds")
+            spread = _spread(text, raw) if is_whole and raw[:1] == b"{" and raw[-1:] not in b"}]" else None
+            yield Piece(line, spread or raw, fault, "out_of_bounds")
+            line += spread.count(b"\n") if spread else 0
         while not is_whole:
-            rest = file.readline(MAX_VALUE_BYTES)
+            rest = text.readline(MAX_VALUE_BYTES)
             is_whole = rest.endswith(b"\n") or len(rest) < MAX_VALUE_BYTES
 
 
-def _cut_array(file: BinaryIO) -> Iterator[Piece]:
-    while file.read(1) != b"[":
+def _spread(text: Text, first: bytes) -> bytes | None:
+    """Return the object that a line begins and later ones end, and go behind it; None = there is none."""
+    ahead = text.peek(_LOOK_AHEAD_BYTES)
+    begun = first + b"\n"
+    whole = next(_Scanner().feed(begun + ahead), None)
+    if whole is None or b"\n" not in whole[0] or not _is_object(whole[0]):
+        return None
+    rest = (begun + ahead)[len(whole[0]) :]
+    end = rest.find(b"\n") + 1
+    if rest[: end or None].strip(_BLANKS):
+        return None
+    text.read(len(ahead))
+    text.put_back(rest[end:] if end else b"")
+    return whole[0]
+
+
+def _cut_array(text: Text, after: int = 0) -> Iterator[Piece]:
+    while text.read(1) != b"[":
         pass
-    yield from _cut_sequence(file, in_array=True)
+    yield from _cut_sequence(text, in_array=True, after=after)
 
 
-def _cut_sequence(file: BinaryIO, *, in_array: bool = False) -> Iterator[Piece]:
-    """Cut values that follow each other, with or without commas; what follows a closing bracket is cut into lines."""
-    scanner, index = _Scanner(), 0
+def _cut_sequence(text: Text, *, in_array: bool = False, after: int = 0) -> Iterator[Piece]:
+    """Cut values that follow each other, with or without commas; behind a closing bracket comes an array, or lines."""
+    scanner, index = _Scanner(), after
     too_long = f"more than {MAX_VALUE_BYTES:,} bytes, the most that is read"
-    while not scanner.is_closed and (chunk := file.read(_CHUNK_BYTES)):
-        for raw, is_whole in scanner.feed(chunk):
-            index += 1
-            yield Piece(index, raw, "" if is_whole else too_long, "out_of_bounds")
+    try:
+        while not scanner.is_closed and (chunk := text.read(_CHUNK_BYTES)):
+            for raw, is_whole in scanner.feed(chunk):
+                index += 1
+                yield Piece(index, raw, "" if is_whole else too_long, "out_of_bounds")
+    except Damaged as damage:
+        yield Piece(index + 1, (scanner.head or scanner.buffer).strip(), str(damage))
+        return
     if scanner.is_closed:
-        file.seek(-len(scanner.buffer) - (not in_array), os.SEEK_CUR)  # a bracket that closes nothing is told
-        yield from (rest._replace(line=line) for line, rest in enumerate(_cut_lines(file), index + 1))
+        text.put_back((b"" if in_array else b"]") + scanner.buffer)  # a bracket that closes nothing is told
+        yield from _cut_rest(text, index)
     elif (rest := (scanner.head or scanner.buffer).strip()) or in_array:
         yield Piece(index + 1, rest, "the file ends before the value or its array does")
+
+
+def _cut_rest(text: Text, after: int) -> Iterator[Piece]:
+    """Cut what follows an array: another one (files that were put one behind the other), else lines."""
+    while (mark := text.read(1)) in (b" ", b"\t", b"\r", b"\n", b","):
+        pass
+    text.put_back(mark)
+    line = text.peek(_HEAD_BYTES).partition(b"\n")[0] if mark == b"[" else b""
+    is_array = bool(line) and (not _is_list(line) or b"{" in line)
+    yield from _cut_array(text, after) if is_array else _cut_lines(text, after)
+
+
+def _is_list(raw: bytes) -> bool:
+    """Whether a line is a whole list by itself."""
+    try:
+        return isinstance(parse_json(raw.strip()), list)
+    except NotJson:
+        return False
 
 
 class _Scanner:

@@ -19,6 +19,8 @@ WORDS = (REVIEW, SECOND_OPINION)
 """Stages whose words on a row may be taken back: the newest counts."""
 DISPUTED = "disputed"
 """Reason: independent attempts agree with each other, and not with the reference."""
+READING = "reading"
+"""Stage of a newer reading of an imported file, about rows that an older one gave: the newest counts."""
 TAKEN_BACK = "taken_back"
 """Reason of a person's word that takes back what was said before it."""
 
@@ -37,8 +39,8 @@ class Rejection(Record):
     """h(stage, reason, source, sha256 of the raw row, build, number where there is one)."""
     stage: str
     """generate, admit, collect, curate, ingest, publish, import, review, second_opinion (a task that came in, and that
-    independent attempts speak against), teacher (an answer that was lost, or billed beyond its maximum), or the name
-    of a stage's expectation."""
+    independent attempts speak against), reading (a row that a newer reading of its file does not give), teacher (an
+    answer that was lost, or billed beyond its maximum), or the name of a stage's expectation."""
     reason: str
     """A stable code: not_novel, reference_fails, thought_leak, disputed, taken_back (which turns nothing away: a person
     takes back what was said before), ..."""
@@ -55,8 +57,8 @@ class Rejection(Record):
     raw_sha256: str
     """Of the whole row."""
     number: int | None = None
-    """Of the words of review and second opinion on one row, from 1 for the second: the highest counts. None = the
-    first, or of a stage whose rejections stand."""
+    """Of the words of review and second opinion on one row, from 1 for the second, or of newer readings, from 1: the
+    highest counts. None = the first, or of a stage whose rejections stand."""
 
     @classmethod
     def make(

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from schemas.band import Band
+from schemas.cleaning import CleaningConfig
 from schemas.errors import ConfigError
 from schemas.invalid_values import booleans_for_numbers, explain, spell
 from schemas.record import Record
@@ -270,6 +271,8 @@ class GeneralConfig(Record):
     """`built-in`: a generator of general chats; `imported`: what `trajmill import sharegpt` brought."""
     conversations: int = Field(default=1200, ge=0)
     """Chats that the built-in generator makes."""
+    cleaning: CleaningConfig = CleaningConfig()
+    """What is mended and turned away when chats come in, built-in ones and imported ones."""
 
 
 class MixtureConfig(Record):

@@ -63,7 +63,7 @@ class Conversation(Record):
     source_model: str | None
     """Model that wrote the replies, as the row or the importer says."""
     repaired: tuple[str, ...] = ()
-    """Repairs made: dropped_leading_reply, dropped_trailing_question, merged_same_role, ..."""
+    """Repairs made: dropped_leading_reply, merged_same_role, html_to_markdown, split, ... (docs/mixture.md)."""
     source_id: str | None
     """The row's own id."""
     source_file: str
@@ -71,3 +71,17 @@ class Conversation(Record):
     source_line: int
     """Line (JSONL) or position in the array, from 1."""
     license: str
+    tools: str | None = None
+    """JSON text of the tools that its calls may use; None = it has no calls, or names none."""
+    part: int = 0
+    """Which part of its row it is: a long chat is cut at a person's turns."""
+    language_detector: str | None = None
+    """Name and version of what judged the language; None = came in before that was kept."""
+    import_id: str | None = None
+    """h(bytes of the file, licence, source model, format): an import, however often it was read; None likewise."""
+    reading: str | None = None
+    """h(contract of the reader, rules of cleaning): a newer reading of one import supersedes the older ones' rows."""
+    hidden: tuple[str, ...] = ()
+    """Kinds of secrets and personal data for which placeholders stand in it."""
+    looked_at: str | None = None
+    """Name and contract of what looked for these; None = nothing did when the row came in."""

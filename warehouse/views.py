@@ -12,7 +12,7 @@ import duckdb
 
 import prompts
 from schemas.episode import NOT_FINAL
-from schemas.rejection import INNER_STAGES, TAKEN_BACK, WORDS
+from schemas.rejection import INNER_STAGES, READING, TAKEN_BACK, WORDS
 from schemas.tables import TABLES, column_type
 from warehouse.columns import VERSION_COLUMN
 from warehouse.delta import TableSnapshot
@@ -64,7 +64,7 @@ _PEOPLE: dict[str, tuple[tuple[str, ...], str]] = {
         f"""
         SELECT split_part(source, '/', 1) AS id, stage, reason, detail, environment, build FROM rejections
         WHERE stage NOT IN {INNER_STAGES!r}
-        QUALIFY row_number() OVER (PARTITION BY id, stage IN {WORDS!r}
+        QUALIFY row_number() OVER (PARTITION BY id, stage IN {WORDS!r}, stage = '{READING}'
             ORDER BY number DESC NULLS LAST, stage, rejection_id) = 1 AND reason <> '{TAKEN_BACK}'
         """,
     ),

@@ -6,12 +6,12 @@ A format of JSON rows says what one value means and leaves the rest to `read_cha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from formats.json_values import UNREADABLE_VALUE, Unread, read_values
-from schemas.message import Role
+from schemas.message import Message, Role
 from schemas.rejection import Rejection
 
 UNREADABLE: Mapping[str, str] = {
@@ -20,7 +20,9 @@ UNREADABLE: Mapping[str, str] = {
     "no_messages": "has no list of messages, or an empty one",
     "malformed_message": "has a message that is no object, or whose content is no text",
     "unknown_role": "has a role that none of the known formats has",
-    "tool_roles": "calls tools: another format, kept apart",
+    "tool_roles": "calls tools in a way that cannot be paired: a call without its result, a result without a call",
+    "media": "shows images, videos or sounds, which no row can hold",
+    "unknown_mask": "has a mask of training that says neither yes nor no",
 }
 """Reasons for which a row is no chat, in the order in which they are looked for."""
 _GPT = re.compile(r"gpt-?(3\.?5|4)((?:-turbo|-\d+k|-\d{4}(?:-\d{2}-\d{2})?)*)(?![\w.-])")
@@ -49,7 +51,11 @@ class Chat(NamedTuple):
     row_id: str | None
     model: str | None
     """Normalised name of the model that wrote the replies; None = the row does not say."""
-    messages: list[tuple[Role, str]]
+    messages: Sequence[tuple[Role, str] | Message]
+    """In order. A pair is all that there is of most messages, and a reply is then trained on; a message says more:
+    calls and what they gave, reasoning, a reply that is not trained on."""
+    tools: str | None = None
+    """JSON text of the tools that its calls may use; None = it names none."""
 
 
 class Unreadable(NamedTuple):

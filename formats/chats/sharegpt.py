@@ -1,74 +1,110 @@
-"""ShareGPT, the wild format of general chat: `{"id", "model", "conversations": [{"from", "value"}]}` and its variants.
+"""General chat as it is found: ShareGPT and its variants, OpenAI's `messages`, Alpaca's instruction and output.
 
-Spellings of roles, fields and models are those seen in FastChat, OpenChat, LLaMA-Factory and OpenAI files; rows with
-tools are another format and told apart.
+ShareGPT's row is `{"id", "model", "conversations": [{"from", "value"}]}`.
+Spellings of roles, fields and models are those seen in FastChat, OpenChat, LLaMA-Factory, axolotl and OpenAI files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from formats.catalogue import LICENSE, SOURCE_MODEL, Importer
 from formats.chats.chat import UNREADABLE, Chat, Unreadable, normalise_model, read_chats
-from schemas.message import Role
+from formats.chats.masks import UnknownMask, row_masks
+from formats.chats.told_calls import UnpairedCall, pair_calls, read_tools
+from formats.chats.told_messages import MEDIA_KEYS, names_of, read_message
+from schemas.message import Message, Role
 
-_ROLES: dict[str, Role] = {
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bard": "assistant",
-    "bing": "assistant",
-    "assistant": "assistant",
-    "system": "system",
-}
-_TOOL_ROLES = frozenset(
-    {"function_call", "observation", "tool", "function", "tool_call", "tool_response", "function_response"}
-)
+READING = 2
+"""Raised by hand when rows are read otherwise: a file that came in before is read again, and what that gives instead
+supersedes what it gave. 2 = null-filled columns, masks, tool chats, media, content parts, Alpaca, cleaning."""
+_LISTED = ("conversations", "messages", "conversation", "items", "dialog", "dialogue", "turns")
+_ASKED, _ANSWERED = ("instruction", "prompt", "question"), ("output", "response", "completion", "answer")
 
 
 def read_chat(value: Any) -> Chat | Unreadable:
     """Read one row in any of the spellings; a top-level `system` becomes the first message."""
     if not isinstance(value, dict):
         return Unreadable("not_an_object", f"a row is an object, this is {type(value).__name__}")
-    listed = next((value[key] for key in ("conversations", "messages", "conversation") if key in value), None)
-    if not isinstance(listed, list) or not listed:
-        return Unreadable("no_messages", f"no list of messages under conversations or messages; keys: {_keys(value)}")
     if value.get("plugins"):  # FastChat's clean_sharegpt drops them: the replies used tools that the text hides
         return Unreadable("tool_roles", f"plugins: {str(value['plugins'])[:200]}")
-    messages: list[tuple[Role, str]] = []
-    if isinstance(value.get("system"), str):
-        messages.append(("system", value["system"]))
+    listed = next((value[key] for key in _LISTED if isinstance(value.get(key), list) and value[key]), None)
+    messages = _read_alpaca(value) if listed is None else _read_listed(value, listed)
+    if isinstance(messages, Unreadable):
+        return messages
+    if media := [key for key in MEDIA_KEYS if value.get(key)]:
+        return Unreadable("media", f"the row has {', '.join(media)}")
+    try:
+        masked = _mask(value, messages)
+        whole = pair_calls(masked) if any(m.role == "tool" or m.tool_calls for m in masked) else masked
+        tools = read_tools(value)
+    except UnpairedCall as error:
+        return Unreadable("tool_roles", str(error))
+    except UnknownMask as error:
+        return Unreadable("unknown_mask", str(error))
+    row_id = value.get("id")
+    return Chat(None if row_id is None else str(row_id), _read_model(value), [*map(_shortest, whole)], tools)
+
+
+def _read_listed(value: Mapping[str, Any], listed: Sequence[Any]) -> list[Message] | Unreadable:
+    messages = [Message(role="system", content=value["system"])] if isinstance(value.get("system"), str) else []
     for index, item in enumerate(listed):
-        message = _read_message(index, item)
+        message = read_message(index, item)
         if isinstance(message, Unreadable):
             return message
         messages.append(message)
-    row_id = value.get("id")
-    return Chat(None if row_id is None else str(row_id), _read_model(value), messages)
+    return _join_calls(messages)
 
 
-def _read_message(index: int, item: Any) -> tuple[Role, str] | Unreadable:
-    if not isinstance(item, dict):
-        return Unreadable("malformed_message", f"message {index} is {type(item).__name__}, not an object")
-    spelled = item.get("from", item.get("role"))
-    name = spelled.strip().lower() if isinstance(spelled, str) else ""
-    if name in _TOOL_ROLES or item.get("tool_calls") or item.get("function_call"):
-        return Unreadable("tool_roles", f"message {index} has the role {spelled!r}; tool chats are kept apart")
-    role = _ROLES.get(name)
-    if role is None:
-        return Unreadable("unknown_role", f"message {index} has the role {str(spelled)[:100]!r}")
-    text = _read_text(item)
-    if text is None:
-        return Unreadable("malformed_message", f"message {index} has no text; keys: {_keys(item)}")
-    return role, text
+def _join_calls(messages: Sequence[Message]) -> list[Message]:
+    """Make calls that stand in messages of their own part of the words before them: one reply, several calls."""
+    joined: list[Message] = []
+    for message in messages:
+        before = joined[-1] if joined else None
+        if before and before.role == message.role == "assistant" and message.tool_calls:
+            both = {
+                "content": "\n\n".join(text for text in (before.content, message.content) if text),
+                "tool_calls": (*before.tool_calls, *message.tool_calls),
+                "train": before.train and message.train,
+            }
+            joined[-1] = before.model_copy(update=both)
+        else:
+            joined.append(message)
+    return joined
 
 
-def _read_text(item: dict[str, Any]) -> str | None:
-    text = next((item[key] for key in ("value", "content", "text") if item.get(key) is not None), None)
-    if isinstance(text, list) and all(isinstance(p, dict) and isinstance(p.get("text"), str) for p in text):
-        return "".join(part["text"] for part in text)
-    return text if isinstance(text, str) else None
+def _read_alpaca(value: Mapping[str, Any]) -> list[Message] | Unreadable:
+    """Read instruction, input and output, with what was said before in `history`; prompt and response as well."""
+    asked = next((value[key] for key in _ASKED if isinstance(value.get(key), str) and value[key].strip()), None)
+    answered = next((value[key] for key in _ANSWERED if isinstance(value.get(key), str)), None)
+    if asked is None or answered is None:
+        return Unreadable(
+            "no_messages", f"no list of messages, and no instruction with output; keys: {names_of(value)}"
+        )
+    given = value.get("input")
+    system = value.get("system")
+    messages = [Message(role="system", content=system)] if isinstance(system, str) and system.strip() else []
+    for index, pair in enumerate(value.get("history") or []):
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
+            return Unreadable("malformed_message", f"pair {index} of history is no question with its reply")
+        messages += [Message(role="user", content=pair[0]), Message(role="assistant", content=pair[1], train=True)]
+    asks = "\n\n".join(text for text in (asked, given) if isinstance(text, str) and text.strip())
+    return [*messages, Message(role="user", content=asks), Message(role="assistant", content=answered, train=True)]
+
+
+def _mask(value: Mapping[str, Any], messages: Sequence[Message]) -> list[Message]:
+    roles: list[Role] = [message.role for message in messages]
+    return [
+        message.model_copy(update={"train": False}) if said is False and message.train else message
+        for message, said in zip(messages, row_masks(value, roles), strict=True)
+    ]
+
+
+def _shortest(message: Message) -> tuple[Role, str] | Message:
+    """Return role and words where there is nothing else to say."""
+    plain = Message(role=message.role, content=message.content, train=message.role == "assistant")
+    return (message.role, message.content) if message == plain else message
 
 
 def _read_model(value: dict[str, Any]) -> str | None:
@@ -76,16 +112,15 @@ def _read_model(value: dict[str, Any]) -> str | None:
     return normalise_model(name) if isinstance(name, str) else None
 
 
-def _keys(value: dict[str, Any]) -> str:
-    return ", ".join(sorted(map(str, value)))[:200] or "none"
-
-
+_PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
 IMPORTER = Importer(
     name="sharegpt",
     kind="chats",
-    summary="general chat, as JSON array or JSONL",
+    summary="general chat: ShareGPT, OpenAI messages or Alpaca, as JSON array, JSONL or Parquet, packed or not",
     page="mixture.md",
     options=(LICENSE, SOURCE_MODEL),
     read=lambda paths, given: read_chats(paths, read_chat),
     reasons=UNREADABLE,
+    contract=READING,
+    suffixes=(*(f"{kind}{packed}" for kind in (".json", ".jsonl", ".ndjson") for packed in _PACKED), ".parquet"),
 )

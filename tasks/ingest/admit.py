@@ -1,43 +1,111 @@
-"""Admits general chats: one row of a file becomes a Conversation or a Rejection, never nothing.
+"""Admits general chats: one row of a file becomes Conversations or a Rejection, never nothing.
 
-Follows FastChat's clean_sharegpt where it drops (leading replies, trailing questions, short chats, the service's own
-error texts) and departs from it where it drops too much: it merges messages of one role that follow each other, and
-does not turn a chat away for naming a company. docs/mixture.md lists the reasons.
+Follows FastChat's cleaning (clean_sharegpt, optional_clean, filter_wrong_format, split_long_conversation), rule by rule
+(`schemas/cleaning.py`), and departs from it where it drops too much: it merges messages of one role that follow each
+other, and does not turn a chat away for naming a company. docs/mixture.md lists the reasons.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from formats.chats.chat import UNREADABLE, Chat, ChatRow, Unreadable
-from schemas.message import Message, Role, approximate_tokens
+from schemas.cleaning import CleaningConfig
+from schemas.message import Message
 from schemas.record import digest
 from schemas.rejection import Rejection
 from schemas.trajectory import Conversation
-from tasks.ingest.judge_language import UNDETERMINED, judge_language
+from tasks.ingest.judge_language import DETECTOR, UNDETERMINED, judge_language
+from tasks.ingest.mend import find_fault, mend_texts, repair
+from tasks.ingest.split_chat import counter, split_chat
 
 ADMISSION: Mapping[str, str] = {
     "not_alternating": "has a system message in the middle",
     "empty_message": "has a message without text",
     "too_short": "has no exchange left after repairs, or fewer than 16 characters",
     "service_error": "has the service's own error text for a reply",
-    "language": "is not in English",
+    "nothing_to_train": "has masks that leave no reply to train on",
+    "blocked_phrase": "holds a phrase that the configuration blocks",
+    "wrong_format": "has a numbered list that begins anew at 1",
+    "repeated_digits": "has one digit nine times in a row, where the configuration turns such away",
+    "language": "is not in a language that the configuration takes (by default: is not in English)",
     "duplicate": "is there already: same messages, same source model",
+    "duplicate_id": "has the id of an earlier row of its file, and other messages",
 }
 """Reasons for which a chat that could be read is turned away, in the order in which they are looked for."""
 REASONS = (*UNREADABLE, *ADMISSION)
 """Those before it as well; a format may have more of its own."""
-MIN_CHARACTERS = 16
-"""FastChat clean_sharegpt.py: fewer characters in all messages is too short."""
-_SERVICE_ERROR = "Too many requests in 1 hour. Try again later"
-"""The text that ChatGPT's page showed in place of a reply (FastChat clean_sharegpt.py)."""
+CONTRACT = 2
+"""Raised by hand when the same rules mend or turn away otherwise; part of what an import is known by."""
 
-_Messages = list[tuple[Role, str]]
+
+class Unchanged(NamedTuple):
+    """A conversation that an earlier reading of the same file gave as well."""
+
+    conversation_id: str
+
+
+class Admitted(NamedTuple):
+    """What became of one row: its conversations, or why there are none."""
+
+    row: ChatRow | None
+    """None where it could not even be cut out."""
+    results: tuple[Conversation | Rejection | Unchanged, ...]
+
+
+@dataclass
+class Admission:
+    """What is known while the rows of one file are admitted."""
+
+    license: str = "unknown"
+    """SPDX name for all rows, `unknown` where nobody knows."""
+    source_model: str | None = None
+    """Normalised name for rows that do not name their model; None = leave it open."""
+    rules: CleaningConfig = field(default_factory=CleaningConfig)
+    seen: set[str] = field(default_factory=set)
+    """Ids of the conversations that are already there."""
+    before: set[str] = field(default_factory=set)
+    """Those of them that an earlier reading of this file gave, and this one has not given yet."""
+    marks: Mapping[str, str | None] = field(default_factory=dict)
+    """What every conversation says of its import: `import_id`, `reading`."""
+    _ids: set[tuple[str, str]] = field(default_factory=set)
+
+    def admit(self, row: ChatRow | Rejection) -> Admitted:
+        """Admit the next row; a conversation that is there already, or came before, is a duplicate."""
+        if isinstance(row, Rejection):
+            return Admitted(None, (row,))
+        made = admit_row(row, license=self.license, source_model=self.source_model, rules=self.rules, marks=self.marks)
+        if isinstance(made, Rejection):
+            return Admitted(row, (made,))
+        return Admitted(row, self._settle(row, made))
+
+    def _settle(self, row: ChatRow, made: Sequence[Conversation]) -> tuple[Conversation | Rejection | Unchanged, ...]:
+        news: list[Conversation | Unchanged] = []
+        for one in made:
+            if one.conversation_id in self.before:
+                news.append(Unchanged(one.conversation_id))
+            elif one.conversation_id not in self.seen:
+                news.append(one)
+        named = (row.file, made[0].source_id or "")
+        if not news:
+            return (reject(row, "duplicate", f"the same chat is there as {made[0].conversation_id}"),)
+        if self.rules.duplicate_ids and named[1] and named in self._ids:
+            return (reject(row, "duplicate_id", f"an earlier row of {row.file} has the id {named[1][:200]!r}"),)
+        self._ids.add(named)
+        self.seen.update(one.conversation_id for one in news)
+        self.before.difference_update(one.conversation_id for one in news)
+        return tuple(news)
 
 
 def admit_conversations(
-    rows: Iterable[ChatRow | Rejection], *, license: str, source_model: str | None = None, seen: Iterable[str] = ()
+    rows: Iterable[ChatRow | Rejection],
+    *,
+    license: str,
+    source_model: str | None = None,
+    seen: Iterable[str] = (),
+    rules: CleaningConfig | None = None,
 ) -> Iterator[Conversation | Rejection]:
     """Admit rows in order; a conversation whose id stands in `seen`, or came before, is a duplicate.
 
@@ -45,98 +113,90 @@ def admit_conversations(
         license: SPDX name for all rows, `unknown` where nobody knows.
         source_model: normalised name for rows that do not name their model; None = leave it open.
         seen: ids of the conversations that are already there.
+        rules: how they are cleaned; None = by the default rules.
     """
-    known = set(seen)
+    admission = Admission(license, source_model, rules or CleaningConfig(), set(seen))
     for row in rows:
-        result = row if isinstance(row, Rejection) else admit_row(row, license=license, source_model=source_model)
-        if isinstance(result, Conversation) and isinstance(row, ChatRow):
-            if result.conversation_id in known:
-                result = _reject(row, "duplicate", f"the same chat is there as {result.conversation_id}")
-            else:
-                known.add(result.conversation_id)
-        yield result
+        yield from (one for one in admission.admit(row).results if not isinstance(one, Unchanged))
 
 
-def admit_row(row: ChatRow, *, license: str, source_model: str | None = None) -> Conversation | Rejection:
-    """Judge one row by itself: repair, check, name its language."""
-    chat = row.chat
+def admit_row(
+    row: ChatRow,
+    *,
+    license: str,
+    source_model: str | None = None,
+    rules: CleaningConfig | None = None,
+    marks: Mapping[str, str | None] | None = None,
+) -> list[Conversation] | Rejection:
+    """Judge one row by itself: repair, clean, check, name its language; a long one comes in several parts."""
+    chat, rules = row.chat, rules or CleaningConfig()
     if isinstance(chat, Unreadable):
-        return _reject(row, chat.reason, chat.detail)
-    messages, repaired = _repair(chat.messages)
-    if fault := _find_fault(messages):
-        return _reject(row, fault.reason, fault.detail)
-    language, score = judge_language(text for _, text in messages)
-    if language not in ("en", UNDETERMINED):
-        return _reject(row, "language", f"the prose is {language} (score {score:.2f}); English is kept")
-    return _conversation(row, chat, messages, repaired, (language, score), license, chat.model or source_model)
+        return reject(row, chat.reason, chat.detail)
+    messages, repaired = repair([_spoken(message) for message in chat.messages])
+    messages, mended = mend_texts(messages, rules)
+    if fault := find_fault(messages, rules):
+        return reject(row, fault.reason, fault.detail)
+    language, score = judge_language(message.content for message in messages)
+    if rules.languages and language not in (*rules.languages, UNDETERMINED):
+        takes = "English is kept" if rules.languages == ("en",) else f"{', '.join(rules.languages)} are kept"
+        return reject(row, "language", f"the prose is {language} (score {score:.2f}); {takes}")
+    parts = split_chat(messages, rules.max_tokens, counter(rules.tokenizer))
+    trained = [(number, part) for number, part in enumerate(parts) if any(message.train for message in part)]
+    repaired += (*mended, *(("split",) if len(parts) > 1 else ()))
+    said = {
+        "source_model": chat.model or source_model,
+        "repaired": repaired + (("dropped_untrained_part",) if len(trained) < len(parts) else ()),
+        "language": language,
+        "language_score": score,
+        "language_detector": DETECTOR,
+        "license": license,
+        **(marks or {}),
+    }
+    return [_conversation(row, chat, part, number, said) for number, part in trained]
 
 
-def _reject(row: ChatRow, reason: str, detail: str) -> Rejection:
+def reject(row: ChatRow, reason: str, detail: str) -> Rejection:
+    """Turn a row away."""
     return Rejection.make(stage="ingest", reason=reason, detail=detail, source=row.source, raw=row.raw)
 
 
-def _repair(messages: _Messages) -> tuple[_Messages, tuple[str, ...]]:
-    """Make a chat that begins with the person and ends with the reply; return it and what was done."""
-    repaired: list[str] = []
-    system = messages[:1] if messages[0][0] == "system" else []
-    rest = messages[len(system) :]
-    if system and not system[0][1].strip():
-        system = []
-        repaired.append("dropped_empty_system")
-    start = next((i for i, (role, _) in enumerate(rest) if role != "assistant"), len(rest))
-    end = next((i for i in range(len(rest), start, -1) if rest[i - 1][0] != "user"), start)
-    if start:
-        repaired.append("dropped_leading_reply")
-    if end < len(rest):
-        repaired.append("dropped_trailing_question")
-    merged = _merge(rest[start:end])
-    if len(merged) < end - start:
-        repaired.append("merged_same_role")
-    return system + merged, tuple(repaired)
-
-
-def _merge(messages: _Messages) -> _Messages:
-    groups = ((role, [text for _, text in group]) for role, group in groupby(messages, key=lambda m: m[0]))
-    return [(role, "\n\n".join(texts)) for role, texts in groups]
-
-
-def _find_fault(messages: _Messages) -> Unreadable | None:
-    for index, (role, text) in enumerate(messages):
-        if role == "system" and index:
-            return Unreadable("not_alternating", f"a system message stands in the middle, as message {index}")
-        if not text.strip():
-            return Unreadable("empty_message", f"message {index} ({role}) is empty")
-        if role == "assistant" and text.lstrip().startswith(_SERVICE_ERROR):
-            return Unreadable("service_error", f"message {index} is the service's own error text")
-    characters = sum(len(text) for _, text in messages)
-    if not any(role == "assistant" for role, _ in messages) or characters < MIN_CHARACTERS:
-        return Unreadable("too_short", f"{len(messages)} messages, {characters} characters after repairs")
-    return None
+def _spoken(said: Message | tuple[str, str]) -> Message:
+    if isinstance(said, Message):
+        return said
+    role, text = said
+    return Message(role=role, content=text, train=role == "assistant")
 
 
 def _conversation(
-    row: ChatRow,
-    chat: Chat,
-    messages: _Messages,
-    repaired: tuple[str, ...],
-    language: tuple[str, float],
-    license: str,
-    model: str | None,
+    row: ChatRow, chat: Chat, messages: Sequence[Message], part: int, said: Mapping[str, Any]
 ) -> Conversation:
-    made = tuple(Message(role=role, content=text, train=role == "assistant") for role, text in messages)
-    trained = [approximate_tokens(m.content) for m in made if m.train]
+    tokens = [message.tokens for message in messages]
+    trained = [count for message, count in zip(messages, tokens, strict=True) if message.train]
+    calls = any(message.tool_calls for message in messages)
     return Conversation(
-        conversation_id=digest("conversation", messages, model),
-        messages=made,
+        conversation_id=_identify(messages, said["source_model"], chat.tools if calls else None),
+        messages=tuple(messages),
         n_trained=len(trained),
-        tokens=sum(trained) + sum(approximate_tokens(m.content) for m in made if not m.train),
+        tokens=sum(tokens),
         trained_tokens=sum(trained),
-        language=language[0],
-        language_score=language[1],
-        source_model=model,
-        repaired=repaired,
         source_id=chat.row_id,
         source_file=row.file,
         source_line=row.line,
-        license=license,
+        tools=chat.tools if calls else None,
+        part=part,
+        **said,
     )
+
+
+def _identify(messages: Sequence[Message], model: str | None, tools: str | None) -> str:
+    """Return h(messages, model); what plain chats have not counts only where it is there."""
+    plain = [(message.role, message.content) for message in messages]
+    more = [
+        (index, message)
+        for index, message in enumerate(messages)
+        if message.train != (message.role == "assistant")
+        or message.tool_calls
+        or message.tool_call_id is not None
+        or message.reasoning_content is not None
+    ]
+    return digest("conversation", plain, model, *((more, tools) if more or tools else ()))

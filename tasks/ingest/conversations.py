@@ -17,7 +17,8 @@ from schemas.bounded_reading import open_file
 from schemas.record import digest
 from schemas.rejection import Rejection
 from schemas.trajectory import Conversation
-from tasks.ingest.admit import admit_conversations
+from tasks.ingest.admit import Admission, Admitted
+from tasks.ingest.readings import EarlierReadings, identify_reading
 from tasks.workshop import Workshop, begin_task
 
 STAGE = "ingest_conversations"
@@ -55,21 +56,28 @@ async def ingest_file(
         InputError: the file cannot be read at all.
     """
     workshop = begin_task()
-    key = f"{STAGE}/{digest(_sha256(path), license, source_model, *_unlike_the_first(format, options))}"
+    importer = choose(importers(), format)
+    import_id = digest(_sha256(path), license, source_model, *_unlike_the_first(format, options))
+    rules = workshop.config.general.cleaning
+    reading = identify_reading(importer.contract, rules)
+    key = f"{STAGE}/{digest(import_id, reading)}"
     if workshop.warehouse.has_landed("conversations", key):
         return {"imported_before": 1}
-    seen = workshop.warehouse.column("conversations", "conversation_id")
-    rows = choose(importers(), format).rows([path], options)
-    results = admit_conversations(rows, license=license, source_model=source_model, seen=seen)
+    earlier = EarlierReadings.find(workshop.warehouse, import_id, reading, path.name, license, f"{STAGE}/{import_id}")
+    marks = {"import_id": import_id, "reading": reading}
+    seen = set(workshop.warehouse.column("conversations", "conversation_id"))
+    admission = Admission(license, source_model, rules, seen, earlier.ids, marks)
     counts: Counter[str] = Counter()
-    for index, batch in enumerate(_batches(results)):
+    admitted = (earlier.compare(row, admission) for row in importer.rows([path], options))
+    for index, batch in enumerate(_batches(admitted)):
         if workshop.warehouse.has_landed("conversations", f"{key}/{index}"):  # before an interruption
             counts["imported_before"] += len(batch)
             continue
         _land(workshop, f"{key}/{index}", batch)
         _count(workshop, counts, batch)
+    counts["superseded"] = earlier.supersede(workshop.warehouse, key, path.name)
     workshop.warehouse.land("conversations", [], key=key)
-    return dict(counts)
+    return dict(+counts)
 
 
 def _unlike_the_first(format: str, options: Mapping[str, str]) -> tuple[object, ...]:
@@ -77,22 +85,27 @@ def _unlike_the_first(format: str, options: Mapping[str, str]) -> tuple[object, 
     return () if format == FORMAT and not options else (format, sorted(options.items()))
 
 
-def _land(workshop: Workshop, key: str, batch: list[Conversation | Rejection]) -> None:
-    rejections = [row.model_copy(update={"build": workshop.build}) for row in batch if isinstance(row, Rejection)]
+def _land(workshop: Workshop, key: str, batch: list[Admitted]) -> None:
+    rows = [row for admitted in batch for row in admitted.results]
+    rejections = [row.model_copy(update={"build": workshop.build}) for row in rows if isinstance(row, Rejection)]
     workshop.warehouse.land("rejections", rejections, key=key)
-    workshop.warehouse.land("conversations", [row for row in batch if isinstance(row, Conversation)], key=key)
+    workshop.warehouse.land("conversations", [row for row in rows if isinstance(row, Conversation)], key=key)
 
 
-def _count(workshop: Workshop, counts: Counter[str], batch: list[Conversation | Rejection]) -> None:
-    for row in batch:
-        counts[row.reason if isinstance(row, Rejection) else "kept"] += 1
-        if isinstance(row, Rejection):
-            workshop.progress.reject(STAGE, row.reason)
+def _count(workshop: Workshop, counts: Counter[str], batch: list[Admitted]) -> None:
+    """Count rows, not the parts that they come in."""
+    for admitted in batch:
+        first, made = admitted.results[0], sum(isinstance(one, Conversation) for one in admitted.results)
+        if isinstance(first, Rejection):
+            counts[first.reason] += 1
+            workshop.progress.reject(STAGE, first.reason)
         else:
+            counts["kept" if made else "imported_before"] += 1
+            counts["further_parts"] += max(0, made - 1)
             workshop.progress.keep(STAGE)
 
 
-def _batches(rows: Iterable[Conversation | Rejection]) -> Iterator[list[Conversation | Rejection]]:
+def _batches(rows: Iterable[Admitted]) -> Iterator[list[Admitted]]:
     iterator = iter(rows)
     while batch := list(islice(iterator, BATCH)):
         yield batch

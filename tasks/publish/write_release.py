@@ -105,7 +105,7 @@ def make_general_row(conversation: Conversation, stratum: str, split: str = TRAI
     """Return the training row of a general chat."""
     c = conversation
     row = ReleaseRow(c.conversation_id, stratum, None, None, c.license, c.messages)
-    return row._replace(model=c.source_model, split=split)
+    return row._replace(model=c.source_model, split=split, tools=c.tools)
 
 
 def write_release(

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import bz2
+import datetime
+import gzip
 import json
+import lzma
+import random
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -109,10 +118,120 @@ def test_a_value_in_an_array_that_is_too_long_costs_only_itself(
     assert [(p.line, p.fault) for p in read if p.fault] == [(2, "more than 20 bytes, the most that is read")]
 
 
-@pytest.mark.parametrize("head", [b"\x1f\x8b\x08\x00", b"PK\x03\x04zip", b"\xff\xfe[\x00"])
+@pytest.mark.parametrize("head", [b"PK\x03\x04zip", b"Rar!", b"SQLite format 3\x00", b"ARROW1\0\0"])
 def test_what_is_no_text_is_refused_as_a_whole(tmp_path: Path, head: bytes) -> None:
     with pytest.raises(InputError, match="not UTF-8 text"):
         list(cut_values(write(tmp_path, head)))
+
+
+@pytest.mark.parametrize("head", [b"\x1f\x8b\x08\x00", b"BZh9", b"\xfd7zXZ\x00\x00", b"\x28\xb5\x2f\xfd", b"PAR1"])
+def test_a_packed_file_that_is_damaged_in_its_head_is_refused_as_a_whole(tmp_path: Path, head: bytes) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        list(cut_values(write(tmp_path, head)))
+
+
+ROWS = [{"text": f"row {n}: größer, 漢字"} for n in range(3)]
+LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstandard.compress,
+    "zstd of two frames": lambda data: zstandard.compress(data[:40]) + zstandard.compress(data[40:]),
+    "gzip of two members": lambda data: gzip.compress(data[:40]) + gzip.compress(data[40:]),
+    "gzip in zstd": lambda data: zstandard.compress(gzip.compress(data)),
+    "UTF-16": lambda data: data.decode().encode("utf-16"),
+    "UTF-16, big": lambda data: b"\xfe\xff" + data.decode().encode("utf-16-be"),
+    "UTF-16 without a mark": lambda data: data.decode().encode("utf-16-le"),
+    "UTF-16 without a mark, big": lambda data: data.decode().encode("utf-16-be"),
+    "UTF-32": lambda data: data.decode().encode("utf-32"),
+    "UTF-16 in xz": lambda data: lzma.compress(data.decode().encode("utf-16")),
+    "UTF-8 with a mark in gzip": lambda data: gzip.compress(b"\xef\xbb\xbf" + data),
+}
+
+
+@pytest.mark.parametrize("packing", PACKED)
+@pytest.mark.parametrize("form", ["lines", "array"])
+def test_what_is_packed_or_spelled_otherwise_is_read_as_what_it_holds(tmp_path: Path, packing: str, form: str) -> None:
+    text = LINES if form == "lines" else json.dumps(ROWS, ensure_ascii=False)
+    pieces = list(cut_values(write(tmp_path, PACKED[packing](text.encode()))))
+    assert [json.loads(piece.raw) for piece in pieces] == ROWS
+
+
+def noise(rows: int) -> bytes:
+    """Rows that hardly pack, so that a part of the file is a part of the rows."""
+    drawn = random.Random(0)
+    return b"".join(json.dumps({"text": drawn.randbytes(300).hex()}).encode() + b"\n" for _ in range(rows))
+
+
+@pytest.mark.parametrize("packing", ["gzip", "bzip2", "xz", "zstd"])
+def test_a_packed_file_that_is_cut_off_keeps_what_came_before_and_says_so_once(tmp_path: Path, packing: str) -> None:
+    packed = PACKED[packing](noise(6_000))
+    *whole, last = cut_values(write(tmp_path, packed[: len(packed) * 2 // 3]))
+    assert len(whole) > 500 and not any(piece.fault for piece in whole)
+    assert (last.reason, last.line) == ("cut_off", len(whole) + 1)
+    assert f"packed with {packing} is damaged" in last.fault
+
+
+SPREAD: dict[str, tuple[str, int]] = {
+    "a list in the first line": ('{"a": [\n{"b": 1},\n{"b": 2}\n]}\n{"a": [\n{"b": 3}\n]}\n', 2),
+    "an object in the first line": ('{"a":\n{"b": 1},\n"c":\n{"d": 2}}\n', 1),
+    "behind a whole line": ('{"a": 1}\n{"a": [\n{"b": 1},\n{"b": 2}\n]}\n{"a": 3}\n', 3),
+    "with blank lines": ('{"a": [\n\n{"b": 1}\n\n]}\n\n{"a": 2}\n', 2),
+    "with the bracket of the next": ('{"a": [\n{"b": 1}\n]} {"a": [\n{"b": 2}\n]}\n', 2),
+    "longer than what is looked at": ('{"a": [\n' + ('{"b": "' + "x" * 9000 + '"},\n') * 20 + '{"b": 0}\n]}\n', 1),
+}
+
+
+@pytest.mark.parametrize("spread", SPREAD)
+def test_objects_over_many_lines_are_one_value_each_however_their_lines_begin(tmp_path: Path, spread: str) -> None:
+    text, rows = SPREAD[spread]
+    pieces = list(cut_values(write(tmp_path, text)))
+    assert [type(json.loads(piece.raw)) for piece in pieces] == [dict] * rows
+    assert not any(piece.fault for piece in pieces)
+
+
+@pytest.mark.parametrize("cut", ['{"a": [', '{"a": "unfini', '{"a": {"b": 1', '{"a": '])
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_a_line_that_is_cut_off_costs_no_other(tmp_path: Path, cut: str, place: int) -> None:
+    lines = ['{"a": 1}', '{"a": [{"b": 2}]}', '{"a": "c"}']
+    pieces = list(cut_values(write(tmp_path, "\n".join((*lines[:place], cut, *lines[place:])))))
+    assert [piece.raw.decode() for piece in pieces if piece.raw.decode() != cut.strip()] == lines
+    assert len(pieces) == 4
+
+
+@pytest.mark.parametrize("between", ["", "\n", " ,\n", "\r\n\r\n"])
+@pytest.mark.parametrize("arrays", [2, 3])
+def test_arrays_behind_each_other_lose_no_row(tmp_path: Path, between: str, arrays: int) -> None:
+    text = between.join(f'[{{"a": {n}}},\n{{"a": {n}}}]' for n in range(arrays))
+    pieces = list(cut_values(write(tmp_path, text)))
+    assert [json.loads(piece.raw)["a"] for piece in pieces] == [n for n in range(arrays) for _ in range(2)]
+    assert [piece.line for piece in pieces] == list(range(1, 2 * arrays + 1))
+
+
+def test_rows_of_parquet_are_values_and_what_is_no_json_in_them_is_text(tmp_path: Path) -> None:
+    told = [{"role": "user", "content": "Hi"}]
+    rows = [{"messages": told, "at": datetime.date(2026, 1, 2), "raw": b"\xff"}, {"messages": None, "n": 1.5}]
+    path = tmp_path / "chats.parquet"
+    pq.write_table(
+        pa.Table.from_pylist(
+            rows,
+            schema=pa.schema(
+                [
+                    ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
+                    ("at", pa.date32()),
+                    ("raw", pa.binary()),
+                    ("n", pa.float64()),
+                ]
+            ),
+        ),
+        path,
+    )
+    found = [(piece.line, json.loads(piece.raw)) for piece in cut_values(path)]
+    assert found == [
+        (1, {"messages": told, "at": "2026-01-02", "raw": "/w==", "n": None}),
+        (2, {"messages": None, "at": None, "raw": None, "n": 1.5}),
+    ]
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:

@@ -146,11 +146,11 @@ def no_file(path: Path, kind: str) -> Path:
     elif kind == "device":
         path.symlink_to("/dev/zero")
     elif kind != "missing":
-        path.write_bytes({"gzip": b"\x1f\x8b\x08", "xz": b"\xfd7zXZ\x00", "UTF-16": '{"a":1}'.encode("utf-16")}[kind])
+        path.write_bytes({"gzip": b"\x1f\x8b\x08", "xz": b"\xfd7zXZ\x00", "zip": b"PK\x03\x04"}[kind])
     return path
 
 
-KINDS = ["folder", "pipe", "dangling link", "link to itself", "device", "missing", "gzip", "xz", "UTF-16"]
+KINDS = ["folder", "pipe", "dangling link", "link to itself", "device", "missing", "gzip", "xz", "zip"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

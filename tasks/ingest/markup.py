@@ -1,0 +1,115 @@
+"""Mends the texts of chats that were copied from pages: HTML, code fences, what the page itself said.
+
+After FastChat's clean_sharegpt.py (its patterns are named where they are), which parses every message as HTML. Here
+only marked-up prose is parsed: a question about HTML, code in a fence and `a < b` stay as they are.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+
+_PROSE = "p|div|ul|ol|table|pre|h[1-6]|blockquote|b|strong|i|em|code|a|s|del|sub|sup|span|u|li"
+_ELEMENT = re.compile(rf"<({_PROSE})(?:\s[^<>]*)?>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_BREAK = re.compile(r"[ \t]*<br\s*/?>\n?", re.IGNORECASE)
+_WHOLE = re.compile(
+    r"\A\s*<(?:p|div|ul|ol|table|pre|h[1-6]|blockquote)[\s>].*</[a-z0-9]+\s*>\s*\Z", re.DOTALL | re.IGNORECASE
+)
+_IS_CODE = re.compile(
+    r"<(?:!doctype|html|head|body|script|style|form|input|button(?![^<>]*>\s*Copy)|template|nav|section|svg|link|meta)\b"
+    r"|\son\w+\s*=|</?[a-z]+-[a-z]|\{\{",
+    re.IGNORECASE,
+)
+"""What is written about HTML, and is no prose marked up with it."""
+_CODE = re.compile(r"```.*?(?:```|\Z)|``.*?``|`[^`\n]*`", re.DOTALL)
+_PRE = re.compile(r"<pre\b[^<>]*>(.*?)</pre\s*>", re.DOTALL | re.IGNORECASE)
+_PRE_CODE = re.compile(r"<code\b([^<>]*)>(.*?)</code\s*>", re.DOTALL | re.IGNORECASE)
+_LANGUAGE = re.compile(r"language-([\w+#.-]+)")
+_TAG = re.compile(r"<[^<>]*>")
+_COPIED_FENCE = re.compile(r"```[ \t]*\n?[ \t]*([\w+#.-]*?)[ \t]*(?:Copy code)+(.*?)\s*?```", re.DOTALL)
+"""FastChat's code_lang_pattern, whose language may be anything between two fences: here it is a word."""
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})", re.MULTILINE)
+_REGENERATED = re.compile(r"\A\s*\d{1,3} / \d{1,3}(?=\s*\n|[A-Z])\s*")
+"""FastChat's regenerate_pattern, which takes the fraction from the head of a sum as well."""
+_COPIED_CHARS = re.compile(r"Copy\d+ chars / \d+ words")
+
+
+def mend_html(text: str) -> str:
+    """Return the text with marked-up prose as Markdown."""
+    if "<" not in text or _IS_CODE.search(text):
+        return text
+    if _WHOLE.match(text):
+        return _convert(text).strip()
+    parts, at = [], 0
+    for code in _CODE.finditer(text):
+        parts += [_mend_prose(text[at : code.start()]), code[0]]
+        at = code.end()
+    return "".join((*parts, _mend_prose(text[at:])))
+
+
+def mend_fences(text: str) -> str:
+    """Return the text without what a copy button left in its fences, and with a fence closed that nothing closes."""
+    if "```" not in text and "~~~" not in text:
+        return text
+    if "Copy code" in text:
+        text = _COPIED_FENCE.sub(_rewrite_fence, text)
+    opened = ""
+    for mark in _FENCE.findall(text):
+        if not opened:
+            opened = mark
+        elif mark[0] == opened[0] and len(mark) >= len(opened):
+            opened = ""
+    return f"{text.rstrip()}\n{opened}" if opened else text
+
+
+def drop_leftovers(text: str) -> str:
+    """Return the text without what a chat page wrote around it."""
+    if " / " not in text:
+        return text
+    return _COPIED_CHARS.sub("", _REGENERATED.sub("", text))
+
+
+MENDERS: dict[str, tuple[str, Callable[[str], str]]] = {
+    "html": ("html_to_markdown", mend_html),
+    "fences": ("mended_fences", mend_fences),
+    "leftovers": ("dropped_leftovers", drop_leftovers),
+}
+"""By the rule's name: what a row's `repaired` says of it, and what does it; in this order."""
+
+
+def _mend_prose(text: str) -> str:
+    if "<" not in text:
+        return text
+    return _BREAK.sub("\n", _ELEMENT.sub(lambda found: _convert(found[0]).strip("\n"), text))
+
+
+def _rewrite_fence(found: re.Match[str]) -> str:
+    code = found[2].strip("\n")
+    return f"```{found[1]}\n{code}\n```" if code.strip() else ""
+
+
+def _convert(markup: str) -> str:
+    return _converter()(_PRE.sub(_plain_code, markup))
+
+
+def _plain_code(found: re.Match[str]) -> str:
+    """Make a page's box of code (a bar with the language and a copy button, then the code) one element."""
+    inner = _PRE_CODE.search(found[1])
+    attributes, code = (inner[1], inner[2]) if inner else ("", found[1])
+    bar = _TAG.sub("", found[1][: inner.start()]).replace("Copy code", "").strip() if inner else ""
+    named = _LANGUAGE.search(attributes)
+    language = named[1] if named else bar if re.fullmatch(r"[\w+#.-]{1,20}", bar) else ""
+    escaped = html.escape(html.unescape(_TAG.sub("", code)).strip("\n"), quote=False)
+    attribute = f' class="language-{language}"' if language else ""
+    return f"<pre><code{attribute}>{escaped}\n</code></pre>"
+
+
+@functools.cache
+def _converter() -> Callable[[str], str]:
+    from html_to_markdown import ConversionOptions, convert
+
+    options: Any = ConversionOptions(heading_style="atx", code_block_style="backticks", extract_metadata=False)
+    return lambda markup: convert(markup, options).content or ""
