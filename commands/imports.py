@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from commands.import_recordings import import_recordings
 from commands.import_rows import read_rows
+from commands.import_sets import import_set, losses, say_losses
 from commands.import_tasks import import_tasks
 from commands.terminal import say, say_aside, say_json, say_table
 from environments.registry import importers
@@ -51,7 +52,11 @@ def run_import(format_: str, paths: list[Path], said: Mapping[str, str], lint: b
         _report_lint(format_, list(_lint(importer, files, given)), json)
     else:
         counts = +WAYS[importer.kind](importer, files, given, json)
-        _report(format_, Counter(counts), json)
+        is_set = importer.kind == "sets"
+        lost = {"losses": [one._asdict() for one in losses(importer, given)]} if json and is_set else {}
+        _report(format_, Counter(counts), json, lost)
+        if is_set and not json:
+            say_losses(importer, given)
         _end(importer, counts)
 
 
@@ -102,6 +107,7 @@ WAYS: Mapping[Kind, Callable[[Importer, Sequence[Path], Given, bool], Counter[st
     "questions": _derive,
     "logs": import_recordings,
     "chats": _ingest,
+    "sets": import_set,
 }
 
 
@@ -132,12 +138,12 @@ def _report_lint(format_: str, rows: list[Complaint | None], json: bool) -> None
         say_table(f"Would be rejected{more}", TableOf(Complaint._fields, [*bad[:LINT_ROWS]]))
 
 
-def _report(format_: str, counts: Counter[str], json: bool) -> None:
+def _report(format_: str, counts: Counter[str], json: bool, more: Mapping[str, object]) -> None:
     kept, again = counts.pop("kept", 0), counts.pop("imported_before", 0) + counts.pop("rejected_before", 0)
     rejected = sum(counts.values())
     if json:
         by_reason = dict(sorted(counts.items()))
-        say_json({"imported": kept, "rejected": rejected, "imported_before": again, "by_reason": by_reason})
+        say_json({"imported": kept, "rejected": rejected, "imported_before": again, "by_reason": by_reason, **more})
         return
     say(f"{format_}: {kept:,} imported, {rejected:,} rejected" + (f", {again:,} imported before" if again else ""))
     if rejected:
