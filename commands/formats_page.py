@@ -17,6 +17,7 @@ AFTER_READING: Mapping[Kind, Mapping[str, str]] = {
         "duplicate": "is the same recording as one before it",
     },
     "chats": ADMISSION,
+    "sets": {"duplicate": "has the id, messages and tools of one before it"},
 }
 """Reasons that hold for every format of a kind."""
 TRIED = "every probe"

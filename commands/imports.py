@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from commands.import_recordings import import_recordings
 from commands.import_rows import read_rows
+from commands.import_sets import import_set, losses, say_losses
 from commands.import_tasks import import_tasks
 from commands.terminal import say, say_aside, say_json, say_table
 from environments.registry import importers
@@ -58,7 +59,11 @@ def run_import(format_: str, paths: list[Path], said: Mapping[str, str], lint: b
         _report_lint(format_, list(_lint(importer, files, given)), json)
     else:
         counts = +WAYS[importer.kind](importer, files, given, json)
-        _report(format_, Counter(counts), json)
+        is_set = importer.kind == "sets"
+        lost = {"losses": [one._asdict() for one in losses(importer, given)]} if json and is_set else {}
+        _report(format_, Counter(counts), json, lost)
+        if is_set and not json:
+            say_losses(importer, given)
         _end(importer, counts)
 
 
@@ -109,6 +114,7 @@ WAYS: Mapping[Kind, Callable[[Importer, Sequence[Path], Given, bool], Counter[st
     "questions": _derive,
     "logs": import_recordings,
     "chats": _ingest,
+    "sets": import_set,
 }
 
 
@@ -139,7 +145,7 @@ def _report_lint(format_: str, rows: list[Complaint | None], json: bool) -> None
         say_table(f"Would be rejected{more}", TableOf(Complaint._fields, [*bad[:LINT_ROWS]]))
 
 
-def _report(format_: str, counts: Counter[str], json: bool) -> None:
+def _report(format_: str, counts: Counter[str], json: bool, more: Mapping[str, object]) -> None:
     kept, again = counts.pop("kept", 0), counts.pop("imported_before", 0) + counts.pop("rejected_before", 0)
     more = {name: counts.pop(name) for name in MORE if name in counts}
     rejected = sum(counts.values())

@@ -13,7 +13,16 @@ from schemas.rejudgement import Rejudgement
 from schemas.tables import TABLES
 from warehouse.warehouse import Warehouse
 
-SEARCHED = ("episodes", "trajectories", "task_specs", "conversations", "completions", "rejections", "releases")
+SEARCHED = (
+    "episodes",
+    "trajectories",
+    "task_specs",
+    "conversations",
+    "foreign_rows",
+    "completions",
+    "rejections",
+    "releases",
+)
 
 
 def key_of(table: str) -> str:

@@ -1,8 +1,8 @@
 """What a format of the outside world declares: an importer reads it, an exporter writes it.
 
 The command line, its help, its errors and docs/formats.md are made of the declarations. A module of formats/tasks,
-formats/logs, formats/chats or formats/releases declares `IMPORTER` or `EXPORTER`, a world's `importers` package
-`IMPORTERS`, an installed package an entry point. docs/formats.md shows how one is added.
+formats/logs, formats/chats, formats/sets or formats/releases declares `IMPORTER` or `EXPORTER`, a world's `importers`
+package `IMPORTERS`, an installed package an entry point. docs/formats.md shows how one is added.
 """
 
 from __future__ import annotations
@@ -20,13 +20,20 @@ from formats.chats.chat import ChatRow
 from formats.releases.attempts import AttemptsOf
 from formats.releases.release_folder import ReleaseFolder
 from schemas.errors import ConfigError, InputError
+from schemas.foreign_row import ForeignRow
 from schemas.recording import Recorded
 from schemas.rejection import Rejection
 from schemas.settings import Settings
 from schemas.task_spec import TaskSpec
 
-Kind = Literal["tasks", "questions", "logs", "chats"]
-ROWS: Mapping[Kind, type] = {"tasks": TaskSpec, "questions": object, "logs": Recorded, "chats": ChatRow}
+Kind = Literal["tasks", "questions", "logs", "chats", "sets"]
+ROWS: Mapping[Kind, type] = {
+    "tasks": TaskSpec,
+    "questions": object,
+    "logs": Recorded,
+    "chats": ChatRow,
+    "sets": ForeignRow,
+}
 """What a reader yields beside rejections, by the kind of its format; the order is that in which formats are listed."""
 ENTRY_POINTS = {"IMPORTER": "trajmill.importers", "EXPORTER": "trajmill.exporters"}
 
@@ -173,7 +180,7 @@ def find_importers(of_worlds: Iterable[Importer] = (), *, installed: bool = True
     Raises:
         ConfigError: two have one name, or one of an installed package cannot be loaded.
     """
-    ours = [*_declared(("tasks", "logs", "chats"), "IMPORTER", Importer), *of_worlds]
+    ours = [*_declared(("tasks", "logs", "chats", "sets"), "IMPORTER", Importer), *of_worlds]
     found = [*ours, *(_installed("IMPORTER", Importer) if installed else ())]
     return _by_name(sorted(found, key=lambda importer: list(ROWS).index(importer.kind)))
 

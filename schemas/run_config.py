@@ -289,6 +289,9 @@ class MixtureConfig(Record):
     rows in ten are proven work even if all of these were luck; the demo's are about a twentieth."""
     validation: float = Field(default=0.0, ge=0, le=0.5)
     """Share of the rows of each source that is for validation; what belongs together is on one side."""
+    recorded: tuple[str, ...] = ()
+    """Foreign sets whose rows are taken, by the names under which they were imported: a source of their own beside the
+    agent rows, within eta. Nothing of them was proven; none is taken unnamed."""
     pass_rate: PassRates = None
     """Which tasks' rows are taken, by the share of their attempts that passed, as measured over all builds and solvers:
     `"0 < rate < 1"` leaves out what nobody solves and what everybody does, `"rate <= 0.5"` what is easy. None = all."""

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from schemas.completion import Completion
 from schemas.episode import Episode, Turn
+from schemas.foreign_row import ForeignRow
 from schemas.generated import write_or_check
 from schemas.record import Record, Volatile
 from schemas.recording import Recording
@@ -42,6 +43,7 @@ TABLES: dict[str, Table] = {
         Table("conversations", Conversation, ("conversation_id",)),
         Table("completions", Completion, ("completion_id",)),
         Table("recordings", Recording, ("recording_id",)),
+        Table("foreign_rows", ForeignRow, ("row_id",)),
         Table("rejections", Rejection, ("rejection_id",)),
         Table("verdicts", Rejudgement, ("verdict_id",)),
         Table("releases", Release, ("release_id",)),

@@ -17,6 +17,8 @@ from schemas.release import GuessableShare, Share, SourceDigest
 from schemas.run_config import MixtureConfig, RunConfig
 
 Cell = str | int | float | None
+UNPROVEN = "recorded"
+"""Source of rows that nothing of ours has run."""
 
 _HUB_LICENSES = {"Apache-2.0": "apache-2.0", "MIT": "mit", "CC-BY-4.0": "cc-by-4.0", "CC-BY-SA-4.0": "cc-by-sa-4.0"}
 _HUB_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -78,6 +80,7 @@ def render_card(
         facts=facts,
         escape=escape,
         rows=rows,
+        unproven=sum(count.rows for count in licenses if count.source == UNPROVEN),
         license=_name_license(licenses),
         size=next((name for limit, name in _HUB_SIZES if rows < limit), "n>1M"),
         shares=_render_shares(facts.shares),

@@ -1,8 +1,8 @@
 """Mixes agent data with general chat at eta (AgentTuning: eta 0.2, GPT-4 : GPT-3.5 = 1 : 4).
 
-Agent rows are the anchor: all of them go in, but for those over the cap on guessable ones, and general rows are asked
-for in proportion. Rows are chosen and ordered by sha256 of their id and the seed, so the choice does not know the order
-in which they came.
+Agent rows are the anchor: all of them go in, but for those over the cap on guessable ones, and those of foreign sets
+that the recipe names; general rows are asked for in proportion. Rows are chosen and ordered by sha256 of their id and
+the seed, so the choice does not know the order in which they came.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from schemas.release import GuessableShare, Share
 from schemas.run_config import MixtureConfig
 
 AGENT = "agent"
+RECORDED = "recorded"
+"""The stratum of foreign sets that a recipe names."""
 
 
 class Eligible(NamedTuple):
@@ -52,14 +54,17 @@ class Mixture(NamedTuple):
     """Strata that ran short, chats that belong to none, agent rows over the cap."""
 
 
-def mix_samples(agent: Iterable[Eligible], general: Iterable[Eligible], recipe: MixtureConfig) -> Mixture:
-    """Choose the rows of a mixture; an id given twice counts once.
+def mix_samples(
+    agent: Iterable[Eligible], general: Iterable[Eligible], recipe: MixtureConfig, recorded: Iterable[Eligible] = ()
+) -> Mixture:
+    """Choose the rows of a mixture; an id given twice counts once. Recorded rows count to eta, as agent rows do.
 
     Raises:
         ConfigError: the strata's shares do not add up to 1, or a stratum is called `agent`.
     """
     _check(recipe)
-    pools = {AGENT: _by_id(agent), **{name: {} for name in sorted(recipe.strata)}}
+    of_sets = {RECORDED: _by_id(recorded)} if recipe.recorded else {}
+    pools = {AGENT: _by_id(agent), **of_sets, **{name: {} for name in sorted(recipe.strata)}}
     outside: dict[str, int] = defaultdict(int)
     for candidate in _by_id(general).values():
         stratum = recipe.source_models.get(candidate.source_model or "")
@@ -68,7 +73,8 @@ def mix_samples(agent: Iterable[Eligible], general: Iterable[Eligible], recipe: 
         else:
             outside[candidate.source_model or ""] += 1
     eligible = {**pools, AGENT: _cap_guessable(pools[AGENT], recipe)}
-    asked = {AGENT: len(eligible[AGENT]), **_rows_asked(len(eligible[AGENT]), recipe)}
+    anchor = {name: len(eligible[name]) for name in (AGENT, *of_sets)}
+    asked = {**anchor, **_rows_asked(sum(anchor.values()), recipe)}
     chosen = {name: _choose(pool, asked[name], recipe.seed) for name, pool in eligible.items()}
     guessable = _count_guessable(pools[AGENT], chosen[AGENT], recipe)
     picks = [Pick(candidate.id, name) for name, rows in chosen.items() for candidate in rows]
@@ -91,8 +97,9 @@ def _check(recipe: MixtureConfig) -> None:
         raise ConfigError(
             f"The shares in mixture.strata add up to {total:g}; none is negative and together they are 1."
         )
-    if AGENT in recipe.strata:
-        raise ConfigError("A stratum of mixture.strata is called 'agent'; that is the agent data. Use another name.")
+    for name, what in ((AGENT, "the agent data"), (RECORDED, "the foreign sets")):
+        if name in recipe.strata:
+            raise ConfigError(f"A stratum of mixture.strata is called {name!r}; that is {what}. Use another name.")
 
 
 def _by_id(candidates: Iterable[Eligible]) -> dict[str, Eligible]:
@@ -144,7 +151,10 @@ def _shares(
     chosen: Mapping[str, list[Eligible]], pools: Mapping[str, Mapping[str, Eligible]], recipe: MixtureConfig
 ) -> tuple[Share, ...]:
     everything = [candidate for rows in chosen.values() for candidate in rows]
-    asked = {AGENT: recipe.eta, **{name: (1 - recipe.eta) * share for name, share in recipe.strata.items()}}
+    anchor = {name: len(chosen[name]) for name in (AGENT, RECORDED) if name in chosen}
+    asked = {name: recipe.eta * rows / (sum(anchor.values()) or 1) for name, rows in anchor.items()}
+    asked |= {AGENT: recipe.eta} if RECORDED not in anchor else {}
+    asked |= {name: (1 - recipe.eta) * share for name, share in recipe.strata.items()}
 
     def part(rows: list[Eligible], field: str) -> float:
         total = sum(getattr(candidate, field) for candidate in everything)
@@ -167,7 +177,7 @@ def _shares(
 def _notes(
     asked: Mapping[str, int], pools: Mapping[str, Mapping[str, Eligible]], outside: Mapping[str, int]
 ) -> tuple[str, ...]:
-    notes = [] if asked[AGENT] else ["No trajectory is eligible: the mixture is empty."]
+    notes = [] if asked[AGENT] or asked.get(RECORDED) else ["No trajectory is eligible: the mixture is empty."]
     for name, count in asked.items():
         if count > len(pools[name]):
             notes.append(f"{name} ran short: {count} rows asked, {len(pools[name])} there; not refilled from others.")

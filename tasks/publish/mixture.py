@@ -18,6 +18,7 @@ from tasks.publish.about_checks import FALLEN, Accepted, note_fallen, note_weake
 from tasks.publish.about_tasks import in_band, note_left_out
 from tasks.publish.mix_samples import AGENT, Eligible, Mixture, mix_samples
 from tasks.publish.read_mixture import MixtureReader, wording_of
+from tasks.publish.recorded_sets import eligible_recorded, named_sets, note_recorded
 from tasks.publish.split_rows import split_rows
 from tasks.publish.validate_tables import validate_folder
 from tasks.publish.word_as_calls import LEFT_OUT
@@ -34,7 +35,7 @@ SETTLED = {
 """What of a source names a release: how an attempt ended, and not what an outage cut short on the way there."""
 SOURCES = ("task_specs", "episodes", "trajectories", "conversations", "rejections")
 """Tables that a release is a function of: rows, acceptance on its card, and what was turned away. `verdicts` is one
-where it has rows, so that the releases of homes without any keep their ids."""
+where it has rows, so that the releases of homes without any keep their ids; `foreign_rows` where sets are named."""
 _TURNED_AWAY = "SELECT id FROM turned_away"
 _AGENT_ROWS = (
     f"trajectories WHERE curation_id = ? AND trajectory_id NOT IN ({_TURNED_AWAY}) "
@@ -62,7 +63,7 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
     found = MixtureReader(workshop, curation, versions)
     recipe = workshop.config.mixture
     split = split_rows(list(found.kin(mixture.picks)) if recipe.validation else [], recipe)
-    about_shares = (*mixture.notes, *split.notes)
+    about_shares = (*mixture.notes, *note_recorded(workshop, mixture.shares, versions), *split.notes)
     calls = _have_calls(workshop, mixture, versions)
     told = (mixture.shares, mixture.guessable, (*about_shares, *about_work), tuple(tables), calls, LEFT_OUT)
     facts = ReleaseFacts(release_id, workshop.config, curation, sources, *told)
@@ -129,7 +130,8 @@ def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) 
         (curation,),
         versions=versions,
     )
-    if not agent:
+    recorded = eligible_recorded(workshop, versions)
+    if not agent and not recorded:
         why = note_left_out(workshop, curation, versions) + note_fallen(_count_fallen(workshop, curation, versions))
         told = why or (_what_is_there(workshop, curation),)
         raise NothingFound(f"{told[0].rstrip('.')}, so there is no mixture")
@@ -139,7 +141,7 @@ def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) 
         versions=versions,
     )
     recipe = workshop.config.mixture
-    return mix_samples((Eligible(*row) for row in agent), (Eligible(*row) for row in general), recipe)
+    return mix_samples((Eligible(*row) for row in agent), (Eligible(*row) for row in general), recipe, recorded)
 
 
 def _what_is_there(workshop: Workshop, curation: str) -> str:
@@ -186,7 +188,8 @@ def _have_calls(workshop: Workshop, mixture: Mixture, versions: Mapping[str, int
     calls = f"len(list_filter(messages, lambda m: {says_more})) > 0"
     found = workshop.warehouse.query(
         f"SELECT trajectory_id FROM trajectories WHERE tools IS NOT NULL OR {calls} "
-        f"UNION ALL SELECT conversation_id FROM conversations WHERE {calls}",
+        f"UNION ALL SELECT conversation_id FROM conversations WHERE {calls} "
+        f"UNION ALL SELECT row_id FROM foreign_rows WHERE tools IS NOT NULL OR {calls}",
         versions=versions,
     )
     calling = {row[0] for row in found}
@@ -195,8 +198,10 @@ def _have_calls(workshop: Workshop, mixture: Mixture, versions: Mapping[str, int
 
 def _sources(workshop: Workshop, versions: Mapping[str, int]) -> tuple[SourceDigest, ...]:
     (judged_again,) = workshop.warehouse.query("SELECT count(*) FROM verdicts", versions=versions)[0]
-    tables = (*SOURCES, "verdicts") if judged_again else SOURCES
-    digests = {table: workshop.warehouse.digest(table, versions=versions, of=SETTLED.get(table)) for table in tables}
+    named = named_sets(workshop)
+    tables = (*SOURCES, *(("verdicts",) if judged_again else ()), *(("foreign_rows",) if named else ()))
+    some = {**SETTLED, "foreign_rows": named}
+    digests = {table: workshop.warehouse.digest(table, versions=versions, of=some.get(table)) for table in tables}
     return tuple(SourceDigest(table=name, digest=one, version=versions[name]) for name, one in digests.items())
 
 

@@ -9,13 +9,15 @@ from typing import Any
 from environments.registry import Worlds
 from formats.releases.release_folder import TRAIN, VALIDATION, ReleaseRow
 from schemas.episode import Episode, Turn
+from schemas.foreign_row import ForeignRow
 from schemas.message import Message
 from schemas.record import digest
 from schemas.task_spec import TaskSpec
 from schemas.trajectory import Conversation, Trajectory
 from tasks.collect.repairs import understood
 from tasks.publish.likeness import CHATS_ALIKE, likeness
-from tasks.publish.mix_samples import AGENT, Pick
+from tasks.publish.mix_samples import AGENT, RECORDED, Pick
+from tasks.publish.recorded_sets import kin_of_recorded, read_recorded, word_recorded
 from tasks.publish.split_rows import Kin
 from tasks.publish.word_as_calls import DIALECT, word_as_calls
 from tasks.publish.write_release import BothWordings, make_agent_row, make_general_row
@@ -58,8 +60,11 @@ class MixtureReader:
         known = self._instructions(sorted(set(tasks.values())))
         for some in _cut(picks, AT_ONCE):
             specs = self._specs(tasks[pick.id] for pick in some if pick.stratum == AGENT)
-            asked = self._questions([pick.id for pick in some if pick.stratum != AGENT])
+            asked = self._questions([pick.id for pick in some if pick.stratum not in (AGENT, RECORDED)])
+            yield from kin_of_recorded(self._recorded(some))
             for pick in some:
+                if pick.stratum == RECORDED:
+                    continue
                 if pick.stratum != AGENT:
                     yield Kin(pick.id, pick.stratum, (), asked[pick.id], CHATS_ALIKE)
                     continue
@@ -73,7 +78,12 @@ class MixtureReader:
             mine = [pick for pick in picks if (pick.id in validation) == is_in]
             for some in _cut(mine, self._workshop.config.mixture.rows_per_shard):
                 found = self._agent_rows(some, split) | self._general_rows(some, split)
+                found |= word_recorded(self._recorded(some), split)
                 yield from (found[pick.id] for pick in some)
+
+    def _recorded(self, picks: Sequence[Pick]) -> list[ForeignRow]:
+        mine = [pick.id for pick in picks if pick.stratum == RECORDED]
+        return read_recorded(self._workshop, mine, self._versions)
 
     def _agent_rows(self, picks: Sequence[Pick], split: str) -> dict[str, BothWordings]:
         mine = [pick.id for pick in picks if pick.stratum == AGENT]
@@ -121,7 +131,7 @@ class MixtureReader:
         return {one: understood(sorted(them, key=lambda turn: turn.index)) for one, them in turns.items()}
 
     def _general_rows(self, picks: Sequence[Pick], split: str) -> dict[str, BothWordings]:
-        strata = {pick.id: pick.stratum for pick in picks if pick.stratum != AGENT}
+        strata = {pick.id: pick.stratum for pick in picks if pick.stratum not in (AGENT, RECORDED)}
         rows: list[Conversation] = self._read("conversations", "conversation_id", list(strata))
         made = [make_general_row(row, strata[row.conversation_id], split) for row in rows]
         return {row.id: BothWordings(row, row) for row in made}

@@ -23,6 +23,7 @@ LEFT_OUT = {
     "no_tools": "their world has no tools dialect",
     "no_turns": "their episode's turns are not those that the row was made of",
     "no_such_tool": "an action of theirs is none that the world's tools can do",
+    "recorded_words": "they were recorded elsewhere in words, without a call",
     "round": "they are a later round of an episode that stands there whole",
 }
 """Reason -> why rows are not there as calls."""

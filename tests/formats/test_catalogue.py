@@ -33,7 +33,7 @@ def install(monkeypatch: pytest.MonkeyPatch, declared: object, group: str = "tra
 
 def test_formats_are_listed_by_kind() -> None:
     kinds = [importer.kind for importer in importers(installed=False).values()]
-    assert kinds == sorted(kinds, key=["tasks", "questions", "logs", "chats"].index)
+    assert kinds == sorted(kinds, key=["tasks", "questions", "logs", "chats", "sets"].index)
     assert {"tasks", "episodes", "sharegpt"} < importers(installed=False).keys()
     assert {"hub", "messages", "sharegpt"} < find_exporters(installed=False).keys()
 
@@ -50,7 +50,7 @@ def test_a_reader_names_no_reason_that_its_declaration_does_not(importer: Import
 def test_an_installed_package_adds_formats(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, make())
     assert "toy" in importers() and "toy" not in importers(installed=False)
-    install(monkeypatch, (make("a"), make("b", kind="chats")))
+    install(monkeypatch, (make("a"), make("b", kind="sets")))
     assert {"a", "b"} < importers().keys() and list(importers())[-1] == "b"
 
 

@@ -20,6 +20,10 @@ from schemas.rejection import Rejection
 TASK = {"environment": "os", "instruction": "Count?", "check": {"kind": "match", "answer": "1"}}
 TABLE = {"table_name": "t", "table_info": {"columns": [{"name": "a", "type": "TEXT"}], "rows": [["1"]]}}
 TURNS = [{"action_kind": "answer", "action": "1"}]
+SPOKEN = [{"from": "human", "value": "Why?"}, {"from": "gpt", "value": "So.", "loss": True}]
+SAID = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
+STEPS = [{"step_id": 1, "source": "user", "message": "Why?"}, {"step_id": 2, "source": "agent", "message": "So."}]
+PARTS = [{"class_": "text_observation", "content": "Why?"}, {"class_": "message_action", "content": "So."}]
 INTERCODE = {"model": "m", "prompting": "react", "task_id": 1, "query": "Count?", "max_reward": 1.0}
 GOOD: dict[str, Callable[[int], dict[str, Any]]] = {
     "tasks": lambda n: {**TASK, "instruction": f"Count {n}?"},
@@ -30,6 +34,11 @@ GOOD: dict[str, Callable[[int], dict[str, Any]]] = {
     "intercode-bash": lambda n: {**INTERCODE, "env": "bash", "turns": [{"action": f"execute[ls {n}]"}]},
     "intercode-sql": lambda n: {**INTERCODE, "env": "sql", "turns": [{"action": f"execute[SELECT {n}]"}]},
     "sharegpt": lambda n: {"conversations": [{"from": "human", "value": f"Why {n}?"}, {"from": "gpt", "value": "So."}]},
+    **dict.fromkeys(("agentinstruct", "agenttraj"), lambda n: {"id": f"os_{n}", "conversations": SPOKEN}),
+    "agentflan": lambda n: {"id": f"os_{n}", "conversation": SAID},
+    **dict.fromkeys(("openai", "traces"), lambda n: {"id": f"os_{n}", "messages": SAID}),
+    "atif": lambda n: {"schema_version": "ATIF-v1.8", "session_id": str(n), "agent": {"name": "a"}, "steps": STEPS},
+    "adp": lambda n: {"id": f"os_{n}", "content": PARTS},
 }
 """By importer: a row that comes in."""
 SPOILED: dict[str, tuple[bytes, str]] = {

@@ -1,0 +1,110 @@
+"""Rows of OpenAI's messages: `messages` with `tool_calls` and results, `tools`, `weight` on replies.
+
+The older form of one `function_call` a reply is read, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from formats.sets.reading import LeftOvers, NoTrajectory, RowTold
+from formats.sets.turns import (
+    FLAGS,
+    call_of,
+    is_trained,
+    link_results,
+    read_tools,
+    text_of,
+    text_or_none,
+    turns_of,
+    world_of,
+)
+from schemas.message import Message, Role, ToolCall
+
+ABOUT = ("id", "model", "license", "reward", "success", "environment", "agent")
+"""Keys of a row that say something of the whole."""
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+_IDS = ("tool_call_id", "toolCallId")
+_CALLS = ("tool_calls", "toolCalls")
+_MESSAGE = ("role", "content", "function_call", *_CALLS, *_IDS, *_THOUGHTS, *FLAGS)
+_ROW = ("messages", "tools", "functions", "parallel_tool_calls", *ABOUT)
+_ROLES: Mapping[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+
+
+def read_chat_row(value: Mapping[str, Any], losses: LeftOvers) -> RowTold:
+    """Read a row.
+
+    Raises:
+        NoTrajectory: it is none.
+    """
+    losses.rest(value, _ROW)
+    return told_of(value, losses)
+
+
+def told_of(value: Mapping[str, Any], losses: LeftOvers) -> RowTold:
+    """Read what a row has of OpenAI's keys, and leave the others alone."""
+    reward, success = value.get("reward"), value.get("success")
+    row_id = text_or_none(value.get("id"))
+    return RowTold(
+        messages=read_messages(turns_of(value, "messages"), losses),
+        tools=read_tools(value.get("tools") or value.get("functions"), losses),
+        row_id=row_id,
+        environment=text_or_none(value.get("environment")) or world_of(row_id),
+        model=text_or_none(value.get("model")),
+        agent=text_or_none(value.get("agent")),
+        license=text_or_none(value.get("license")),
+        success=success if isinstance(success, bool) else None,
+        reward=float(reward) if isinstance(reward, int | float) else None,
+    )
+
+
+def read_messages(turns: Any, losses: LeftOvers) -> tuple[Message, ...]:
+    """Read messages, their calls and results linked.
+
+    Raises:
+        NoTrajectory: one is no message.
+    """
+    return link_results([_message(turn, number, losses) for number, turn in enumerate(turns)])
+
+
+def _message(turn: Mapping[str, Any], number: int, losses: LeftOvers) -> Message:
+    name = turn.get("role")
+    role = _ROLES.get(name) if isinstance(name, str) else None
+    if role is None:
+        raise NoTrajectory("unknown_role", f"message {number} is by {name!r}; known are {', '.join(_ROLES)}")
+    if name == "developer":
+        losses.add("messages[].role = developer")
+    losses.rest(turn, _MESSAGE, "messages[].")
+    thought = next((turn[key] for key in _THOUGHTS if turn.get(key)), None)
+    if thought is not None and not isinstance(thought, str):
+        losses.add("messages[].reasoning (no text)")
+    answers = next((turn[key] for key in _IDS if turn.get(key)), None)
+    return Message(
+        role=role,
+        content=text_of(turn.get("content"), losses, "messages[].content"),
+        train=role == "assistant" and is_trained(turn),
+        tool_calls=_calls(turn, number) if role == "assistant" else (),
+        tool_call_id=text_or_none(answers) if role == "tool" else None,
+        reasoning_content=thought if isinstance(thought, str) and role == "assistant" else None,
+    )
+
+
+def _calls(turn: Mapping[str, Any], number: int) -> tuple[ToolCall, ...]:
+    given: Any = next((turn[key] for key in _CALLS if turn.get(key)), [])
+    if isinstance(turn.get("function_call"), dict):
+        given = [*given, {"function": turn["function_call"]}]
+    if not isinstance(given, list) or not all(isinstance(call, dict) for call in given):
+        raise NoTrajectory("malformed_turn", f"the calls of message {number} are no list of objects")
+    made = []
+    for call in given:
+        function = call.get("function") if isinstance(call.get("function"), dict) else call
+        made.append(call_of(call.get("id"), function.get("name"), function.get("arguments")))
+    return tuple(made)

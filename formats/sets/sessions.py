@@ -1,0 +1,129 @@
+"""Sessions of coding agents as their harness wrote them: one file of events, one session.
+
+Claude Code (`user` and `assistant` events with content blocks), Codex (`response_item` events) and the sessions of Pi
+and of the hub's trace viewer (`message` events). What else a harness writes (snapshots, counts) is lost, and told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from formats.sets.chat_rows import read_messages
+from formats.sets.reading import LeftOvers, NoTrajectory, RowTold
+from formats.sets.turns import arguments_text, object_of, text_of, text_or_none
+
+Event = Mapping[str, Any]
+_HARNESSES = {
+    **dict.fromkeys(("user", "assistant"), "claude_code"),
+    **dict.fromkeys(("session_meta", "turn_context", "response_item", "event_msg"), "codex"),
+    **dict.fromkeys(("session", "message"), "pi"),
+    "session_start": "droid",
+}
+"""Type of an event -> the harness that writes such (as `datasets` 5.2 tells them)."""
+_REPEATED = ("event_msg", "turn_context", "session_meta", "session", "session_start")
+"""Events that say again what others say, or something of the whole."""
+
+
+class _Block(NamedTuple):
+    """What a list of content blocks holds."""
+
+    words: list[Any]
+    thoughts: list[str]
+    calls: list[dict[str, Any]]
+    results: list[dict[str, Any]]
+
+
+def is_event(value: object) -> bool:
+    """Whether a value is an event of a session, and no row."""
+    return isinstance(value, dict) and "messages" not in value and isinstance(value.get("type"), str)
+
+
+def read_session(events: Iterable[Event], losses: LeftOvers) -> RowTold:
+    """Read the events of one session.
+
+    Raises:
+        NoTrajectory: nothing in it is a turn.
+    """
+    turns: list[dict[str, Any]] = []
+    agent = session = model = None
+    for event in events:
+        payload, said = object_of(event.get("payload")), object_of(event.get("message"))
+        agent = agent or text_or_none(event.get("harness")) or _HARNESSES.get(str(event.get("type")))
+        session = session or _session_of(event, payload)
+        model = model or text_or_none(said.get("model")) or text_or_none(payload.get("model"))
+        made = list(_turns(event, said, payload, losses))
+        if not made and event.get("type") not in _REPEATED:
+            losses.add(f"events of type {event.get('type')}")
+        turns += made
+    if not turns:
+        raise NoTrajectory("no_turns", "none of its events is a turn")
+    return RowTold(messages=read_messages(turns, losses), row_id=session, model=model, agent=agent)
+
+
+def _session_of(event: Event, payload: Mapping[str, Any]) -> str | None:
+    named = text_or_none(event.get("sessionId")) or text_or_none(event.get("session_id"))
+    is_first = event.get("type") in ("session", "session_start")
+    of_codex = payload.get("id") if event.get("type") == "session_meta" else None
+    return named or text_or_none(event.get("id") if is_first else of_codex)
+
+
+def _turns(event: Event, said: Event, payload: Event, losses: LeftOvers) -> Iterator[dict[str, Any]]:
+    kind = event.get("type")
+    if event.get("isSidechain"):
+        losses.add("events of sub-agents")
+    elif kind == "response_item":
+        yield from _of_codex(payload, losses)
+    elif kind in ("user", "assistant", "system", "message") and said.get("role"):
+        yield from _of_blocks(said, losses)
+
+
+def _of_codex(item: Event, losses: LeftOvers) -> Iterator[dict[str, Any]]:
+    kind, call_id = item.get("type"), item.get("call_id")
+    if kind == "message":
+        yield {"role": item.get("role"), "content": item.get("content")}
+    elif kind in ("function_call", "custom_tool_call"):
+        arguments = item.get("arguments") if kind == "function_call" else {"input": item.get("input")}
+        call = {"id": call_id, "function": {"name": item.get("name"), "arguments": arguments}}
+        yield {"role": "assistant", "content": "", "tool_calls": [call]}
+    elif kind in ("function_call_output", "custom_tool_call_output"):
+        output = item.get("output")
+        text = output if isinstance(output, str | list) else arguments_text(output)
+        yield {"role": "tool", "content": text, "tool_call_id": call_id}
+    elif kind == "reasoning" and item.get("summary"):
+        parts = [part.get("text") for part in item["summary"] if isinstance(part, dict)]
+        yield {"role": "assistant", "content": "", "reasoning_content": "\n\n".join(filter(None, parts))}
+    else:
+        losses.add(f"response_item {kind}")
+
+
+def _of_blocks(said: Event, losses: LeftOvers) -> Iterator[dict[str, Any]]:
+    """Yield the turns of a message of content blocks: results first, then what was said, thought and called."""
+    role = {"toolResult": "tool"}.get(str(said.get("role")), said.get("role"))
+    answers = said.get("toolCallId") or said.get("tool_call_id")
+    if not isinstance(said.get("content"), list):
+        calls = said.get("toolCalls") or said.get("tool_calls")
+        yield {"role": role, "content": said.get("content"), "tool_calls": calls, "tool_call_id": answers}
+        return
+    block = _sort(said["content"], losses)
+    yield from block.results
+    if block.words or block.thoughts or block.calls or not block.results:
+        turn = {"role": role, "content": block.words, "tool_calls": block.calls, "tool_call_id": answers}
+        yield {**turn, "reasoning_content": "\n\n".join(block.thoughts)}
+
+
+def _sort(parts: list[Any], losses: LeftOvers) -> _Block:
+    block = _Block([], [], [], [])
+    for part in parts:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind in ("tool_use", "toolCall"):
+            arguments = part.get("input", part.get("arguments"))
+            block.calls.append({"id": part.get("id"), "function": {"name": part.get("name"), "arguments": arguments}})
+        elif kind == "tool_result":
+            text = text_of(part.get("content"), losses, "tool_result.content")
+            block.results.append({"role": "tool", "content": text, "tool_call_id": part.get("tool_use_id")})
+        elif kind == "thinking" and isinstance(part.get("thinking"), str):
+            block.thoughts.append(part["thinking"])
+        else:
+            block.words.append(part)
+    return block

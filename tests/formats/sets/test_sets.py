@@ -1,0 +1,333 @@
+"""Foreign sets: what each format's row becomes, what of it has no place, and why a row is none."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from environments.registry import importers
+from formats.sets.reading import MOST_LOSSES, UNREADABLE_SET
+from schemas.foreign_row import ForeignRow
+from schemas.message import Message
+from schemas.rejection import Rejection
+
+ROOT = Path(__file__).resolve().parents[3]
+CALL = {"id": "c", "type": "function", "function": {"name": "bash", "arguments": '{"command":"ls"}'}}
+TOOL = {"type": "function", "function": {"name": "bash", "description": "", "parameters": {}}}
+ASKED = Message(role="user", content="Why?")
+CALLED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+
+
+def read(tmp_path: Path, format_: str, *values: object, **given: str) -> list[ForeignRow | Rejection]:
+    path = tmp_path / "set.jsonl"
+    path.write_text("".join(json.dumps(value) + "\n" for value in values))
+    importer = importers(installed=False)[format_]
+    return list(importer.rows([path], importer.settle(given)))
+
+
+def row(tmp_path: Path, format_: str, value: object, **given: str) -> ForeignRow:
+    (made,) = read(tmp_path, format_, value, **given)
+    assert isinstance(made, ForeignRow), made
+    return made
+
+
+def told(made: ForeignRow) -> list[str]:
+    return [loss.what for loss in made.losses]
+
+
+def shape(made: ForeignRow) -> list[tuple[str, str, int, bool]]:
+    return [(m.role, m.content, len(m.tool_calls), m.train) for m in made.messages]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("agentinstruct", {"conversations": [{"from": "human", "value": "Why?"}, {"from": "gpt", "value": "So."}]}),
+        ("agentinstruct", {"conversations": [{"role": "user", "content": "Why?"}, {"role": "gpt", "content": "So."}]}),
+        ("agentflan", {"conversation": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]}),
+        (
+            "agenttraj",
+            {"conversations": [{"from": "human", "value": "Why?", "loss": None}, {"from": "gpt", "value": "So."}]},
+        ),
+        ("openai", {"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]}),
+        (
+            "openai",
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "text", "text": "Why?"}]},
+                    {"role": "assistant", "content": "So.", "weight": 1},
+                ]
+            },
+        ),
+        (
+            "atif",
+            {
+                "schema_version": "ATIF-v1.0",
+                "agent": {},
+                "steps": [{"source": "user", "message": "Why?"}, {"source": "agent", "message": "So."}],
+            },
+        ),
+        (
+            "adp",
+            {
+                "content": [
+                    {"class_": "text_observation", "content": "Why?", "source": "user"},
+                    {"class_": "message_action", "content": "So."},
+                ]
+            },
+        ),
+        (
+            "traces",
+            {
+                "harness": "codex",
+                "messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}],
+            },
+        ),
+    ],
+)
+def test_every_form_of_a_question_and_an_answer_is_the_same_two_messages(
+    tmp_path: Path, name: str, value: dict[str, Any]
+) -> None:
+    made = row(tmp_path, name, value)
+    assert made.messages == (ASKED, Message(role="assistant", content="So.", train=True))
+    assert (made.origin, made.verdict, made.n_trained, made.losses) == ("recorded", "unknown", 1, ())
+    assert (made.set, made.format, json.loads(made.raw)) == (name, name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "flagged"),
+    [
+        *(
+            (
+                "agentinstruct",
+                {
+                    "conversations": [
+                        {"from": "human", "value": "Why?"},
+                        {"from": "gpt", "value": "Ok.", flag: off},
+                        {"from": "human", "value": "And?"},
+                        {"from": "gpt", "value": "So."},
+                    ]
+                },
+            )
+            for flag, off in (
+                ("loss", False),
+                ("train", False),
+                ("weight", 0),
+                ("loss_weight", 0.0),
+                ("trainable", False),
+                ("step_loss_mask", 0),
+            )
+        ),
+        (
+            "openai",
+            {
+                "messages": [
+                    {"role": "user", "content": "Why?"},
+                    {"role": "assistant", "content": "Ok.", "weight": 0},
+                    {"role": "user", "content": "And?"},
+                    {"role": "assistant", "content": "So.", "weight": 1},
+                ]
+            },
+        ),
+        *(
+            (
+                "atif",
+                {
+                    "schema_version": "ATIF-v1.8",
+                    "steps": [
+                        {"source": "user", "message": "Why?"},
+                        {"source": "agent", "message": "Ok.", **mark},
+                        {"source": "user", "message": "And?"},
+                        {"source": "agent", "message": "So."},
+                    ],
+                },
+            )
+            for mark in ({"is_copied_context": True}, {"llm_call_count": 0})
+        ),
+    ],
+)
+def test_what_its_source_does_not_train_on_is_not_trained_on(
+    tmp_path: Path, name: str, flagged: dict[str, Any]
+) -> None:
+    assert [m.train for m in row(tmp_path, name, flagged).messages] == [False, False, False, True]
+
+
+def test_calls_and_results_are_linked_where_ids_repeat_or_are_missing(tmp_path: Path) -> None:
+    step = {
+        "source": "agent",
+        "message": "Look.",
+        "reasoning_content": "Hm.",
+        "tool_calls": [{"tool_call_id": "call_1", "function_name": "bash", "arguments": {"command": "ls"}}],
+        "observation": {"results": [{"source_call_id": "call_1", "content": "a"}]},
+    }
+    document = {
+        "schema_version": "ATIF-v1.7",
+        "agent": {},
+        "steps": [{"source": "user", "message": "Why?"}, step, step],
+    }
+    made = row(tmp_path, "atif", document)
+    assert [m.tool_call_id or [c.call_id for c in m.tool_calls] for m in made.messages[1:]] == [
+        ["call_1"],
+        "call_1",
+        ["call_2"],
+        "call_2",
+    ]
+    results = [{"role": "tool", "content": text} for text in ("a", "b")]
+    unnamed = {
+        "messages": [
+            {"role": "user", "content": "Why?"},
+            {**CALLED, "tool_calls": [CALL, {**CALL, "id": "d"}]},
+            *results,
+        ]
+    }
+    assert [m.tool_call_id for m in row(tmp_path, "openai", unnamed).messages[2:]] == ["c", "d"]
+
+
+def test_actions_of_adp_are_calls_and_a_result_marked_as_the_users_stays_the_users(tmp_path: Path) -> None:
+    act = {"class_": "api_action", "function": "go", "kwargs": {"to": "shelf"}, "description": "I look."}
+    code = {"class_": "code_action", "language": "bash", "content": "ls", "description": None}
+    seen = {"class_": "text_observation", "content": "A jar.", "source": "user"}
+    made = row(tmp_path, "adp", {"id": "shop_1", "content": [seen, act, seen, code, {**seen, "source": "environment"}]})
+    assert [m.role for m in made.messages] == ["user", "assistant", "user", "assistant", "tool"]
+    assert [(c.name, c.arguments) for m in made.messages for c in m.tool_calls] == [
+        ("go", '{"to":"shelf"}'),
+        ("bash", '{"code":"ls"}'),
+    ]
+    assert (made.messages[1].content, made.environment) == ("I look.", "shop")
+
+
+def test_a_turn_marked_as_a_call_that_holds_none_is_kept_as_words_and_told(tmp_path: Path) -> None:
+    said = [
+        "Ok.",
+        '{"name": "bash", "arguments": {"command": "ls"}}',
+        "<function=bash>\n<parameter=command>\nls\n</parameter>\n</function>",
+    ]
+    turns = [{"from": "function_call", "value": text} for text in said]
+    made = row(tmp_path, "agentinstruct", {"conversations": [{"from": "human", "value": "Why?"}, *turns]})
+    assert [c.arguments for m in made.messages for c in m.tool_calls] == ['{"command":"ls"}'] * 2
+    assert [(loss.what, loss.count) for loss in made.losses] == [("a function_call turn without a call", 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "lost"),
+    [
+        (
+            "openai",
+            {"messages": [{"role": "user", "content": "Why?", "name": "eve"}, CALLED], "user": "u1"},
+            ["messages[].name", "user"],
+        ),
+        (
+            "openai",
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, CALLED]},
+            ["messages[].content[image_url]"],
+        ),
+        (
+            "agentinstruct",
+            {"conversations": [{"from": "human", "value": "?"}, {"from": "gpt", "value": "!", "score": 3}]},
+            ["turns[].score"],
+        ),
+        (
+            "atif",
+            {
+                "schema_version": "ATIF-v1.8",
+                "agent": {"version": "1"},
+                "final_metrics": {"total_steps": 2},
+                "steps": [
+                    {"source": "user", "message": "?"},
+                    {"source": "agent", "message": "!", "metrics": {"cost_usd": 1}},
+                ],
+            },
+            ["agent.version", "final_metrics", "steps[].metrics"],
+        ),
+        (
+            "adp",
+            {
+                "content": [
+                    {"class_": "text_observation", "content": "?", "name": "eve"},
+                    {"class_": "message_action", "content": "!", "reward": 1},
+                ],
+                "details": {"split": "dev"},
+            },
+            ["content[].name", "content[].reward", "details.split"],
+        ),
+        (
+            "traces",
+            {"messages": [{"role": "user", "content": "?"}, CALLED], "metadata": {"branch": "main"}, "sent_at": "now"},
+            ["metadata.branch", "sent_at"],
+        ),
+    ],
+)
+def test_what_has_no_place_is_told_by_its_path(
+    tmp_path: Path, name: str, value: dict[str, Any], lost: list[str]
+) -> None:
+    assert told(row(tmp_path, name, value)) == lost
+
+
+def test_keys_without_number_are_told_together(tmp_path: Path) -> None:
+    value = {"messages": [ASKED.model_dump(), CALLED], **{f"key{n}": n for n in range(2 * MOST_LOSSES)}}
+    made = row(tmp_path, "openai", value)
+    assert len(made.losses) <= MOST_LOSSES + 1 and sum(loss.count for loss in made.losses) == 2 * MOST_LOSSES
+
+
+SPOILED: dict[str, list[tuple[str, object]]] = {
+    "not_an_object": [(name, [1]) for name in ("agentinstruct", "openai", "atif", "adp", "traces")],
+    "no_turns": [
+        ("agenttraj", {"item_id": "webshop_1", "conversations": None}),
+        ("openai", {"messages": []}),
+        ("atif", {"schema_version": "ATIF-v1.8", "steps": {}}),
+        ("adp", {"content": "x"}),
+    ],
+    "malformed_turn": [
+        ("openai", {"messages": ["x"]}),
+        ("openai", {"messages": [{"role": "user", "content": 3}]}),
+        ("openai", {"messages": [{"role": "assistant", "tool_calls": [{"id": "c"}]}]}),
+        ("openai", {"messages": [{"role": "assistant", "tool_calls": "x"}]}),
+        ("atif", {"schema_version": "ATIF-v1.8", "steps": [{"source": "agent", "tool_calls": [1]}]}),
+    ],
+    "unknown_role": [
+        ("openai", {"messages": [{"role": "oracle", "content": "?"}]}),
+        ("agentinstruct", {"conversations": [{"from": None, "value": "?"}]}),
+        ("atif", {"schema_version": "ATIF-v1.8", "steps": [{"source": "oracle", "message": "?"}]}),
+        ("adp", {"content": [{"class_": "dance"}]}),
+    ],
+    "unknown_version": [("atif", {"schema_version": "ATIF-v2.0", "steps": [{}]}), ("atif", {"steps": [{}]})],
+    "nothing_done": [
+        ("openai", {"messages": [{"role": "user", "content": "?"}]}),
+        ("openai", {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": " "}]}),
+    ],
+}
+"""Reason -> format and row that is turned away for it."""
+
+
+@pytest.mark.parametrize(
+    ("reason", "name", "value"), [(reason, *case) for reason, cases in SPOILED.items() for case in cases]
+)
+def test_what_is_no_trajectory_is_turned_away_by_name(tmp_path: Path, reason: str, name: str, value: object) -> None:
+    (made,) = read(tmp_path, name, value)
+    assert isinstance(made, Rejection) and (made.reason, made.source) == (reason, "set.jsonl:1")
+    assert made.reason in importers(installed=False)[name].reasons
+
+
+def test_every_reason_that_a_reader_gives_is_declared_and_tried() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "formats" / "sets").glob("*.py"))
+    given = set(re.findall(r'NoTrajectory\(\s*"(\w+)"', sources))
+    assert given == SPOILED.keys() and given < UNREADABLE_SET.keys()
+
+
+def test_a_call_s_name_and_licence_and_the_row_s_own(tmp_path: Path) -> None:
+    value = {
+        "id": "os_7",
+        "model": "m",
+        "license": "MIT",
+        "reward": 1,
+        "success": True,
+        "messages": [ASKED.model_dump(), CALLED],
+    }
+    made = row(tmp_path, "openai", {**value, "tools": [TOOL]}, name="mine", license="CC-BY-4.0")
+    assert (made.set, made.license, made.model, made.source_id, made.environment) == ("mine", "MIT", "m", "os_7", "os")
+    assert (made.claimed_success, made.claimed_reward, made.verdict) == (True, 1.0, "unknown")
+    assert json.loads(made.tools or "") == [TOOL]
