@@ -1,7 +1,7 @@
 """What a step of each world takes, and what an open episode holds: a table of docs/speed.md.
 
-A world is measured by its module in `benchmarks/world_speed/`, whose `measure()` returns figures by what they are of, in
-the order in which they are shown. Each is a process of its own, so that none pays for another's imports or memory.
+A world is measured by its module in `benchmarks/world_speed/`, whose `measure()` returns figures by what they are of,
+in the order in which they are shown. Each is a process of its own, so that none pays for another's imports or memory.
 
     python -m benchmarks.worlds                     about two minutes on two idle cores
     python -m benchmarks.worlds --write docs/speed.md

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from environments.registry import world_class, worlds_of
+from environments.registry import world_class, world_names, worlds_of
+from schemas.errors import ConfigError
 from schemas.record import FIRST_FORM, Record, first_form
 from schemas.run_config import RunConfig
 
@@ -17,8 +18,23 @@ def in_full(config: RunConfig) -> RunConfig:
         ConfigError: there is no such world, or it does not know a key or a value; the text says what there is.
     """
     environments = worlds_of(config)
+    _require_worlds(config)
     worlds = {name: _section(config, name).model_dump(mode="json") for name in (*environments, *config.worlds)}
     return config.model_copy(update={"environments": environments, "worlds": worlds})
+
+
+def _require_worlds(config: RunConfig) -> None:
+    """Let pass settings by world whose worlds there are: another name would be a setting that nothing reads."""
+    collect, teacher = config.collect, config.teacher
+    said: dict[str, Mapping[str, Any]] = {
+        "teacher.solvers": teacher.solvers,
+        "collect.goals": collect.goals,
+        "collect.max_turns": collect.max_turns,
+        "curate.thresholds": config.curate.thresholds,
+    }
+    for key, by_world in said.items():
+        for name in by_world.keys() - {*world_names()}:
+            raise ConfigError(f"{key}.{name}: there is no world {name!r}; there are {', '.join(world_names())}")
 
 
 def _section(config: RunConfig, name: str) -> Record:

@@ -88,6 +88,8 @@ class TeacherConfig(Record):
     """Model that makes up tasks."""
     solver: str = "offline-a"
     """Model that solves them."""
+    solvers: dict[str, str] = {}
+    """By world, over `solver` (AgentTuning: GPT-4, and GPT-3.5 for the world with the most tasks)."""
     backfiller: str = "offline-a"
     """Model that fills in thoughts."""
     generator_temperature: float = Field(default=1.0, ge=0, le=2)
@@ -124,6 +126,10 @@ class TeacherConfig(Record):
     endpoint's model whose price nobody named is not asked."""
     mixtures: dict[str, AgentsConfig] = {}
     """Teachers of several calls, by name; generator, solver and backfiller may name one like a model."""
+
+    def solver_of(self, world: str) -> str:
+        """Return the model that solves a world's tasks."""
+        return self.solvers.get(world, self.solver)
 
     @model_validator(mode="after")
     def _mixes_models_alone(self) -> TeacherConfig:

@@ -53,6 +53,14 @@ def test_attempts_that_end_with_the_first_that_passes_are_counted_by_how_often_i
     assert made(asked, known, collect__attempts=3, collect__until_passed=True).rows[1].likely.requests == 17.5
 
 
+def test_a_world_with_a_solver_of_its_own_is_priced_at_that_ones_price() -> None:
+    asked = {name: Asked((), 100, open_tasks=10) for name in ("os", "db")}
+    known = Yield(per_episode={name: Load(1, 10, 1) for name in asked})
+    found = made(asked, known, teacher__solvers={"db": "offline-b"}).rows
+    solved = {row.model: row.likely.requests for row in found if row.stage == "collect_episodes"}
+    assert solved == {"offline-a": 10, "offline-b": 10}
+
+
 def test_a_cap_on_tasks_caps_the_episodes() -> None:
     asked, known = {"os": Asked((), 100, open_tasks=10)}, Yield(per_episode={"os": Load(2, 10, 1)})
     assert made(asked, known, collect__tasks=4).rows[1].likely.requests == 8

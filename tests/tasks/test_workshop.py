@@ -91,6 +91,15 @@ def test_a_solver_names_its_dialect_and_asks_with_its_tools(open_shop: Shop, mak
         assert request.prompt_sha == rules.dialect.prompt.sha256
 
 
+def test_a_world_may_have_a_solver_of_its_own(open_shop: Shop, make_specs: Specs) -> None:
+    (spec,) = make_specs(1)
+    said = {"teacher__solvers": {"os": "offline-b", "db": "never-asked"}}
+    rules, plain = (open_shop(worlds=shell(), **one).solver_rules(spec) for one in (said, {}))
+    assert (rules.solver.model, plain.solver.model) == ("offline-b", "offline-a")
+    assert rules.solver.solver_id != plain.solver.solver_id
+    assert rules.request(rules.dialect.render(spec, [], "Do it."), 1).model == "offline-b"
+
+
 def test_a_reference_s_run_is_the_same_solver_s_in_every_dialect(open_shop: Shop, make_specs: Specs) -> None:
     (spec,) = make_specs(1)
     shops = [open_shop(worlds=shell(), collect__dialect=name) for name in ("react", "tools")]
