@@ -38,6 +38,8 @@ _COMMAND = re.compile(
 """What can only be a command where no label says so."""
 _ACTS = ("action", "act", "command", "next_action")
 _THOUGHTS = ("thought", "thoughts", "think", "thinking", "reasoning")
+_WITHIN = re.compile(r"(?<=[.;!?])[ \t]+(?=[*_]*ACTION[*_]*[ \t]*:)")
+"""Where an action begins that is on one line with its thought."""
 _NO_WORD = re.compile(r"[\s`*_~>#-]*(?:```\w*)?[\s`*_]*")
 _AROUND = " \t`*_\"'“”‘’<>[]"
 _WRAPPED = re.compile(r"\w+\s*[(\[](.+)[)\]]")
@@ -119,7 +121,7 @@ def _object(text: str) -> Reading | None:
 
 def _marked(text: str) -> Reading | None:
     """Read the first action that stands under a label."""
-    lines = WITHIN_A_LINE.sub("\n", text).split("\n")
+    lines = _WITHIN.sub("\n", WITHIN_A_LINE.sub("\n", text)).split("\n")
     for number, line in enumerate(lines):
         found = ACT_LABEL.match(line)
         if not found:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from environments.alfworld.engine import STATES, Household
-from environments.alfworld.pddl import Expression, UnreadablePddl, read_expression
+from environments.alfworld.pddl import Expression, UnreadablePddl, read_expression, typed
 
 Bound = dict[str, str]
 _ARITY = {
@@ -24,6 +24,28 @@ AGENT = "agent"
 """Stands for the one agent, whatever a game calls it."""
 
 
+MOST_FACTS = 200_000
+"""That one check looks at: the six kinds look at some dozens, and a goal of many free variables at billions."""
+
+
+class UnboundedGoal(ValueError):
+    """A goal that would be checked for hours."""
+
+
+class _Look:
+    """One check of a goal."""
+
+    __slots__ = ("household", "left")
+
+    def __init__(self, household: Household) -> None:
+        self.household, self.left = household, MOST_FACTS
+
+    def count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise UnboundedGoal(f"the goal asks for more than {MOST_FACTS:,} combinations")
+
+
 class _Literal(NamedTuple):
     name: str
     arguments: tuple[str, ...]
@@ -33,7 +55,7 @@ class _Test(NamedTuple):
     """A part that is looked at when all its variables are known."""
 
     variables: frozenset[str]
-    holds: Callable[[Household, Bound], bool]
+    holds: Callable[[_Look, Bound], bool]
 
 
 class Goal:
@@ -49,8 +71,12 @@ class Goal:
         self._holds = _conjunction([read_expression(text)], frozenset())
 
     def is_reached(self, household: Household) -> bool:
-        """Whether the goal holds now."""
-        return self._holds(household, {})
+        """Whether the goal holds now.
+
+        Raises:
+            UnboundedGoal: it asks for more combinations than any of the household's goals does.
+        """
+        return self._holds(_Look(household), {})
 
 
 @lru_cache(maxsize=1024)
@@ -63,7 +89,7 @@ def read_goal(text: str) -> Goal:
     return Goal(text)
 
 
-def _conjunction(parts: Iterable[Expression], known: frozenset[str]) -> Callable[[Household, Bound], bool]:
+def _conjunction(parts: Iterable[Expression], known: frozenset[str]) -> Callable[[_Look, Bound], bool]:
     literals: list[_Literal] = []
     tests: list[_Test] = []
     types: dict[str, str] = {}
@@ -71,13 +97,13 @@ def _conjunction(parts: Iterable[Expression], known: frozenset[str]) -> Callable
         _flatten(part, literals, tests, types)
     steps = list(_ordered(literals, tests, types, known))
 
-    def holds(household: Household, bound: Bound, at: int = 0) -> bool:
+    def holds(look: _Look, bound: Bound, at: int = 0) -> bool:
         if at == len(steps):
             return True
         step = steps[at]
         if isinstance(step, _Test):
-            return step.holds(household, bound) and holds(household, bound, at + 1)
-        return any(holds(household, {**bound, **more}, at + 1) for more in _matches(household, step, bound))
+            return step.holds(look, bound) and holds(look, bound, at + 1)
+        return any(holds(look, {**bound, **more}, at + 1) for more in _matches(look, step, bound))
 
     return holds
 
@@ -108,30 +134,28 @@ def _literal(part: tuple[Expression, ...]) -> _Literal:
 
 
 def _quantified(part: tuple[Expression, ...]) -> tuple[dict[str, str], Expression]:
-    from environments.alfworld.pddl import typed
-
     if len(part) != 3 or isinstance(part[1], str):
         raise UnreadablePddl(f"{part[0]} takes variables and one expression")
     return dict(typed(part[1])), part[2]
 
 
-def _test_of(head: str, part: tuple[Expression, ...]) -> Callable[[Household, Bound], bool]:
+def _test_of(head: str, part: tuple[Expression, ...]) -> Callable[[_Look, Bound], bool]:
     free = frozenset(_variables(part))
     if head == "=":
         if len(part) != 3 or not all(isinstance(one, str) for one in part):
             raise UnreadablePddl("= compares two names")
         one, other = str(part[1]), str(part[2])
-        return lambda household, bound: bound.get(one, one) == bound.get(other, other)
+        return lambda look, bound: bound.get(one, one) == bound.get(other, other)
     if head == "forall":
         words, body = _quantified(part)
         inner = _conjunction([body], free | set(words))
-        return lambda household, bound: all(inner(household, {**bound, **each}) for each in _each(household, words))
+        return lambda look, bound: all(inner(look, {**bound, **each}) for each in _each(look.household, words))
     branches = [_conjunction([one], free) for one in part[1:]]
     if head == "or":
-        return lambda household, bound: any(branch(household, bound) for branch in branches)
+        return lambda look, bound: any(branch(look, bound) for branch in branches)
     if len(branches) != 1:
         raise UnreadablePddl("not takes one expression")
-    return lambda household, bound: not branches[0](household, bound)
+    return lambda look, bound: not branches[0](look, bound)
 
 
 def _variables(part: Expression) -> Iterator[str]:
@@ -196,10 +220,11 @@ def _all_of(household: Household, type_: str) -> Iterable[str]:
     return home.things if type_ == "object" else ()
 
 
-def _matches(household: Household, literal: _Literal, bound: Bound) -> Iterator[Bound]:
+def _matches(look: _Look, literal: _Literal, bound: Bound) -> Iterator[Bound]:
     """Yield what a literal's unknown variables may be."""
     arguments = tuple(bound.get(one, one) for one in literal.arguments)
-    for fact in _facts(household, literal.name, arguments):
+    for fact in _facts(look.household, literal.name, arguments):
+        look.count()
         more: Bound = {}
         for said, is_ in zip(arguments, fact, strict=True):
             if said.startswith("?") and more.get(said, is_) == is_:

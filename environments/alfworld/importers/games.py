@@ -1,16 +1,19 @@
 """ALFWorld's games as TaskSpecs: folders with a `game.tw-pddl`, or an `initial_state.pddl`, and a `traj_data.json`.
 
+A file by itself holds games, one or many, as JSON objects.
+
 Source: alfworld's data layout (`json_2.1.1/<split>/<kind>-<thing>-<inner>-<place>-<scene>/trial_*/`, reference/envs.md
 1). The reference is our own expert's: the walkthrough that a file brings knows what nobody has seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from environments.alfworld.game_files import GameFile, UnreadableGame, read_game, read_problem
+from environments.alfworld.goal import UnboundedGoal
 from environments.alfworld.home import Grammar
 from environments.alfworld.planner import shortest_plan
 from environments.alfworld.play import explore, wins
@@ -18,7 +21,7 @@ from environments.alfworld.sentences import forms_of, word
 from environments.alfworld.task import make_task
 from environments.alfworld.wanted import KINDS, Wanted, read_wanted
 from formats.catalogue import Given, Importer, Option
-from formats.json_values import UNREADABLE_VALUE
+from formats.json_values import UNREADABLE_VALUE, Unread, read_values
 from schemas.bounded_reading import NotJson, parse_json, read_file
 from schemas.errors import InputError
 from schemas.rejection import Rejection
@@ -42,19 +45,25 @@ _KINDS = {
 
 
 class _Found(NamedTuple):
-    folder: Path
     source: str
-    """Path of the folder below the one that was given."""
+    """Path of the folder below the one that was given; of a game in a file `file:line`."""
+    folder: Path | None = None
+    """Where its files are; None = it stands in a file of games."""
+    game: Any = None
+    """Its JSON value, where it stands in a file of games."""
 
 
 def read_tasks(path: Path, given: Given) -> Iterator[TaskSpec | Rejection]:
-    """Yield every game of a folder, in the order of its paths, as a task or as a rejection of stage `import`.
+    """Yield every game of a folder in the order of its paths, or of a file, as a task or a rejection of stage `import`.
 
     Raises:
-        InputError: there is no such folder, no game in it, or the split cannot be read.
+        InputError: there is no such file or folder, no game in it, or the split cannot be read.
     """
     seen: dict[str, str] = {}
     for found in _games(path, given.get("split")):
+        if isinstance(found, Unread):
+            yield found.reject(path.name, "import", "alfworld")
+            continue
         try:
             specs = list(_specs(found, given))
         except UnreadableGame as error:
@@ -68,22 +77,18 @@ def read_tasks(path: Path, given: Given) -> Iterator[TaskSpec | Rejection]:
             yield spec
 
 
-def _games(path: Path, split: str | None) -> Iterator[_Found]:
-    if path.is_file() and path.name == GAME:
-        yield _Found(path.parent, path.parent.name)
-        return
+def _games(path: Path, split: str | None) -> Iterator[_Found | Unread]:
     if not path.is_dir():
-        raise InputError(f"no folder of games and no {GAME}: {path}")
-    if split is not None:
-        for listed in _listed(Path(split)):
-            yield _Found(path / listed, listed)
-        return
-    names = (GAME, STATE, TRAJECTORY)
-    folders = sorted({file.parent for name in names for file in path.rglob(name)})
-    if not folders:
-        raise InputError(f"the folder {path} holds no {GAME}, no {STATE} and no {TRAJECTORY}")
-    for folder in folders:
-        yield _Found(folder, folder.relative_to(path).as_posix() if folder != path else folder.name)
+        for row in read_values(path):
+            yield row if isinstance(row, Unread) else _Found(f"{path.name}:{row.line}", game=row.value)
+    elif split is not None:
+        yield from (_Found(listed, path / listed) for listed in _listed(Path(split)))
+    else:
+        folders = sorted({file.parent for name in (GAME, STATE, TRAJECTORY) for file in path.rglob(name)})
+        if not folders:
+            raise InputError(f"the folder {path} holds no {GAME}, no {STATE} and no {TRAJECTORY}")
+        for folder in folders:
+            yield _Found(folder.relative_to(path).as_posix() if folder != path else folder.name, folder)
 
 
 def _listed(split: Path) -> Iterator[str]:
@@ -106,8 +111,8 @@ def _specs(found: _Found, given: Given) -> Iterator[TaskSpec]:
     unused = next((word for word in _UNUSED if word in found.source), "")
     if unused:
         raise UnreadableGame("not_used", f"its path has {unused!r}: ALFWorld leaves such games out")
-    trajectory = _json(found.folder / TRAJECTORY) if (found.folder / TRAJECTORY).is_file() else {}
-    game = _read(found.folder, cast("Grammar", given.get("grammar", "put")))
+    trajectory = _json(found.folder / TRAJECTORY) if found.folder and (found.folder / TRAJECTORY).is_file() else {}
+    game = _read(found, cast("Grammar", given.get("grammar", "put")))
     wanted = read_wanted(game.goal)
     said = trajectory.get("task_type")
     if wanted is not None and said is not None and _KINDS.get(str(said)) != wanted.kind:
@@ -128,16 +133,16 @@ def _specs(found: _Found, given: Given) -> Iterator[TaskSpec]:
         )
 
 
-def _read(folder: Path, grammar: Grammar) -> GameFile:
-    if (folder / GAME).is_file():
-        data = _json(folder / GAME)
+def _read(found: _Found, grammar: Grammar) -> GameFile:
+    if found.folder is None or (found.folder / GAME).is_file():
+        data = _object(found.game, found.source) if found.folder is None else _json(found.folder / GAME)
         if data.get("solvable") is False:
             raise UnreadableGame("not_solvable", f"{GAME} says so")
         return read_game(data)
-    if not (folder / STATE).is_file():
+    if not (found.folder / STATE).is_file():
         raise UnreadableGame("no_game", f"there is no {GAME} and no {STATE}")
     try:
-        text = read_file(folder / STATE).decode()
+        text = read_file(found.folder / STATE).decode()
     except UnicodeDecodeError as error:
         raise UnreadableGame("unreadable_pddl", f"{STATE} is no UTF-8 text: {error}") from error
     home, goal = read_problem(text, grammar)
@@ -146,26 +151,32 @@ def _read(folder: Path, grammar: Grammar) -> GameFile:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        value = parse_json(read_file(path))
+        return _object(parse_json(read_file(path)), path.name)
     except NotJson as error:
         raise UnreadableGame(error.reason, f"{path.name}: {error}") from error
+
+
+def _object(value: Any, name: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise UnreadableGame("not_a_game", f"{path.name} is no JSON object")
+        raise UnreadableGame("not_a_game", f"{name} is no JSON object")
     return value
 
 
 def _reference(game: GameFile, wanted: Wanted | None, expert: str) -> tuple[tuple[str, ...], str, int]:
     """Return the commands that win a game, whose they are, and how many a shortest plan takes (0: not known)."""
     plan = (shortest_plan(game.home, wanted) or ()) if wanted else ()
-    ways = {
+    ways: dict[str, Callable[[], tuple[str, ...]]] = {
         "explorer": lambda: explore(game.home, wanted, MOST_TURNS, game.goal) if wanted else (),
         "planner": lambda: plan,
         "walkthrough": lambda: game.walkthrough,
     }
     for name in dict.fromkeys((expert, *ways)):
-        commands = tuple(ways[name]())
-        if commands and wins(game.home, game.goal, commands):
-            return commands, name, len(plan)
+        try:
+            commands = tuple(ways[name]())
+            if commands and wins(game.home, game.goal, commands):
+                return commands, name, len(plan)
+        except UnboundedGoal as error:
+            raise UnreadableGame("unreadable_pddl", str(error)) from error
     raise UnreadableGame("not_won", "neither our experts nor a walkthrough of its own win it")
 
 
