@@ -22,6 +22,9 @@ _PROGRAM = re.compile(
     r"(?:^|[|;&(\n])\s*(?:(?:do|then|else|sudo|if|while)\s+)*(awk|cat|chmod|cp|cut|du|find|grep|gzip|head|ls|mkdir|mv"
     r"|ps|rm|sed|sort|stat|tail|tar|touch|uniq|wc)\b"
 )
+_LABELLED = re.compile(r"ACTION: ([^\n]+)")
+_WORDS = re.compile(r"[a-z]+(?: [a-z]+(?:/[a-z]+)?| \d+){2,8}")
+"""An action that is said in plain words, as a household's are: `take mug 1 from desk 2`."""
 
 _OPENINGS = {
     "first": ("A good first step is", "The task does not tell me the result, so I have"),
@@ -67,12 +70,14 @@ def _command_in(action: str) -> str | None:
     """Return the command or statement of an action: what stands in its fence, or the argument of a call."""
     if fenced := _FENCE.search(action):
         return fenced[1]
+    if labelled := _LABELLED.fullmatch(action):
+        return labelled[1]
     called = _CALL.fullmatch(action)
     try:
         given = json.loads(called[1]) if called else {}
     except json.JSONDecodeError:
         given = {}
-    return next((str(given[name]) for name in ("command", "sql") if name in given), None)
+    return next((str(given[name]) for name in ("command", "sql", "action") if name in given), None)
 
 
 def _moment(conversation: str) -> str:
@@ -93,4 +98,6 @@ def _plan_sql(statement: str, verb: str) -> str:
 
 def _plan_shell(command: str) -> str:
     names = dict.fromkeys(_PROGRAM.findall(command))
+    if not names and _WORDS.fullmatch(command.strip()):
+        return f"to {command.strip()}"
     return f"to work with {' and '.join(names)}" if names else "to run this and read its output"
