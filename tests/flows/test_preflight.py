@@ -196,7 +196,7 @@ def test_a_cheap_mistake_is_told_before_anything_heavy_is_imported_or_started(
         (("publish",), "no trajectory has been kept yet"),
         (("curate",), "no episode has been collected yet"),
         (("collect",), "it has no tasks: run `trajmill generate` or `trajmill import` first"),
-        (("collect", "--origin", "nobody"), "no task of origin nobody in os, db is in this home"),
+        (("collect", "--origin", "nobody"), "no task of origin nobody in os, db"),
         (("collect", "--solver", "reference", "--origin", "own"), "no task with a reference of origin own"),
         (("collect", "--solver", "recorded"), "no recording of a task of origin"),
     ],

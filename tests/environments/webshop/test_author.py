@@ -98,11 +98,26 @@ def test_a_wish_without_a_price_or_options_has_none(author: WebShopAuthor, ask: 
     assert problem.wanted.price_upper == NO_LIMIT and problem.wanted.chosen == ()
 
 
-@pytest.mark.parametrize("options", ["- {0}: {1}", "{0} = {1}", "* {1}", "`{0}: {1}`", "1. {0}: {1}"])
+@pytest.mark.parametrize(
+    "options", ["- {0}: {1}", "{0} = {1}", "* {1}", "`{0}: {1}`", "1. {0}: {1}", "{0} - {1}", "**{0}:** {1}"]
+)
 def test_options_are_read_as_models_list_them(author: WebShopAuthor, ask: Ask, options: str) -> None:
     product = ask.facts.products[0]
     name, values = next(iter(product.options.items()))
     made = author.read(receipt(REQUEST, reply_of(product, Options=options.format(name, values[0]))), ask)
+    assert isinstance(made, TaskSpec), made
+
+
+@pytest.mark.parametrize("price", ["none", "None (no limit was wished for)", "n/a", "No maximum.", "-"])
+def test_no_price_is_said_in_many_ways(author: WebShopAuthor, ask: Ask, price: str) -> None:
+    made = author.read(receipt(REQUEST, reply_of(ask.facts.products[0], Price=price)), ask)
+    assert isinstance(made, TaskSpec), made
+
+
+@pytest.mark.parametrize("price", ["${0:.2f}", "{0:.2f} dollars", "under {0:.2f}", "**{0:.2f}**", "USD {0:.2f}"])
+def test_a_price_is_the_number_in_it(author: WebShopAuthor, ask: Ask, price: str) -> None:
+    product = ask.facts.products[0]
+    made = author.read(receipt(REQUEST, reply_of(product, Price=price.format(product.price + 5))), ask)
     assert isinstance(made, TaskSpec), made
 
 
