@@ -6,10 +6,12 @@ All episodes share one.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import random
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -122,6 +124,7 @@ class Catalogues:
         """`built_in` keeps our own catalogue in a folder and returns its id."""
         self.folder, self._keep_built_in = folder, built_in
         self._opened: dict[str, Catalogue] = {}
+        self._opening = threading.Lock()
 
     @cached_property
     def built_in(self) -> str:
@@ -133,16 +136,26 @@ class Catalogues:
         return catalogue_id in self._opened or self._path(catalogue_id).is_file() or catalogue_id == self.built_in
 
     def open(self, catalogue_id: str) -> Catalogue:
-        """Return a catalogue that is here.
+        """Return a catalogue that is here, indexed when it is first asked for.
 
         Raises:
             KeyError: it is not.
         """
-        if catalogue_id not in self._opened:
-            if not self.has(catalogue_id):
-                raise KeyError(catalogue_id)
-            self._opened[catalogue_id] = Catalogue(self._path(catalogue_id))
-        return self._opened[catalogue_id]
+        with self._opening:
+            if catalogue_id not in self._opened:
+                if not self.has(catalogue_id):
+                    raise KeyError(catalogue_id)
+                self._opened[catalogue_id] = Catalogue(self._path(catalogue_id))
+            return self._opened[catalogue_id]
+
+    async def opened(self, catalogue_id: str) -> Catalogue:
+        """Return a catalogue; indexing a large one holds nobody else.
+
+        Raises:
+            KeyError: it is not here.
+        """
+        found = self._opened.get(catalogue_id)
+        return await asyncio.to_thread(self.open, catalogue_id) if found is None else found
 
     def _path(self, catalogue_id: str) -> Path:
         return self.folder / f"{catalogue_id}{SUFFIX}"

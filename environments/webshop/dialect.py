@@ -17,7 +17,8 @@ from environments.dialects.text import TextDialect
 from schemas.message import Message
 from schemas.task_spec import TaskSpec
 
-_BRACKETED = re.compile(r"\s*[*_`]*\s*[:：]?\s*[\[(（【]\s*(.*)[\])）】]")
+_OPENING = re.compile(r"\s*[*_`]*\s*[:：]?\s*([\[(（【])")
+_CLOSING = {"[": "]", "(": ")", "（": "）", "【": "】"}
 _LED = re.compile(r"[\s:：=*_`]+|(?:for|on|the button)\b|value|keywords?|query", re.IGNORECASE)
 _QUOTES = "\"'`“”‘’"
 _ACTION = re.compile(r"[Aa]ction: *\n *((search|click)\[.+?])")
@@ -65,16 +66,29 @@ class ShopReAct(ShopText, ReAct):
     def answer_of(self, region: Sequence[str], *, is_cut: bool) -> str:
         """Return what is searched for or clicked: what stands in the brackets, or the rest of the line."""
         line = next((line for line in region if line.strip()), "")
-        found = _BRACKETED.match(line)
-        if found is None and is_cut and line == region[-1]:
+        bracketed = _in_brackets(line)
+        if bracketed is None and is_cut and line == region[-1]:
             raise NoAct(CUT)
-        text = found[1] if found else line
-        while found is None and (led := _LED.match(text)) and led.end():
+        text = line if bracketed is None else bracketed
+        while bracketed is None and (led := _LED.match(text)) and led.end():
             text = text[led.end() :]
         text = re.sub(r"^\s*(?:value|keywords?|query)\s*[=:]\s*", "", text).strip().strip(_QUOTES).strip("*").strip()
         if not text:
             raise NoAct("search or click came without its text: search[keywords], click[value]")
         return text
+
+
+def _in_brackets(line: str) -> str | None:
+    """Return what stands in the brackets that a line begins with, up to the one that closes them; None = in none."""
+    opening = _OPENING.match(line)
+    if opening is None:
+        return None
+    mark, depth = opening[1], 0
+    for place in range(opening.end() - 1, len(line)):
+        depth += (line[place] == mark) - (line[place] == _CLOSING[mark])
+        if not depth:
+            return line[opening.end() : place]
+    return None
 
 
 class AgentBenchShop(ShopText):

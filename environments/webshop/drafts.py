@@ -28,7 +28,8 @@ _FIELDS = ("name", "problem", "explanation", "product", "attributes", "options",
 _SEEDS = Path(__file__).with_name("seeds.jsonl")
 _LISTED = re.compile(r"[,;\n]+")
 _MARK = re.compile(r"^\s*(?:[-*•+]|\d{1,2}[.)])\s+|[\"'`“”*\[\]]")
-_NONE = re.compile(r"\W*(?:none|no(?: (?:options?|limit|price|maximum))?|n/?a|nothing|any|-)?\W*", re.IGNORECASE)
+_NONE = re.compile(r"\W*(?:(?:none|no|n/?a|nothing|any|not)\b[^\d:=]*)?\W*", re.IGNORECASE)
+_NAMED = re.compile(r"\s*[:=]\s*|\s+[-–—]\s+")
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
@@ -100,7 +101,7 @@ def _options(text: str, product: Product) -> dict[str, str] | Refusal:
 
 def _options_in(line: str, options: Mapping[str, Sequence[str]]) -> list[tuple[str, str] | Refusal]:
     known = {value: name for name, values in options.items() for value in values}
-    named = re.split(r"\s*[:=]\s*", line, maxsplit=1)
+    named = _NAMED.split(line, maxsplit=1)
     if line in known:
         return [(known[line], line)]
     if len(named) == 2 and named[1].strip() in options.get(named[0].strip(), ()):

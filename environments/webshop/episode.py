@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from environments.base import UNCHANGED, Action, Environment, Step, no_action
 from environments.webshop.actions import asin_in, read_actions
-from environments.webshop.catalogue import LARGE, Catalogue
+from environments.webshop.catalogue import LARGE, Catalogue, Catalogues
 from environments.webshop.goal import Problem
 from environments.webshop.pages import BACK_TO_SEARCH, BUY, NEXT, PER_PAGE, PREVIOUS, SUB_PAGES, Page, Shown, show
 from environments.webshop.product import Product
@@ -27,17 +27,19 @@ from schemas.task_spec import TaskSpec
 class WebShopEnvironment(Environment):
     """`reset`, `step` until something is bought, `verify`."""
 
-    def __init__(self, spec: TaskSpec, problem: Problem, catalogue: Catalogue, tagger: Tagger) -> None:
+    def __init__(self, spec: TaskSpec, problem: Problem, catalogues: Catalogues, tagger: Tagger) -> None:
         self.spec = spec
         self.page = Page()
         self.is_over = False
         """Whether something was bought: the page's product with its options."""
-        self._problem, self._catalogue, self._tagger = problem, catalogue, tagger
+        self._problem, self._catalogues, self._tagger = problem, catalogues, tagger
+        self._catalogue: Catalogue
         self._found: list[int] = []
         self._shown = Shown("", False, ())
 
     async def reset(self) -> Step:
         """Begin on the page with the search bar."""
+        self._catalogue = await self._catalogues.opened(self._problem.catalogue)
         self.page, self.is_over, self._found = Page(), False, []
         return self._look()
 

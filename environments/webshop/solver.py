@@ -19,6 +19,8 @@ from environments.webshop.product import Product
 from environments.webshop.reward import options_met, reward_of
 from environments.webshop.tagger import Nouns
 
+MOST_WORDS = 20
+"""Of a wish that is searched for as it stands."""
 _PRICE = re.compile(r",? and price lower than [\d.]+ dollars$")
 _FILLERS = re.compile(
     r"^(?:i(?:'m| am)? (?:need|want|am looking for|looking for|would like|interested in)(?: to (?:buy|find|get))?"
@@ -65,11 +67,12 @@ def solve(goal: Goal, catalogue: Catalogue, nouns: Nouns, most_turns: int) -> Wa
 
 
 def _keywords(goal: Goal) -> list[str]:
-    """Return searches: the wish without its fillers and price, then what is wanted with its traits."""
+    """Return searches: a short wish without its fillers and price, then what is wanted with traits and options."""
     wish = _PRICE.sub("", goal.instruction.lower())
     words = " ".join(_FILLERS.sub(" ", wish).replace(",", " ").split())
     said = [one if isinstance(one, str) else one[1] for one in goal.wanted.chosen]
-    listed = [words, " ".join([goal.wanted.query, *goal.wanted.attributes]), " ".join([goal.wanted.query, *said])]
+    told = " ".join([goal.wanted.query, *goal.wanted.attributes, *said])
+    listed = [words] * (len(words.split()) <= MOST_WORDS) + [told, " ".join([goal.wanted.query, *said])]
     return [one for one in dict.fromkeys(listed) if one.strip()]
 
 
