@@ -23,6 +23,7 @@ from environments.db.config import DbConfig
 from environments.db.engine import SqlLimits
 from environments.os.config import OsConfig
 from environments.os.episode import Timeouts
+from environments.registry import default_worlds
 from environments.sections import config_in_ids
 from sandboxes.base import Limits
 from schemas.completion import CompletionRequest
@@ -63,8 +64,11 @@ def every_record() -> list[type[Record]]:
 
 RECORDS = every_record()
 FIRST_CONFIG = FIRST_FORM["run_config"]
-TODAY = FIRST_CONFIG | {"generate": FIRST_CONFIG["generate"] | {"seed_examples": 1, "machine_examples": 1}}
-"""What counts of the default configuration; two defaults are others than at first, on purpose."""
+TODAY = FIRST_CONFIG | {
+    "environments": list(default_worlds()),
+    "generate": FIRST_CONFIG["generate"] | {"seed_examples": 1, "machine_examples": 1},
+}
+"""What counts of the default configuration; three defaults are others than at first, on purpose."""
 DEALT = [
     *((record, LATER[number % len(LATER)]) for number, record in enumerate(RECORDS)),
     *((record, later) for record in (CompletionRequest, RunConfig) for later in LATER),
