@@ -97,14 +97,16 @@ def read_text(path: Path, most_bytes: int = MAX_FILE_BYTES) -> str:
         raise InputError(f"{path} is no UTF-8 text: {error.reason} at byte {error.start}. Convert it first.") from error
 
 
-def parse_json(raw: bytes) -> Any:
+def parse_json(raw: bytes, most_parts: int = MAX_PARTS) -> Any:
     """Parse one value of JSON whose depth, brackets and commas are within bounds and whose keys stand once.
+
+    `most_parts` is for who knows that values of a format have more, and how many.
 
     Raises:
         NotJson: it is none; the reason and text say why.
     """
-    if len(raw) > MAX_PARTS and _has_more_parts(raw):
-        raise NotJson("out_of_bounds", f"more than {MAX_PARTS:,} brackets, commas and texts, the most that is read")
+    if len(raw) > most_parts and _has_more_parts(raw, most_parts):
+        raise NotJson("out_of_bounds", f"more than {most_parts:,} brackets, commas and texts, the most that is read")
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -157,9 +159,9 @@ def end_of_text(raw: bytes, position: int) -> tuple[int, bool]:
             return position, False
 
 
-def _has_more_parts(raw: bytes) -> bool:
+def _has_more_parts(raw: bytes, most: int) -> bool:
     position = 0
-    for _ in range(MAX_PARTS + 1):
+    for _ in range(most + 1):
         found = _OUTSIDE.match(raw, position)
         position = (found.end() if found else position) + 1
         is_within = position <= len(raw)

@@ -63,8 +63,8 @@ class PageAuthor(Author):
         key, pages = request_key(draw, "mind2web", positions[0]), _pages()
         number = ((draw.build - 1) * self.requests + positions[0]) // max(1, len(positions))
         site, page = sorted(pages, key=lambda one: digest(draw.seed, one[0].name, one[1].name))[number % len(pages)]
-        can = _operations(page)
-        orders = [self._deal(draw, position, can) for position in positions]
+        turn, can = number // len(pages), _operations(page)
+        orders = [self._deal(draw, position, can[(position + turn) % len(can)]) for position in positions]
         examples = draw_examples(draw, key, seeds, example_of, orders[0].topic)
         prompt = prompts.load(PROMPT)
         text = prompt.render(
@@ -79,9 +79,9 @@ class PageAuthor(Author):
         facts = Facts(site, page, tuple(orders), key)
         return Ask((Message(role="user", content=text),), prompt, key, names, facts, len(orders))
 
-    def _deal(self, draw: Draw, position: int, can: Sequence[Operation]) -> Order:
+    def _deal(self, draw: Draw, position: int, op: Operation) -> Order:
         number = ((draw.build - 1) * self.requests + position) // len(OPERATIONS)
-        return SKILLS.deal(can[position % len(can)], draw.seed, number)
+        return SKILLS.deal(op, draw.seed, number)
 
     def read(self, completion: Completion, ask: Ask) -> TaskSpec | Refusal:
         """Read a reply as the first task that was asked for."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lxml import etree, html
 
-from environments.mind2web.page import ID, MAX_NODES, MAX_PAGE_CHARS, WORDS, BadPage, words_of
+from environments.mind2web.page import ID, MAX_PAGE_CHARS, WORDS, BadPage, words_of
 
 KEY = "data-key"
 """Attribute by which a page's author names an element; it does not stay."""
@@ -20,6 +20,8 @@ _KEPT = {
 }  # fmt: skip
 _CONTROLS = {"a", "button", "input", "select", "textarea"}
 _ROLES = {"button", "link", "tab", "option", "menuitem", "checkbox", "radio", "combobox", "searchbox", "textbox"}
+MAX_NODES = 30_000
+"""Elements of a page in HTML."""
 MAX_DEPTH = 200
 """Levels of a page; libxml2 writes none that it does not read again (256)."""
 

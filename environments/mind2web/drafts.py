@@ -25,7 +25,7 @@ SECTIONS = Sections(
 )
 MOST_CONTROLS = 60
 _FIELD = re.compile(
-    r"^[\s*_#>`-]*(?P<key>element|id|action|operation|value)\b[\s*_`]*[:=][\s*_`]*(?P<said>.*?)[\s*_`]*$",
+    r"^[\s*_#>`-]*(?P<key>element|id|action|operation|value)\b[ \t*_`]*[:=][ \t*_`]*(?P<said>.*?)[ \t*_`]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _TELLS = re.compile(

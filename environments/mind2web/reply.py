@@ -86,16 +86,22 @@ def read_choice(reply: str) -> tuple[str | None, Chosen]:
         if (bare := _BARE.fullmatch(text.strip())) is not None:
             return None, _whole(bare["letter"] or NONE_OF_THEM, bare["op"] or "", (bare["rest"] or "").strip(" :\n."))
         raise Unreadable("there is no line `Answer:` with the letter of a choice")
-    thought = _THOUGHT.sub("", text[: answer.start()], count=1).strip() or None
-    after = text[answer.end() :]
+    before, after = text[: answer.start()], text[answer.end() :]
+    thought = _thought(before)
     later = _ANSWER.search(after)
     after = after[: later.start()] if later else after
     letter = _letter(answer["said"])
     if letter == NONE_OF_THEM:
         return thought, Chosen(NONE_OF_THEM)
-    action = _ACTION.search(after) or _ACTION.search(text[: answer.start()])
-    value = _VALUE.search(after) or _VALUE.search(text[: answer.start()])
+    action, value = _ACTION.search(after), _VALUE.search(after)
+    if action is None and (action := _ACTION.search(before)) is not None:  # the answer came last
+        value = value or _VALUE.search(before)
+        thought = _thought(_VALUE.sub("", _ACTION.sub("", before)))
     return thought, _whole(letter, action["said"] if action else "", value["said"] if value else "")
+
+
+def _thought(text: str) -> str | None:
+    return _THOUGHT.sub("", text, count=1).strip() or None
 
 
 def _plain(reply: str) -> str:

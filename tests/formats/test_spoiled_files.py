@@ -106,6 +106,14 @@ def test_so_it_is_in_an_array(rows: Any, spoiled: str) -> None:
     assert [isinstance(row, Rejection) for row in found] in ([False, True, False], [False, True, True, False])
 
 
+def test_a_format_whose_values_have_more_parts_says_how_many() -> None:
+    raw = b"[" + b"0," * MAX_PARTS + b"0]"
+    assert len(parse_json(raw, MAX_PARTS + 10)) == MAX_PARTS + 1
+    for most in (MAX_PARTS, MAX_PARTS - 10):
+        with pytest.raises(NotJson, match=f"more than {most:,} brackets"):
+            parse_json(raw, most)
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_a_row_that_is_too_long_costs_no_other(rows: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("formats.json_values.MAX_VALUE_BYTES", 1000)
