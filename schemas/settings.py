@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     private server is started when a task needs one (TRAJMILL_MARIADB_URL)."""
     postgres_url: SecretStr | None = None
     """The same for PostgreSQL: postgresql://admin:password@host:5432/postgres (TRAJMILL_POSTGRES_URL)."""
+    sparql_url: SecretStr | None = None
+    """A SPARQL endpoint that is no one else's business, with its password if it has one: http://user:password@host/sparql
+    (TRAJMILL_SPARQL_URL)."""
     server_idle_minutes: float = Field(default_factory=default_idle_minutes, ge=0)
     """How long the home's Prefect server stays when no command uses it, for the next one to find it warm; 0 = it ends
     with its command, as it does where CI is set (TRAJMILL_SERVER_IDLE_MINUTES)."""
@@ -61,7 +64,8 @@ class Settings(BaseSettings):
 
     def model_post_init(self, context: Any) -> None:
         """Have the secrets kept out of all that is said and stored from now on."""
-        secret = (self.openai_api_key, self.hf_token, self.ledger_url, self.mariadb_url, self.postgres_url)
+        urls = (self.ledger_url, self.mariadb_url, self.postgres_url, self.sparql_url)
+        secret = (self.openai_api_key, self.hf_token, *urls)
         told = [value.get_secret_value() for value in secret if value is not None]
         addresses = [*told, self.openai_base_url or "", os.environ.get("PREFECT_API_URL", "")]
         for value in (*told, os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")[2]):
@@ -75,6 +79,6 @@ class Settings(BaseSettings):
         return self.ledger_url.get_secret_value() if self.ledger_url else home / "ledger.sqlite"
 
     def database_servers(self) -> dict[str, str]:
-        """Return the URLs of the configured database servers by dialect; they hold passwords."""
-        urls = {"mysql": self.mariadb_url, "postgres": self.postgres_url}
+        """Return the URLs of the configured database servers by dialect or protocol; they hold passwords."""
+        urls = {"mysql": self.mariadb_url, "postgres": self.postgres_url, "sparql": self.sparql_url}
         return {dialect: url.get_secret_value() for dialect, url in urls.items() if url is not None}

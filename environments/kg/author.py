@@ -34,7 +34,7 @@ from schemas.task_spec import Check, Provenance, Script, TaskSpec
 PROMPT = "generate_kg"
 SKILLS = read_skills(Path(__file__).with_name("skills.toml"))
 WAYS: tuple[Literal["replay", "interact"], ...] = ("replay", "interact")
-POOL = 3_000
+POOL = 1_000
 """Questions of a seed that are derived at most, over all builds."""
 SEED_QUESTIONS = 24
 _LAST = {"count": ("count",), "superlative": ("argmax", "argmin"), "intersection": ("intersection",)}

@@ -15,7 +15,7 @@ class KgConfig(Record):
     """Questions that a build derives from the built-in graph at most: half are to be solved, half are replayed."""
     graph: str = ""
     """Another graph beside the built-in one: a file of RDF (.nt, .ttl, packed as .gz or not), or the URL of a SPARQL
-    endpoint; empty = there is none."""
+    endpoint (one with a password is said in TRAJMILL_SPARQL_URL, and its ontology here); empty = there is none."""
     graph_name: str = "freebase"
     """What tasks call it; AgentBench's are imported under `freebase`."""
     ontology: str = ""

@@ -30,6 +30,7 @@ _NUMBER = re.compile(r"#[ \t]?(\d{1,9})|(?:variable|var)[ _]?(\d{1,9})\b", re.IG
 _FIND = re.compile(r"\bFind Answer(?=[*_]*[ \t]*:)")
 """What AgentBench takes for `Final Answer`, too."""
 _INLINE = re.compile(r"\bFinal Answer[*_]*[ \t]*:[*_]*[ \t]*(?:variable[ \t]+)?#(\d{1,9})", re.IGNORECASE)
+_FENCE = re.compile(r"[`~]{3,}\w*")
 _DRESS = " \t*_`#>-"
 _ANSWERS = frozenset(["answer", "finalanswer", "finish", "submit", "final", "done", "finalize", "submitanswer"])
 
@@ -103,7 +104,7 @@ class KgDialect(KgText, ReAct):
         head = region[0].strip()
         if head.startswith(("{", "[")) and (read := self._object("\n".join(region).strip())):
             return Reading(thought or read.thought, read.actions, read.problem, read.candidate)
-        if head.startswith("```"):
+        if _FENCE.fullmatch(head):
             return self._named(
                 thought, [line for line in region[1:] if not line.lstrip().startswith("```")] or [""], is_cut=is_cut
             )
@@ -116,7 +117,7 @@ class KgDialect(KgText, ReAct):
             return Action("answer", self.answer_of([call.said], is_cut=is_cut))
         if call is not None:
             return action_of(call)
-        word = re.sub(r"[\s_*`:.]", "", re.split(r"[:(#]", head)[0]).lower()
+        word = re.sub(r"[\s_*`:.]", "", re.split(r"[:(\[#]", head)[0]).lower()
         form = next((form for form in self.forms if word in form.names), None)
         if form is None or (is_cut and len(region) == 1):
             raise NoAct(CUT if is_cut else self.missing)

@@ -7,6 +7,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 from typing import IO, cast
+from urllib.parse import urlsplit
 
 import pyoxigraph
 
@@ -29,14 +30,19 @@ def built_in() -> Graph:
     return Graph(NAME, ontology, EmbeddedStore.of(facts, ontology), whole)
 
 
-def configured(config: KgConfig) -> Graph | None:
+def configured(config: KgConfig, url: str = "") -> Graph | None:
     """Return the graph that a configuration names beside the built-in one, not yet opened; None = it names none.
+
+    `url` is the endpoint of the environment's TRAJMILL_SPARQL_URL, which goes before that of the configuration.
 
     Raises:
         ConfigError: it has no ontology, a taken name, or cannot be read; the text says what to do.
     """
-    if not config.graph:
+    place = url if url and (config.ontology or config.graph) else config.graph
+    if not place:
         return None
+    if place == config.graph and urlsplit(place).password:
+        raise ConfigError("worlds.kg.graph holds a password, which releases would keep; say it in TRAJMILL_SPARQL_URL")
     if config.graph_name == NAME:
         raise ConfigError(f"worlds.kg.graph_name = {NAME!r} is the built-in graph; give yours another name")
     if not config.ontology:
@@ -45,10 +51,10 @@ def configured(config: KgConfig) -> Graph | None:
             "relation, domain and range"
         )
     ontology = read_ontology(Path(config.ontology).expanduser(), config.namespace)
-    if config.graph.startswith(("http://", "https://")):
-        store: SparqlStore = EndpointStore(config.graph, seconds=config.timeout_seconds)
+    if "://" in place:
+        store: SparqlStore = EndpointStore(place, seconds=config.timeout_seconds)
         return Graph(config.graph_name, ontology, store, digest(config.graph_name, ontology.digest))
-    return _of_file(Path(config.graph).expanduser(), config.graph_name, ontology)
+    return _of_file(Path(place).expanduser(), config.graph_name, ontology)
 
 
 def _of_file(path: Path, name: str, ontology: Ontology) -> Graph:

@@ -39,14 +39,17 @@ class KgWorld(World):
     Config = KgConfig
     typical = (6.0, 40, 60)
 
-    def __init__(self, config: KgConfig | None = None, *, max_turns: int = MAX_TURNS, seed: int = 0) -> None:
+    def __init__(
+        self, config: KgConfig | None = None, *, max_turns: int = MAX_TURNS, seed: int = 0, url: str = ""
+    ) -> None:
+        """`url` is a SPARQL endpoint that goes before the configuration's."""
         self.config, self.max_turns = config or KgConfig(), max_turns
         self._seed, self._stack = seed, AsyncExitStack()
         self.dialects: Mapping[str, Dialect] = {
             "react": KgDialect(prompts.load(PROMPT)),
             "tools": ToolCalls(prompts.load(TOOLS_PROMPT)),
         }
-        first, other = built_in(), configured(self.config)
+        first, other = built_in(), configured(self.config, url)
         self._graphs = {first.name: first} | ({other.name: other} if other else {})
         self._first = first
 
@@ -54,7 +57,7 @@ class KgWorld(World):
     def at(cls, place: Place, config: KgConfig) -> KgWorld:
         """Return the world of a run; its graphs are opened when it is entered."""
         turns = place.config.collect.max_turns.get(cls.name, MAX_TURNS)
-        return cls(config, max_turns=turns, seed=place.config.seed)
+        return cls(config, max_turns=turns, seed=place.config.seed, url=place.servers.get("sparql", ""))
 
     @property
     def card(self) -> Card:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -115,7 +116,8 @@ def test_an_unknown_world_is_told_with_those_that_there_are() -> None:
 
 
 def test_worlds_of_every_build_stand_in_their_order() -> None:
-    assert default_worlds()[:2] == ("os", "db") and set(default_worlds()) <= set(world_names())
+    places = [importlib.import_module(f"environments.{name}").PLACE_IN_EVERY_BUILD for name in default_worlds()]
+    assert default_worlds()[:2] == ("os", "db") and places == sorted(set(places))
     assert worlds_of(RunConfig()) == default_worlds()
     assert worlds_of(RunConfig(environments=("db",))) == ("db",)
 
@@ -153,19 +155,6 @@ def test_a_package_cannot_take_the_name_of_a_world_of_ours(announce: Callable[[s
     announce("os", "a_shelf:Shelf")
     assert world_class("os") is OsWorld
     assert world_names().count("os") == 1
-
-
-@pytest.mark.parametrize("said", ["tools", ("tools", "rounds"), "sign language"])
-def test_a_world_of_one_dialect_takes_part_whatever_the_others_are_spoken_to_in(
-    said: str | tuple[str, ...], announce: Callable[[str, str], None], place: Callable[..., Place]
-) -> None:
-    announce("shelf", "a_shelf:Shelf")
-    assert list(make_world("shelf", place(collect={"dialect": said})).dialects) == ["react"]
-
-
-def test_a_world_that_leaves_a_choice_has_one_of_those_that_are_named(place: Callable[..., Place]) -> None:
-    with pytest.raises(ConfigError, match=r"collect\.dialect is 'sign language'; the os world has react, tools"):
-        make_world("os", place(collect={"dialect": "sign language"}))
 
 
 async def test_a_world_is_entered_when_it_is_first_used_and_once() -> None:
