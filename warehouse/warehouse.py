@@ -186,7 +186,7 @@ class Warehouse:
         """Return how many rows of a table its log has and its files have not."""
         with self._locked(fcntl.LOCK_SH), _damage_told():
             logged, files = count_logged(self._path(table)), self.snapshots([table])[table].files
-            held = sum(pq.read_metadata(file).num_rows for file in files)
+            held = sum(int(pq.read_metadata(file).num_rows) for file in files)
         return logged - held
 
     def _extents(self) -> dict[str, Extent]:
