@@ -13,7 +13,7 @@ from schemas.errors import TrajmillError
 from schemas.tables import TABLES
 from tasks.open_ledger import lost_ledger
 from teachers.ledger.damage import WIPED_BACK, advise
-from warehouse.home_stamp import require_known_form, versions_seen
+from warehouse.home_stamp import extents_seen, require_known_form
 from warehouse.warehouse import Warehouse
 
 
@@ -57,15 +57,17 @@ def _tried(what: str, probe: Callable[[], str], fix: str) -> HomeFinding:
 
 def _form(home: Path) -> str:
     require_known_form(home)
-    versions_seen(home)
+    extents_seen(home)
     return str(home)
 
 
 def _table(home: Path, name: str) -> str:
     warehouse = Warehouse(home)
-    rows, at, seen = warehouse.count(name), warehouse.versions()[name], versions_seen(home).get(name, -1)
-    if at < seen:
-        raise ValueError(f"it has lost landings: its log ends at {at}, and had come to {seen}; {rows:,} rows are left")
+    rows = warehouse.count(name)
+    if loss := warehouse.losses().get(name):
+        raise ValueError(f"it has lost landings: {loss}; {rows:,} rows are left")
+    if missing := warehouse.missing_rows(name):
+        raise ValueError(f"its files are not those of its log: {missing:,} rows are missing")
     warehouse.query(f"SELECT bit_xor(hash({name})) FROM {name}")  # reads every row whole
     return f"{rows:,} rows"
 

@@ -22,7 +22,6 @@ from schemas.rejection import REVIEW, TAKEN_BACK, WORDS, Rejection
 from schemas.run_config import CollectConfig
 from schemas.settings import Settings
 from schemas.verification import Verification
-from warehouse.home_stamp import versions_seen
 from warehouse.state import State
 from warehouse.warehouse import Warehouse
 
@@ -250,13 +249,11 @@ def run_config_show(config: str, overrides: dict[str, Any], json: bool) -> None:
 
 def _tell_lost(warehouse: Warehouse) -> None:
     """Say on stderr where the newest landings of a table are gone: a log that ends early looks like any other."""
-    now = warehouse.versions()
-    for table, seen in versions_seen(warehouse.home).items():
-        if now.get(table, -1) < seen:
-            sys.stderr.write(
-                f"trajmill: {table} has lost landings: its log ends at {now.get(table, -1)}, and had come to {seen}. "
-                "Restore tables/ from a copy (docs/recovery.md); to go on without them, remove home.json\n"
-            )
+    for table, loss in warehouse.losses().items():
+        sys.stderr.write(
+            f"trajmill: {table} has lost landings: {loss}. "
+            "Restore tables/ from a copy (docs/recovery.md); to go on without them, remove home.json\n"
+        )
 
 
 def open_home() -> Warehouse:

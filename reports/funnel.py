@@ -133,6 +133,7 @@ def given_up(warehouse: Warehouse, max_tries: int) -> TableOf:
 
 
 def releases(warehouse: Warehouse) -> TableOf:
-    """Releases, newest first."""
-    query = "SELECT release_id, build, rows, created_at, path FROM releases ORDER BY created_at DESC"
-    return TableOf(("release", "build", "rows", "created", "path"), warehouse.query(query))
+    """Releases, newest first, and where they lie now: their rows say where they were made."""
+    query = "SELECT release_id, build, rows, created_at FROM releases ORDER BY created_at DESC"
+    rows = [(*row, str(warehouse.home / "releases" / row[0])) for row in warehouse.query(query)]
+    return TableOf(("release", "build", "rows", "created", "path"), rows)

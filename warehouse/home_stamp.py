@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -38,13 +38,26 @@ def require_known_form(home: Path) -> None:
         )
 
 
-def stamp_home(home: Path, tables: Mapping[str, int]) -> None:
+class Extent(NamedTuple):
+    """How far a table has come: both only grow, whatever gc does."""
+
+    version: int
+    rows: int
+    """As its log has them; 0 where an earlier version of ours did not count."""
+
+
+def stamp_home(home: Path, tables: Mapping[str, Extent]) -> None:
     """Write down the form, the place of the catalogue's files, and how far each table has come."""
     with suppress(ConfigError):  # a damaged one is written anew
-        seen = versions_seen(home)
-        tables = {name: max(at, seen.get(name, at)) for name, at in tables.items()}
+        seen = extents_seen(home)
+        tables = {name: Extent(*map(max, one, seen.get(name, one))) for name, one in tables.items()}
+    stamp = {"form": FORM, "catalog_of": str(home)}
+    told = {
+        "tables": {name: one.version for name, one in tables.items()},
+        "rows": {name: one.rows for name, one in tables.items()},
+    }
     draft = home / f".home.json.{os.getpid()}"
-    draft.write_bytes(orjson.dumps({"form": FORM, "catalog_of": str(home), "tables": dict(tables)}) + b"\n")
+    draft.write_bytes(orjson.dumps(stamp | told) + b"\n")
     draft.replace(_path(home))
 
 
@@ -55,14 +68,19 @@ def is_catalog_here(home: Path) -> bool:
     return False
 
 
-def versions_seen(home: Path) -> dict[str, int]:
+def extents_seen(home: Path) -> dict[str, Extent]:
     """Return how far each table had come when the home was last worked on.
 
     Raises:
         ConfigError: the stamp is damaged.
     """
-    seen = _read(home).get("tables")
-    return {name: at for name, at in seen.items() if isinstance(at, int)} if isinstance(seen, dict) else {}
+    stamp = _read(home)
+    versions, rows = (_numbers(stamp.get(name)) for name in ("tables", "rows"))
+    return {name: Extent(at, rows.get(name, 0)) for name, at in versions.items()}
+
+
+def _numbers(value: Any) -> dict[str, int]:
+    return {name: one for name, one in value.items() if isinstance(one, int)} if isinstance(value, dict) else {}
 
 
 def _path(home: Path) -> Path:

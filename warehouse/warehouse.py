@@ -14,14 +14,15 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from schemas.errors import ConfigError, WarehouseError
 from schemas.record import Record, digest
 from schemas.tables import TABLES
 from warehouse.columns import from_arrow
-from warehouse.delta import TableSnapshot, land_rows, open_table, take_snapshot
+from warehouse.delta import NOTHING, TableSnapshot, count_logged, land_rows, open_table, take_snapshot
 from warehouse.digests import digest_rows, lasting_keys
-from warehouse.home_stamp import is_catalog_here, require_known_form, stamp_home
+from warehouse.home_stamp import Extent, extents_seen, is_catalog_here, require_known_form, stamp_home
 from warehouse.reading_only import lock_down, require_reading
 from warehouse.upkeep import Upkeep, tidy_table
 from warehouse.views import OFFLINE, VIEWS, create_views, needed_views, tables_of
@@ -162,6 +163,37 @@ class Warehouse:
         with self._locked(fcntl.LOCK_SH):
             return {name: snapshot.version for name, snapshot in self.snapshots(TABLES).items()}
 
+    def losses(self) -> dict[str, str]:
+        """Say of each table whose log has fewer landings or rows than when the home was last worked on what is gone.
+
+        A log that ends early looks like any other; one that has grown since has its version again, but not its rows.
+
+        Raises:
+            ConfigError: the stamp is damaged.
+        """
+        with self._locked(fcntl.LOCK_SH):
+            now = self._extents()
+        told = {}
+        for name, seen in extents_seen(self.home).items():
+            at = now.get(name, Extent(NOTHING, 0))
+            if at.version < seen.version:
+                told[name] = f"its log ends at {at.version}, and had come to {seen.version}"
+            elif at.rows < seen.rows:
+                told[name] = f"its log has {at.rows:,} rows, and had {seen.rows:,}"
+        return told
+
+    def missing_rows(self, table: str) -> int:
+        """Return how many rows of a table its log has and its files have not."""
+        with self._locked(fcntl.LOCK_SH), _damage_told():
+            logged, files = count_logged(self._path(table)), self.snapshots([table])[table].files
+            held = sum(int(pq.read_metadata(file).num_rows) for file in files)
+        return logged - held
+
+    def _extents(self) -> dict[str, Extent]:
+        return {
+            name: Extent(one.version, count_logged(self._path(name))) for name, one in self.snapshots(TABLES).items()
+        }
+
     def fingerprint(self, tables: Iterable[str]) -> str:
         """Return what changes whenever one of the tables does, without reading a row; `gc` changes it as well."""
         with self._locked(fcntl.LOCK_SH):
@@ -194,7 +226,7 @@ class Warehouse:
             connection.execute("USE memory")
             connection.execute("DETACH catalog")
             draft.replace(path)
-            stamp_home(self.home, {name: one.version for name, one in self.snapshots(TABLES).items()})
+            stamp_home(self.home, self._extents())
         return path
 
     def settle_catalog(self) -> None:
