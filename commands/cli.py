@@ -147,6 +147,22 @@ def import_(
     run_import(format_, paths, ctx.obj, lint, json)
 
 
+@app.command()
+def audit(
+    path: Annotated[Path, typer.Argument(help="A release's folder, or a file or folder of trajectories.")],
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Format of a foreign set, where it is not found by itself.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 where anything is found.")] = False,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Say what is wrong with any set of trajectories; nothing is changed or imported."""
+    from commands.audit import run_audit
+
+    run_audit(path, format_, strict, json)
+
+
 @app.command(cls=ExportCommand)
 def export(
     ctx: typer.Context,

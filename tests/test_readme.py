@@ -19,7 +19,7 @@ from environments.registry import rehearsals
 from rehearsals.server import OfflineServer
 
 REPO = Path(__file__).resolve().parent.parent
-PAGES = ["README.md", "docs/own-data.md", "docs/own-model.md"]
+PAGES = ["README.md", "docs/own-data.md", "docs/own-model.md", "docs/own-logs.md"]
 FENCE = re.compile(r"(?:<!-- (?P<note>(?:not )?run): [^>]+ -->\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 OFFLINE_MODELS = " ".join(f"--set teacher.{who}=offline-a" for who in ("generator", "solver", "backfiller"))

@@ -52,7 +52,7 @@ def read_trajectory(value: Mapping[str, Any], losses: LeftOvers, tools: Tools) -
         messages = _add(messages, part, losses)
     row_id, reward, success = text_or_none(value.get("id")), details.get("reward"), details.get("success")
     return RowTold(
-        messages=link_results(messages),
+        messages=link_results(messages, losses),
         tools=read_tools([tools[name] for name in named if name in tools], losses),
         row_id=row_id,
         environment=text_or_none(details.get("environment")) or world_of(row_id),

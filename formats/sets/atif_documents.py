@@ -44,7 +44,7 @@ def read_document(value: Mapping[str, Any], losses: LeftOvers) -> RowTold:
     row_id = text_or_none(value.get("trajectory_id")) or text_or_none(value.get("session_id"))
     reward, success = extra.get("reward"), extra.get("success")
     return RowTold(
-        messages=link_results(messages),
+        messages=link_results(messages, losses),
         tools=read_tools(agent.get("tool_definitions"), losses, "agent.tool_definitions"),
         row_id=row_id,
         environment=text_or_none(extra.get("environment")) or world_of(row_id),

@@ -72,7 +72,7 @@ def read_messages(turns: Any, losses: LeftOvers) -> tuple[Message, ...]:
     Raises:
         NoTrajectory: one is no message.
     """
-    return link_results([_message(turn, number, losses) for number, turn in enumerate(turns)])
+    return link_results([_message(turn, number, losses) for number, turn in enumerate(turns)], losses)
 
 
 def _message(turn: Mapping[str, Any], number: int, losses: LeftOvers) -> Message:

@@ -56,7 +56,7 @@ def read_spoken(value: Mapping[str, Any], losses: LeftOvers) -> RowTold:
     row_id = text_or_none(value.get("id")) or text_or_none(value.get("item_id"))
     success, reward = value.get("success"), value.get("reward")
     return RowTold(
-        messages=link_results([*first, *said]),
+        messages=link_results([*first, *said], losses),
         tools=read_tools(value.get("tools"), losses),
         row_id=row_id,
         environment=world_of(row_id),

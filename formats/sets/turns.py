@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from schemas.record import canonical_json
 
 FLAGS = ("loss", "train", "weight", "loss_weight", "trainable", "step_loss_mask")
 """Names under which trainers' formats say whether the loss counts on a turn; 0 and false are no."""
+REPEATED_ID = "calls[].id (stands twice; numbered anew)"
+"""The loss of ids of calls that name several."""
 _TEXTS = ("text", "input_text", "output_text")
 _OF_A_WORLD = re.compile(r"([A-Za-z][A-Za-z0-9-]*(?:_[A-Za-z][A-Za-z0-9-]*)*)_\d+")
 
@@ -87,7 +90,7 @@ def arguments_text(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps({} if value is None else value).decode()
 
 
-def link_results(messages: Sequence[Message]) -> tuple[Message, ...]:
+def link_results(messages: Sequence[Message], losses: LeftOvers) -> tuple[Message, ...]:
     """Give every call an id of its own and every result that of its call; formats repeat ids, or have none.
 
     A result without a name takes the first call of the message before it that still waits.
@@ -95,6 +98,8 @@ def link_results(messages: Sequence[Message]) -> tuple[Message, ...]:
     calls = [call.call_id for message in messages for call in message.tool_calls]
     if len(set(calls)) == len(calls) and "" not in calls:
         return _name_results(messages)
+    if any(count > 1 for id_, count in Counter(calls).items() if id_):
+        losses.add(REPEATED_ID)
     numbered, made, waiting = 0, list[Message](), list[tuple[str, str]]()
     for message in messages:
         if message.role == "tool":

@@ -1,0 +1,102 @@
+"""Reads whatever set a path names as rows to audit: a release's folder, or files in a format that is told or found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from formats.catalogue import Importer, choose
+from formats.json_values import Value, read_values
+from formats.releases.release_folder import ReleaseRow, read_release
+from formats.sets.sessions import is_event
+from reports.audit.defects import AuditedRow
+from schemas.errors import InputError
+from schemas.foreign_row import ForeignRow
+from schemas.rejection import Rejection
+
+MANIFEST = "manifest.json"
+
+
+def read_any(
+    path: Path, importers: Mapping[str, Importer], format_: str | None = None
+) -> Iterator[AuditedRow | Rejection]:
+    """Yield the rows of a release's folder, or of files in the format of that name or the one that they look like.
+
+    Raises:
+        ConfigError: there is no such format.
+        InputError: nothing is there, or no format is found.
+    """
+    if not path.exists():
+        raise InputError(f"no such file or folder: {path}")
+    if format_ is None and (path / MANIFEST).is_file():
+        release = read_release(path)
+        for split in release.splits:
+            yield from map(of_a_release, release.rows(split))
+        return
+    sets = {name: one for name, one in importers.items() if one.kind == "sets"}
+    known = next(iter(sets.values()))
+    for file in known.files([path]):
+        name = format_ or find_format(file)
+        if name is not None:
+            for row in choose(sets, name).rows([file], {"license": "unknown"}):
+                yield row if isinstance(row, Rejection) else _of_a_set(row)
+
+
+def find_format(path: Path) -> str | None:
+    """Return the format that the first value of a file looks like; None = it has no rows (`export.json`, metadata).
+
+    Raises:
+        InputError: it has values, and looks like no format.
+    """
+    values = read_values(path)
+    first = next((row for row in values if isinstance(row, Value)), None)
+    if first is None or path.name in ("export.json", "metadata.json"):
+        return None
+    found = next((name for name, looks in _LOOKS if isinstance(first.value, dict) and looks(first.value)), None)
+    if found is None:
+        names = ", ".join(name for name, _ in _LOOKS)
+        raise InputError(f"{path} looks like none of {names}; say with --format which of these it is")
+    return found
+
+
+_LOOKS: Iterable[tuple[str, Any]] = (
+    ("atif", lambda row: isinstance(row.get("steps"), list)),
+    ("adp", lambda row: isinstance(row.get("content"), list) and "messages" not in row and "type" not in row),
+    ("agentflan", lambda row: "conversation" in row),
+    ("agenttraj", lambda row: "item_id" in row and "conversations" in row),
+    ("traces", lambda row: is_event(row) or ("messages" in row and "harness" in row)),
+    ("openai", lambda row: bool(row.get("messages"))),
+    ("agentinstruct", lambda row: "conversations" in row),
+)
+
+
+def _of_a_set(row: ForeignRow) -> AuditedRow:
+    return AuditedRow(
+        place=row.source,
+        messages=row.messages,
+        tools=row.tools,
+        row_id=row.source_id,
+        task=row.source_id,
+        environment=row.environment,
+        model=row.model,
+        license=row.license,
+        claims_success=bool(row.claimed_success) or (row.claimed_reward or 0) >= 1,
+        losses=tuple(loss.what for loss in row.losses),
+    )
+
+
+def of_a_release(row: ReleaseRow) -> AuditedRow:
+    """Return a row of a release as it is audited."""
+    return AuditedRow(
+        place=row.id,
+        messages=row.messages,
+        tools=row.tools,
+        row_id=row.id,
+        task=row.task_id,
+        environment=row.environment,
+        model=row.model,
+        license=row.license,
+        claims_success=(row.reward or 0) >= 1,
+        is_chat=row.environment is None and row.origin is None,
+    )

@@ -1,0 +1,49 @@
+"""Foreign rows land once: twice imported is once, a copy in one import is told, and what has no place is counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from commands.cli import run
+from warehouse.warehouse import Warehouse
+
+ROW = {"id": "x_1", "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!", "score": 1}]}
+
+
+def write(folder: Path, *rows: object) -> Path:
+    path = folder / "set.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def imported(path: Path, home: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, object]:
+    assert run(["import", "openai", str(path), "--home", str(home), "--json", *more]) == 0
+    told: dict[str, object] = json.loads(capsys.readouterr().out)
+    return told
+
+
+def test_rows_land_once_and_every_row_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("TRAJMILL_HOME", str(home))
+    path = write(tmp_path, ROW, {**ROW, "id": "x_2"}, ROW, {"messages": []})
+    first = imported(path, home, capsys, "--name", "theirs", "--license", "MIT")
+    lost = [{"what": "messages[].score", "rows": 2, "times": 2}]
+    assert first == {
+        "imported": 2,
+        "rejected": 2,
+        "imported_before": 0,
+        "by_reason": {"duplicate": 1, "no_turns": 1},
+        "losses": lost,
+    }
+    again = imported(path, home, capsys, "--name", "theirs")
+    assert (again["imported"], again["rejected"], again["imported_before"]) == (0, 0, 4)
+    warehouse = Warehouse(home)
+    rows = warehouse.query('SELECT "set", origin, verdict, license, raw FROM foreign_rows ORDER BY source_id')
+    assert [row[:4] for row in rows] == [("theirs", "recorded", "unknown", "MIT")] * 2
+    assert json.loads(rows[0][4]) == ROW
+    assert imported(path, home, capsys)["imported"] == 2, "under another name it is another set"
