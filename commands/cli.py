@@ -124,12 +124,21 @@ def curate(home: Home = None, config: Config = "demo", set_: Set = None, json: J
 
 
 @app.command()
-def publish(home: Home = None, config: Config = "demo", set_: Set = None, json: Json = False) -> None:
+def publish(
+    home: Home = None,
+    config: Config = "demo",
+    set_: Set = None,
+    scan_eta: Annotated[
+        bool,
+        typer.Option("--scan-eta", help="Publish eleven mixtures of one size, eta 0.0 to 1.0, and compare them."),
+    ] = False,
+    json: Json = False,
+) -> None:
     """Blend agent and general data at eta and publish a release."""
     overrides = _overrides(config, set_)
-    from commands.runs import run_publish
+    from commands.runs import run_publish, run_scan
 
-    run_publish(config, overrides, json)
+    (run_scan if scan_eta else run_publish)(config, overrides, json)
 
 
 @app.command("import", cls=ImportCommand)

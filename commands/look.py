@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -17,11 +18,12 @@ from reports import funnel as report
 from reports.comparison import compare, read_published
 from reports.difficulty import difficulty, doubted
 from reports.drift import SHOWN, by_cause, by_world, differing, measure_drift
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, WarehouseError
 from schemas.rejection import REVIEW, TAKEN_BACK, WORDS, Rejection
 from schemas.run_config import CollectConfig
 from schemas.settings import Settings
 from schemas.verification import Verification
+from warehouse.build_log import log_builds
 from warehouse.state import State
 from warehouse.warehouse import Warehouse
 
@@ -264,4 +266,13 @@ def open_home() -> Warehouse:
     """
     warehouse = Warehouse(require_home(Settings().home))
     warehouse.settle_catalog()
+    _log_builds(warehouse)
     return warehouse
+
+
+def _log_builds(warehouse: Warehouse) -> None:
+    """Lay the builds of a home of an earlier version beside its tables, where it can be written."""
+    if not (warehouse.home / "state.sqlite").exists():
+        return
+    with contextlib.suppress(WarehouseError, OSError), contextlib.closing(State(warehouse.home)) as state:
+        log_builds(warehouse, state)

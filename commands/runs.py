@@ -140,6 +140,23 @@ def run_publish(config: str, overrides: dict[str, Any], json: bool) -> None:
     say("Release ", bold(release.release_id), f", {release.rows:,} rows: {release.path}")
 
 
+def run_scan(config: str, overrides: dict[str, Any], json: bool) -> None:
+    """Publish mixtures of eta 0.0 to 1.0 and lay them beside each other."""
+    from tasks.publish.scan_eta import compare
+
+    flow = "flows.publish_mixture:scan_eta"
+    releases: list[Release] = run_flow(flow, Watch(quiet=json), PUBLICATION, config=config, overrides=overrides)
+    table = compare(releases)
+    found = report.TableOf(table.columns, list(table.rows))
+    if json:
+        told = {"notes": {release.release_id: release.notes for release in releases}}
+        say_json({"releases": found.records(), "paths": [release.path for release in releases], **told})
+        return
+    say_table(table.title, found)
+    say_notes(dict.fromkeys(note for release in releases for note in release.notes))
+    say(f"{len(releases)} releases: {releases[0].path.rpartition('/')[0]}")
+
+
 def _workshop(watch: Watch) -> Workshop:
     if watch.workshop is None:
         sys.exit(1)

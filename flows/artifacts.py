@@ -6,8 +6,10 @@ import json
 
 from prefect import get_run_logger
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.context import FlowRunContext
 
 from formats.plain_words import code, escape, escape_cells
+from formats.releases.dataset_card import CardTable
 from reports import funnel as report
 from schemas.release import Release
 from tasks.workshop import Workshop
@@ -31,6 +33,14 @@ async def publish_artifacts(workshop: Workshop, release: Release) -> None:
     about = f"The release of build {build}: {release.rows:,} rows"
     await acreate_markdown_artifact(key="release", markdown=release_page(release), description=about)
     get_run_logger().info(f"release {release.release_id}, {release.rows:,} rows: {release.path}")
+
+
+async def publish_comparison(table: CardTable) -> None:
+    """Put mixtures that are to be compared beside the run that made them; outside of Prefect there is no page."""
+    if FlowRunContext.get() is None:
+        return
+    records = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    await acreate_table_artifact(key="mixtures-by-eta", table=escape_cells(records), description=table.title)
 
 
 def release_page(release: Release) -> str:

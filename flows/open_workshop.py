@@ -26,6 +26,7 @@ from tasks.open_ledger import open_ledger
 from tasks.workshop import Workshop, at_work, workshop_or_none
 from teachers.base import NoTeacher, Teacher
 from teachers.ledger.ledger import Ledger
+from warehouse.build_log import log_builds
 from warehouse.state import Build, State
 from warehouse.warehouse import Warehouse
 
@@ -72,6 +73,7 @@ async def open_workshop(
         if asks:
             await _check_teacher(config, settings)
         build = beginning.open_in(state, kind)
+        log_builds(Warehouse(home), state)
         stack.enter_context(prompts.keeping(beginning.prompts))
         ledger = stack.enter_context(closing(open_ledger(Warehouse(home), settings.ledger_place(home))))
         teacher = await stack.enter_async_context(_teacher_of(config, settings, ledger, build, asks))
@@ -93,6 +95,7 @@ async def open_workshop(
         with at_work(workshop):
             yield workshop
         state.finish_build(build.number)
+        log_builds(workshop.warehouse, state)
 
 
 async def _check_teacher(config: RunConfig, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -28,6 +29,9 @@ SolverKind = Literal["teacher", "reference", "recorded"]
 ThoughtSource = Literal["teacher", "backfilled", "recorded", "reasoning"]
 
 
+_CODE = re.compile(r"([a-z][a-z0-9_]*): ")
+
+
 class RewardPart(Record):
     name: str
     value: float
@@ -50,6 +54,15 @@ class Verdict(Record):
     """Named parts of the reward."""
     detail: str = ""
     """Why, in words: the comparison that failed, the exit code, the missing write."""
+    reason: str = ""
+    """Why, as a stable code of the world's: check_says_no, wrong_output, ...; empty = it stands before a colon in
+    `detail` (`wrong_rows: ...`), or the verdict needs none."""
+
+    @property
+    def code(self) -> str:
+        """Return the code of a verdict other than passed; empty = it gives none."""
+        found = None if self.name == "passed" else _CODE.match(self.detail)
+        return "" if self.name == "passed" else self.reason or (found[1] if found else "")
 
 
 class Solver(Record):
@@ -164,6 +177,9 @@ class Episode(Record):
     told: str | None = None
     """JSON of what the solver was told of the world beside the task (limits, commands that are there): its rows say the
     same. None = nothing, as before contract 3 of the solvers' prompts."""
+    verdict_reason: Annotated[str, VOLATILE] = ""
+    """Code of the check's reason for a verdict other than passed (`failures` has it of every episode, earlier ones
+    included); empty = none was given. Not part of digests: `verdict_detail` says the same in words."""
 
     @property
     def is_final(self) -> bool:

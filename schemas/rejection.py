@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from schemas.record import Record, canonical_json, digest
+from schemas.record import VOLATILE, Record, canonical_json, digest
 
 MAX_RAW_BYTES = 64 * 1024
 
@@ -59,6 +59,9 @@ class Rejection(Record):
     number: int | None = None
     """Of the words of review and second opinion on one row, from 1 for the second, or of newer readings, from 1: the
     highest counts. None = the first, or of a stage whose rejections stand."""
+    original: Annotated[str | None, VOLATILE] = None
+    """Of a copy: the row that it is one of (an episode, a task, file and line). None = it is no copy, or nobody noted
+    it. Not part of digests: it says more of what was turned away, and changes nothing."""
 
     @classmethod
     def make(
@@ -72,6 +75,7 @@ class Rejection(Record):
         environment: str | None = None,
         build: int | None = None,
         number: int | None = None,
+        original: str | None = None,
     ) -> Rejection:
         """Turn a row away; `raw` is text, bytes or anything with a canonical JSON form."""
         data = raw.encode("utf-8", "replace") if isinstance(raw, str) else raw
@@ -88,4 +92,5 @@ class Rejection(Record):
             raw=data[:MAX_RAW_BYTES].decode("utf-8", "replace"),
             raw_sha256=sha,
             number=number,
+            original=original,
         )

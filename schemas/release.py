@@ -21,13 +21,17 @@ class Share(Record):
     stratum: str
     """agent, or the name of a general stratum."""
     asked: float
-    """Share of rows that the recipe asks for."""
+    """Share that the recipe asks for, in its unit: rows unless it says otherwise."""
     achieved_rows: float
     achieved_turns: float
     achieved_tokens: float
     rows: int
     available: int
     """Rows that the sources held."""
+    achieved_trained_tokens: float = 0.0
+    """0 also where it was not counted yet."""
+    repeated: int = 0
+    """Of `rows`: second and later copies (`mixture.epochs`)."""
 
 
 class GuessableShare(Record):

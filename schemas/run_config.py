@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
-from schemas.band import Band
 from schemas.cleaning import CleaningConfig
 from schemas.errors import ConfigError
 from schemas.invalid_values import booleans_for_numbers, explain, spell
+from schemas.mixture_config import MixtureConfig
 from schemas.record import Record
 from schemas.task_spec import Origin
 
@@ -189,14 +189,7 @@ def _as_written(seconds: float) -> float:
     return int(seconds) if float(seconds).is_integer() else seconds
 
 
-def _says_a_band(words: str | None) -> str | None:
-    if words is not None:
-        Band.read(words)
-    return words
-
-
 Seconds = Annotated[float, AfterValidator(_as_written)]
-PassRates = Annotated[str | None, AfterValidator(_says_a_band)]
 
 
 class SandboxConfig(Record):
@@ -279,34 +272,6 @@ class GeneralConfig(Record):
     """Chats that the built-in generator makes."""
     cleaning: CleaningConfig = CleaningConfig()
     """What is mended and turned away when chats come in, built-in ones and imported ones."""
-
-
-class MixtureConfig(Record):
-    """The recipe."""
-
-    eta: float = Field(default=0.2, gt=0, le=1)
-    """Share of agent data (AgentTuning: 0.2)."""
-    strata: dict[str, float] = {"gpt-4": 0.2, "gpt-3.5": 0.8}
-    """Shares within the general data (AgentTuning: GPT-4 : GPT-3.5 = 1 : 4)."""
-    source_models: dict[str, str] = {"gpt-4": "gpt-4", "gpt-3.5": "gpt-3.5", "gpt-3.5-turbo": "gpt-3.5"}
-    """Source model -> stratum; chats of other models stay out and are counted."""
-    guessable: float = Field(default=0.1, ge=0, le=1)
-    """Share of the agent rows at most whose answer a guess may hit (`0`, yes or no, a small number). At a tenth, nine
-    rows in ten are proven work even if all of these were luck; the demo's are about a twentieth."""
-    validation: float = Field(default=0.0, ge=0, le=0.5)
-    """Share of the rows of each source that is for validation; what belongs together is on one side."""
-    recorded: tuple[str, ...] = ()
-    """Foreign sets whose rows are taken, by the names under which they were imported: a source of their own beside the
-    agent rows, within eta. Nothing of them was proven; none is taken unnamed."""
-    pass_rate: PassRates = None
-    """Which tasks' rows are taken, by the share of their attempts that passed, as measured over all builds and solvers:
-    `"0 < rate < 1"` leaves out what nobody solves and what everybody does, `"rate <= 0.5"` what is easy. None = all."""
-    min_attempts: int = Field(default=2, ge=1)
-    """Attempts that a task's rate is measured by at least; with `pass_rate` tasks of fewer stay out."""
-    seed: int = 0
-    curation_id: str | None = None
-    """None = the newest curation."""
-    rows_per_shard: int = Field(default=2000, ge=1)
 
 
 class PublishConfig(Record):

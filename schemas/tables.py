@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
 
+from schemas.build_entry import BuildEntry
 from schemas.completion import Completion
 from schemas.episode import Episode, Turn
 from schemas.foreign_row import ForeignRow
@@ -22,8 +23,10 @@ from schemas.recording import Recording
 from schemas.rejection import Rejection
 from schemas.rejudgement import Rejudgement
 from schemas.release import Release
+from schemas.release_member import ReleaseMember
 from schemas.task_spec import TaskSpec
 from schemas.trajectory import Conversation, Trajectory
+from schemas.views_of_runs import QUESTIONS, VIEWS_OF_RUNS
 
 
 class Table(NamedTuple):
@@ -47,6 +50,8 @@ TABLES: dict[str, Table] = {
         Table("rejections", Rejection, ("rejection_id",)),
         Table("verdicts", Rejudgement, ("verdict_id",)),
         Table("releases", Release, ("release_id",)),
+        Table("release_rows", ReleaseMember, ("release_id", "row_id", "copy_number")),
+        Table("build_log", BuildEntry, ("number", "status")),
     )
 }
 
@@ -183,6 +188,7 @@ DRAWN_FROM_TABLES: tuple[View, ...] = (
             ("usd_shared", "DOUBLE", "Its share, where several use a completion; over all trajectories it adds up."),
         ),
     ),
+    *(View(*one) for one in VIEWS_OF_RUNS),
 )
 """Made by `warehouse/views.py`."""
 
@@ -231,6 +237,9 @@ def render_tables() -> str:
         "Generated from `schemas/` (`make check` fails when it differs). Volatile columns may differ",
     ]
     lines += ["between two equal builds and do not count in digests.", ""]
+    lines += ["## Ten questions of a data lead", ""]
+    for question, sql in QUESTIONS.items():
+        lines += [f"{question}", "", "```sql", sql, "```", ""]
     for table in TABLES.values():
         lines += [f"## {table.name}", "", _first_line(table.record), ""]
         lines += [f"Key: {', '.join(f'`{k}`' for k in table.keys)}", ""]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from schemas.message import Message
-from schemas.record import Record
+from schemas.record import VOLATILE, Record
 
 
 class Trajectory(Record):
@@ -46,6 +48,8 @@ class Trajectory(Record):
     """JSON text of the tools that its calls may use, as chat templates take them; None = it has no calls."""
     part: int = 0
     """Which of its episode's rows it is: more than one where a dialect has no memory and each round is a row."""
+    build: Annotated[int | None, VOLATILE] = None
+    """Build that collected its episode, as in `episodes`; None = curated before this was noted."""
 
 
 class Conversation(Record):

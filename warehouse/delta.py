@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
@@ -95,13 +96,17 @@ def _check_commit(path: Path) -> None:
         ) from error
 
 
-def land_rows(path: Path, table: Table, rows: Sequence[Record], *, key: str, version: int, after: int | None) -> int:
+Rows: TypeAlias = Sequence[Record] | pa.Table
+"""What lands: records, or their columns as `to_arrow` lays them out."""
+
+
+def land_rows(path: Path, table: Table, rows: Rows, *, key: str, version: int, after: int | None) -> int:
     """Land rows under a key, once; return how many landed.
 
     Raises:
         WarehouseError: the table could not be written.
     """
-    columns = to_arrow(table.record, rows)
+    columns = rows.cast(record_schema(table.record)) if isinstance(rows, pa.Table) else to_arrow(table.record, rows)
     for _ in range(_MAX_RACES):
         delta = open_table(path) or _create_table(path, table)
         landed = delta.transaction_version(key)

@@ -18,6 +18,7 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random
 
+from schemas.build_entry import BuildEntry
 from schemas.errors import WarehouseError
 
 _SCHEMA = """
@@ -155,6 +156,14 @@ class State:
         """Return the numbers of the stages that were run by themselves."""
         return [row[0] for row in self._select("SELECT number FROM builds WHERE kind <> ? ORDER BY number", (WHOLE,))]
 
+    def build_entries(self) -> list[BuildEntry]:
+        """Return what has become of every build, each beginning before its end, in the order of numbers."""
+        rows = self._select(
+            "SELECT number, kind, config_hash, coalesce(json_extract(config_json, '$.name'), ''), started_at, "
+            "finished_at, abandoned FROM builds ORDER BY number"
+        )
+        return [entry for row in rows for entry in _entries(*row)]
+
     def plan(self, build: int, stage: str, part: str, make: Callable[[], list[str]]) -> list[str]:
         """Return the ordered plan of a build's stage: `make` makes it on the first call, later calls read it back."""
         key = (build, stage, part)
@@ -244,6 +253,24 @@ _patient = Retrying(
     reraise=True,
 )
 """The switch to WAL does not wait for another process that switches or writes at that moment: it is tried again."""
+
+
+def _entries(
+    number: int, kind: str, config_hash: str, config: str, started: str, finished: str | None, abandoned: int
+) -> Iterator[BuildEntry]:
+    begun = BuildEntry(
+        number=number,
+        kind=kind,
+        status="begun",
+        config=config,
+        config_hash=config_hash,
+        happened_at=datetime.fromisoformat(started),
+    )
+    yield begun
+    if finished:
+        yield begun.model_copy(update={"status": "finished", "happened_at": datetime.fromisoformat(finished)})
+    elif abandoned:
+        yield begun.model_copy(update={"status": "abandoned", "happened_at": None})
 
 
 def _now() -> str:

@@ -16,6 +16,7 @@ from schemas.rejection import INNER_STAGES, READING, TAKEN_BACK, WORDS
 from schemas.tables import TABLES, column_type
 from warehouse.columns import VERSION_COLUMN
 from warehouse.delta import TableSnapshot
+from warehouse.views_of_runs import OF_RUNS
 
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -132,6 +133,7 @@ _PEOPLE: dict[str, tuple[tuple[str, ...], str]] = {
         GROUP BY ALL
         """,
     ),
+    **OF_RUNS,
 }
 """Views for people: what each reads, and its SQL."""
 

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import ConfigError, WarehouseError
-from schemas.record import Record, digest
+from schemas.record import digest
 from schemas.tables import TABLES
 from warehouse.columns import from_arrow
-from warehouse.delta import NOTHING, TableSnapshot, count_logged, land_rows, open_table, take_snapshot
+from warehouse.delta import NOTHING, Rows, TableSnapshot, count_logged, land_rows, open_table, take_snapshot
 from warehouse.digests import digest_rows, lasting_keys
 from warehouse.home_stamp import Extent, extents_seen, is_catalog_here, require_known_form, stamp_home
 from warehouse.reading_only import lock_down, require_reading
@@ -59,7 +59,7 @@ class Warehouse:
         self._duck.execute("SET GLOBAL TimeZone = 'UTC'")
         self._duck.execute("SET GLOBAL parquet_metadata_cache = true")  # files never change under their name
 
-    def land(self, table: str, rows: Sequence[Record], *, key: str, version: int = 1, after: int | None = None) -> int:
+    def land(self, table: str, rows: Rows, *, key: str, version: int = 1, after: int | None = None) -> int:
         """Land rows exactly once per (table, key), and return how many landed: 0 if the key had.
 
         No rows are a landing too: the key is recorded. A key may grow: it lands again with a higher `version`. Who
@@ -124,15 +124,17 @@ class Warehouse:
         with self._cursor(sql) as cursor:
             return cursor.sql(sql, params=dict(parameters)).df()
 
-    def sql(self, query: str, parameters: Sequence[object] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Run a person's SQL over all views: columns and rows.
+    def sql(
+        self, query: str, parameters: Sequence[object] = (), *, versions: Versions | None = None
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run a person's SQL over all views, as of now or of `versions`: columns and rows.
 
         Raises:
             ConfigError: the query is none, does more than read, or fails.
         """
         try:
             require_reading(query)
-            with self._locked(fcntl.LOCK_SH), self.connect() as connection:
+            with self._locked(fcntl.LOCK_SH), self.connect(versions) as connection:
                 lock_down(connection, [file for one in self.snapshots(TABLES).values() for file in one.files])
                 cursor = connection.execute(query, list(parameters))
                 return [column[0] for column in cursor.description or ()], cursor.fetchall()

@@ -40,7 +40,8 @@ def judge_deed(agent: Deed, reference: Deed, *, ordered: bool, instruction: str)
     parts = (RewardPart(name="changes", value=float(not changes)), RewardPart(name="output", value=float(not output)))
     problems = "; ".join(problem for problem in (changes, output) if problem)
     if problems:
-        return Verdict(name="failed", reward=0.0, parts=parts, detail=problems)
+        reason = "wrong_changes" if changes else "wrong_output"
+        return Verdict(name="failed", reward=0.0, parts=parts, detail=problems, reason=reason)
     detail = f"{len(reference.difference.changes)} changes and the output are the reference's"
     return Verdict(name="passed", reward=1.0, parts=parts, detail=detail)
 

@@ -121,7 +121,7 @@ async def judge_printed(
         )
         said = f"the check ended with exit code {_exit(result)}{_said(result)}"
         if result.exit_code != 0:
-            return failed(said)
+            return failed(said, "check_says_no")
     return passed(said)
 
 
@@ -198,7 +198,7 @@ async def _judge_chain(spec: TaskSpec, evidence: Evidence, timeout: float) -> Ve
         closed = not is_reference
         result = await run_check(spec, evidence, program, on, tuple(arguments), timeout, name, is_closed=closed)
         if result.exit_code != 0:
-            return failed(f"{name} ended with exit code {_exit(result)}{_said(result)}")
+            return failed(f"{name} ended with exit code {_exit(result)}{_said(result)}", "check_says_no")
         arguments.append(_argument(result.output.decode("utf-8", "replace")))
     return passed(f"{len(spec.check.scripts)} steps of the check ended with exit code 0")
 
@@ -206,12 +206,12 @@ async def _judge_chain(spec: TaskSpec, evidence: Evidence, timeout: float) -> Ve
 async def _judge_match(spec: TaskSpec, answer: str | None) -> Verdict:
     """Compare as AgentBench does: stripped and exact, or by a pattern found anywhere; no answer never matches."""
     if answer is None:
-        return failed("no answer was given")
+        return failed("no answer was given", "no_answer")
     if spec.check.answer is not None and answer.strip() == spec.check.answer:
         return passed("the answer is the expected one")
     if spec.check.regex is not None and await is_found(spec.check.regex, answer.strip()):
         return passed("the answer matches the pattern")
-    return failed("the answer is not the expected one")
+    return failed("the answer is not the expected one", "wrong_answer")
 
 
 async def run_check(
@@ -296,8 +296,9 @@ def passed(detail: str) -> Verdict:
     return Verdict(name="passed", reward=1.0, parts=(RewardPart(name="check", value=1.0),), detail=detail)
 
 
-def failed(detail: str) -> Verdict:
-    return Verdict(name="failed", reward=0.0, parts=(RewardPart(name="check", value=0.0),), detail=detail)
+def failed(detail: str, reason: str = "") -> Verdict:
+    parts = (RewardPart(name="check", value=0.0),)
+    return Verdict(name="failed", reward=0.0, parts=parts, detail=detail, reason=reason)
 
 
 def _exit(result: ExecResult) -> str:

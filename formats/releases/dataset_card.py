@@ -13,8 +13,9 @@ import jinja2
 
 from formats.plain_words import escape
 from formats.releases.release_folder import SPLITS
+from schemas.mixture_config import MixtureConfig
 from schemas.release import GuessableShare, Share, SourceDigest
-from schemas.run_config import MixtureConfig, RunConfig
+from schemas.run_config import RunConfig
 
 Cell = str | int | float | None
 UNPROVEN = "recorded"

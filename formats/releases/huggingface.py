@@ -91,13 +91,36 @@ def write_shard(path: Path, table: str, rows: Sequence[ReleaseRow], *, with_call
     Raises:
         ValueError: a row has calls, and the release was to have none.
     """
+    made = columns_of(table, rows, with_calls=with_calls)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(made, path, compression="zstd", row_group_size=ROWS_PER_GROUP)
+
+
+def columns_of(table: str, rows: Sequence[ReleaseRow], *, with_calls: bool = False) -> pa.Table:
+    """Lay rows out as the columns of a table.
+
+    Raises:
+        ValueError: a row has calls, and the release was to have none.
+    """
     wide = with_calls or table == "tool_calls"
     if not wide and (calling := next((row.id for row in rows if row.has_calls), None)):
         raise ValueError(f"row {calling} has calls, tools or reasoning, and the release was to have none")
     records = [_record(table, row, wide) for row in rows]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = pa.Table.from_pylist(records, schema=schema_of(table, with_calls=with_calls))
-    pq.write_table(made, path, compression="zstd", row_group_size=ROWS_PER_GROUP)
+    return pa.Table.from_pylist(records, schema=schema_of(table, with_calls=with_calls))
+
+
+def narrow_messages(table: str, rows: pa.Table) -> pa.Table:
+    """Return rows whose messages have no columns for calls, for a release without any; `tool_calls` always has them."""
+    wanted = schema_of(table, with_calls=False)
+    if rows.schema.equals(wanted):
+        return rows
+    messages = rows["messages"].combine_chunks()
+    struct = messages.values
+    fields = [pa.field(name, kind) for name, kind in _MESSAGE]
+    kept = pa.StructArray.from_arrays([struct.field(field.name) for field in fields], fields=fields)
+    narrow = pa.ListArray.from_arrays(messages.offsets, kept)
+    at = rows.schema.get_field_index("messages")
+    return rows.set_column(at, wanted.field("messages"), narrow)
 
 
 def _record(table: str, row: ReleaseRow, wide: bool) -> dict[str, object]:

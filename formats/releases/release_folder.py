@@ -106,9 +106,7 @@ class ReleaseFolder(NamedTuple):
         Raises:
             InputError: there are none, a file is damaged, or rows are missing.
         """
-        names = FORMS[form][:1] if "splits" in self.manifest else FORMS[form]
-        found = [self._files(name, split) for name in names]
-        files = next((files for files in found if files), [])
+        files = self.files(split, form)
         promised = self.splits.get(split, 0) if form == "original" else self._calls_promised(split)
         if not files and promised != 0:
             raise InputError(f"{self.folder} holds no rows: there is no Parquet file in data/{FORMS[form][0]}")
@@ -119,6 +117,12 @@ class ReleaseFolder(NamedTuple):
                 count += 1
         if promised not in (None, count):
             raise InputError(f"{self.folder} should hold {promised} rows, but holds {count}; get it whole again")
+
+    def files(self, split: str = TRAIN, form: Literal["original", "tool_calls"] = "original") -> list[Path]:
+        """Return the Parquet files that hold a split in a form, in their order."""
+        names = FORMS[form][:1] if "splits" in self.manifest else FORMS[form]
+        found = [self._files(name, split) for name in names]
+        return next((files for files in found if files), [])
 
     def check_files(self) -> None:
         """Compare every file with the manifest.

@@ -118,11 +118,11 @@ class Template:
         return tuple(sorted({token.content for token in added if token.special} | set(self.special.values())))
 
 
-def load_template(folder: Path, template_file: Path | None = None) -> Template:
-    """Load the tokenizer in a folder and its chat template, or the one in `template_file`.
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Load the tokenizer in a folder, its chat template apart.
 
     Raises:
-        ConfigError: it is no tokenizer, or has no chat template.
+        ConfigError: it is no tokenizer.
     """
     import tokenizers
 
@@ -133,9 +133,18 @@ def load_template(folder: Path, template_file: Path | None = None) -> Template:
             "Save one there: AutoTokenizer.from_pretrained(MODEL).save_pretrained(DIR)"
         )
     try:
-        tokenizer = tokenizers.Tokenizer.from_file(str(held))
+        return tokenizers.Tokenizer.from_file(str(held))
     except Exception as error:  # the library raises the bare class
         raise ConfigError(f"{held} is no tokenizer: {error}") from error
+
+
+def load_template(folder: Path, template_file: Path | None = None) -> Template:
+    """Load the tokenizer in a folder and its chat template, or the one in `template_file`.
+
+    Raises:
+        ConfigError: it is no tokenizer, or has no chat template.
+    """
+    tokenizer = load_tokenizer(folder)
     config = _read_object(folder / "tokenizer_config.json")
     special = _read_special(_read_object(folder / "special_tokens_map.json") | config)
     sources = {"default": _read_text(template_file)} if template_file else _find_sources(folder, config)

@@ -44,7 +44,8 @@ class _Batch:
             self.counts["imported_before"] += 1
         elif row.recording.recording_id in self.recordings:
             first = self.recordings[row.recording.recording_id]
-            self._reject(_rejection(row.recording, "duplicate", f"the same recording as {first.source}"))
+            why = f"the same recording as {first.source}"
+            self._reject(_rejection(row.recording, "duplicate", why, first.source))
         elif row.spec is None and row.recording.task_id not in self._tasks:
             known = f"no task {row.recording.task_id} was imported; give it inline, or import it first"
             self._reject(_rejection(row.recording, "unknown_task", known))
@@ -77,7 +78,7 @@ class _Batch:
         warehouse.land("recordings", list(self.recordings.values()), key=key)
 
 
-def _rejection(recording: Recording, reason: str, detail: str) -> Rejection:
+def _rejection(recording: Recording, reason: str, detail: str, original: str | None = None) -> Rejection:
     return Rejection.make(
         stage="import",
         reason=reason,
@@ -85,4 +86,5 @@ def _rejection(recording: Recording, reason: str, detail: str) -> Rejection:
         source=recording.source,
         raw=recording,
         environment=recording.environment,
+        original=original,
     )

@@ -158,9 +158,9 @@ class _Rollout:
                 return "token_limit", str(error), Verdict(name="failed", detail="ended as token_limit")
             return "teacher_error", str(error), unknown
         except StateError as error:
-            return "finished", "", Verdict(name="failed", detail=str(error))
+            return "finished", "", Verdict(name="failed", detail=str(error), reason="state_spoiled")
         except CheckError as error:
-            return "finished", "check_error", Verdict(name="unknown", detail=str(error))
+            return "finished", "check_error", Verdict(name="unknown", detail=str(error), reason="check_error")
         except (EnvironmentFault, SandboxError) as error:
             return "environment_error", _reason_of(error), unknown.model_copy(update={"detail": str(error)})
 
@@ -358,6 +358,7 @@ class _Rollout:
             outcome_reason=reason,
             verdict=verdict.name,
             verdict_detail=verdict.detail,
+            verdict_reason=verdict.code,
             reward=verdict.reward,
             rewards=verdict.parts,
             answer=self.tape.answer,

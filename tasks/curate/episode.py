@@ -69,6 +69,7 @@ def make_trajectories(
             dialect=dialect.name,
             tools=describe_tools(tools) if tools else None,
             part=part,
+            build=episode.build,
         )
 
 

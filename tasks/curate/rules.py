@@ -35,14 +35,18 @@ class Kept:
     config: CurateConfig
     thresholds: Mapping[str, float]
     """By world, its own; the configuration's go before them."""
-    contents: set[str] = field(default_factory=set)
-    """`content_sha` of what is kept."""
+    contents: dict[str, str] = field(default_factory=dict)
+    """`content_sha` of what is kept, and the first episode that has it."""
     tasks: dict[str, int] = field(default_factory=dict)
     """Kept episodes by task."""
 
+    def original_of(self, candidate: PlayedEpisode) -> str | None:
+        """Return the episode that was kept and is the same; None = none is."""
+        return self.contents.get(content_sha(candidate.spec, candidate.turns))
+
     def keep(self, candidate: PlayedEpisode) -> None:
         """Count a candidate as kept."""
-        self.contents.add(content_sha(candidate.spec, candidate.turns))
+        self.contents.setdefault(content_sha(candidate.spec, candidate.turns), candidate.episode.episode_id)
         self.tasks[candidate.spec.task_id] = self.tasks.get(candidate.spec.task_id, 0) + 1
 
 
@@ -110,7 +114,7 @@ def _has_acted(candidate: PlayedEpisode, kept: Kept) -> Refusal | None:
 
 
 def _duplicate(candidate: PlayedEpisode, kept: Kept) -> Refusal | None:
-    if content_sha(candidate.spec, candidate.turns) in kept.contents:
+    if kept.original_of(candidate) is not None:
         return Refusal("duplicate", "the same task was seen and done the same way before")
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from prefect import task
@@ -143,7 +144,8 @@ def choose(workshop: Workshop, candidates: Sequence[PlayedEpisode]) -> tuple[lis
     for candidate in candidates:
         refusal = why_refused(candidate, kept)
         if refusal:
-            rejected.append(_reject(workshop, candidate, refusal))
+            original = kept.original_of(candidate) if refusal.reason == "duplicate" else None
+            rejected.append(_reject(workshop, candidate, refusal, original))
         else:
             kept.keep(candidate)
             chosen.append(candidate)
@@ -152,13 +154,16 @@ def choose(workshop: Workshop, candidates: Sequence[PlayedEpisode]) -> tuple[lis
 
 def _kept_before(workshop: Workshop) -> Kept:
     query = (
-        "SELECT task_id, list(DISTINCT content_sha256), count(DISTINCT episode_id) FROM trajectories "
-        "WHERE curation_id = ? GROUP BY 1"
+        "SELECT content_sha256, min(episode_id), task_id, count(DISTINCT episode_id) FROM trajectories "
+        "WHERE curation_id = ? GROUP BY ALL"
     )
     rows = workshop.warehouse.query(query, (workshop.curation_id,))
     thresholds = {name: world.threshold for name, world in workshop.worlds.items()}
-    contents = {sha for _, shas, _ in rows for sha in shas}
-    return Kept(workshop.config.curate, thresholds, contents, {task_id: count for task_id, _, count in rows})
+    contents = {sha: episode for sha, episode, _, _ in rows}
+    tasks: Counter[str] = Counter()
+    for _, _, task_id, count in rows:
+        tasks[task_id] += count
+    return Kept(workshop.config.curate, thresholds, contents, tasks)
 
 
 async def _finish(workshop: Workshop, candidate: PlayedEpisode) -> Finished:
@@ -185,7 +190,7 @@ async def _finish(workshop: Workshop, candidate: PlayedEpisode) -> Finished:
     return list(make_trajectories(spec, episode, filled.turns, dialect, workshop.curation_id, filled.completion_ids))
 
 
-def _reject(workshop: Workshop, candidate: PlayedEpisode, refusal: Refusal) -> Rejection:
+def _reject(workshop: Workshop, candidate: PlayedEpisode, refusal: Refusal, original: str | None = None) -> Rejection:
     episode = candidate.episode
     had_failed = episode.verdict != "passed"  # which the collection has told
     workshop.progress.reject(STAGE, "had failed in collection" if had_failed else refusal.reason)
@@ -203,4 +208,5 @@ def _reject(workshop: Workshop, candidate: PlayedEpisode, refusal: Refusal) -> R
         environment=episode.environment,
         build=workshop.build,
         raw=summary,
+        original=original,
     )

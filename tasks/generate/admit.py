@@ -36,6 +36,8 @@ class Refused(NamedTuple):
     reason: str
     detail: str
     raw: object
+    original: str | None = None
+    """Of what is no news: the task that it is too close to."""
 
     @classmethod
     def of(cls, candidate: Candidate, stage: str, reason: str, detail: str) -> Refused:

@@ -6,7 +6,7 @@ and admission. The tasks of one round are examples for the next, so a round land
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prefect import task
 
@@ -190,7 +190,7 @@ def split_by_novelty(
                 gate.admit(candidate.spec.instruction)
         else:
             detail = f"ROUGE-L F1 {near.score:.3f} with {near.text!r}"
-            stale.append(Refused.of(candidate, "generate", "not_novel", detail))
+            stale.append(Refused.of(candidate, "generate", "not_novel", detail)._replace(original=near.text))
     return fresh, stale
 
 
@@ -201,7 +201,7 @@ async def _try(workshop: Workshop, candidates: Sequence[Candidate]) -> tuple[lis
 
 
 def _land(workshop: Workshop, key: str, admitted: Sequence[Candidate], refused: Sequence[Refused]) -> dict[str, int]:
-    rejections = [one.rejection(workshop.build) for one in refused]
+    rejections = [one.rejection(workshop.build) for one in _name_originals(workshop, admitted, refused)]
     mine = {"build": workshop.build}
     specs = list({spec.task_id: spec.model_copy(update=mine) for spec, _ in admitted}.values())
     workshop.warehouse.land("rejections", rejections, key=key)
@@ -210,3 +210,13 @@ def _land(workshop: Workshop, key: str, admitted: Sequence[Candidate], refused: 
     for rejection in rejections:
         workshop.progress.reject(STAGE, rejection.reason)
     return {"admitted": len(specs), "rejected": len(rejections)}
+
+
+def _name_originals(workshop: Workshop, admitted: Sequence[Candidate], refused: Sequence[Refused]) -> Iterator[Refused]:
+    """Name the tasks whose words stand for them in what is no news."""
+    words = sorted({one.original for one in refused if one.original})
+    sql = "SELECT instruction, min(task_id) FROM task_specs WHERE list_contains(?::VARCHAR[], instruction) GROUP BY 1"
+    known = dict(workshop.warehouse.query(sql, (words,))) if words else {}
+    known |= {spec.instruction: spec.task_id for spec, _ in admitted if spec.instruction not in known}
+    for one in refused:
+        yield one._replace(original=known.get(one.original or ""))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from schemas.band import Band
+from schemas.mixture_config import MixtureConfig
 from schemas.rejection import DISPUTED
-from schemas.run_config import MixtureConfig
 from tasks.workshop import Workshop
 
 _OF_DISPUTED = f"task_id IN (SELECT id FROM turned_away WHERE reason = '{DISPUTED}')"

@@ -1,39 +1,33 @@
 """Mixes agent data with general chat at eta (AgentTuning: eta 0.2, GPT-4 : GPT-3.5 = 1 : 4).
 
-Agent rows are the anchor: all of them go in, but for those over the cap on guessable ones, and those of foreign sets
-that the recipe names; general rows are asked for in proportion. Rows are chosen and ordered by sha256 of their id and
-the seed, so the choice does not know the order in which they came.
+Agent rows are the anchor: all of them go in, but for those over the cap on guessable ones and what the recipe caps
+besides, and general rows are asked for in proportion; where the recipe gives a total, both are. Rows are chosen and
+ordered by sha256 of their id and the seed, so the choice does not know the order in which they came, and what a small
+mixture takes of a source a larger one takes as well.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 from schemas.errors import ConfigError
+from schemas.mixture_config import MixtureConfig
 from schemas.release import GuessableShare, Share
-from schemas.run_config import MixtureConfig
-
-AGENT = "agent"
-RECORDED = "recorded"
-"""The stratum of foreign sets that a recipe names."""
-
-
-class Eligible(NamedTuple):
-    """What mixing needs to know of a row."""
-
-    id: str
-    turns: int
-    """Messages that the loss counts on."""
-    tokens: int
-    """Approximate tokens in all messages."""
-    source_model: str | None = None
-    """Who wrote the replies of a general chat; None = nobody says, and then it stays out."""
-    guessable: bool = False
-    """Whether a guess may hit the answer of an agent row's task."""
+from tasks.publish.eligible import UNIT_WORDS, WEIGHTS, Eligible, sampling_key, thin_out
+from tasks.publish.pools import (
+    AGENT,
+    COPY_MARK,
+    RECORDED,
+    DrawnRow,
+    Pool,
+    agent_pools,
+    amounts,
+    beside_recorded,
+    general_pools,
+)
 
 
 class Pick(NamedTuple):
@@ -41,7 +35,28 @@ class Pick(NamedTuple):
 
     id: str
     stratum: str
-    """agent, or the name of a general stratum."""
+    """agent, recorded, or the name of a general stratum."""
+    copy: int = 1
+    """From 1; above it the recipe repeats the row."""
+    source: str = ""
+    """The pool that it was drawn from: agent, a stratum, or a source of the recipe."""
+
+    @property
+    def name(self) -> str:
+        """Return the id that it has in the release: the row's own, and for a copy its number behind it."""
+        return self.id if self.copy == 1 else f"{self.id}{COPY_MARK}{self.copy}"
+
+
+class PoolOutcome(NamedTuple):
+    """What came of one pool, in the recipe's unit."""
+
+    name: str
+    stratum: str
+    asked: int
+    had: int
+    rows: int
+    repeated: int
+    """Of the rows: second and later copies."""
 
 
 class Mixture(NamedTuple):
@@ -51,7 +66,9 @@ class Mixture(NamedTuple):
     """agent first, then the strata by name."""
     guessable: GuessableShare
     notes: tuple[str, ...]
-    """Strata that ran short, chats that belong to none, agent rows over the cap."""
+    """Strata that ran short, chats that belong to none, rows over a cap, rows that are repeated."""
+    parts: tuple[PoolOutcome, ...] = ()
+    """By pool."""
 
 
 def mix_samples(
@@ -63,32 +80,34 @@ def mix_samples(
         ConfigError: the strata's shares do not add up to 1, or a stratum is called `agent`.
     """
     _check(recipe)
-    of_sets = {RECORDED: _by_id(recorded)} if recipe.recorded else {}
-    pools = {AGENT: _by_id(agent), **of_sets, **{name: {} for name in sorted(recipe.strata)}}
-    outside: dict[str, int] = defaultdict(int)
-    for candidate in _by_id(general).values():
-        stratum = recipe.source_models.get(candidate.source_model or "")
-        if stratum in recipe.strata:
-            pools[stratum][candidate.id] = candidate
-        else:
-            outside[candidate.source_model or ""] += 1
-    eligible = {**pools, AGENT: _cap_guessable(pools[AGENT], recipe)}
-    anchor = {name: len(eligible[name]) for name in (AGENT, *of_sets)}
-    asked = {**anchor, **_rows_asked(sum(anchor.values()), recipe)}
-    chosen = {name: _choose(pool, asked[name], recipe.seed) for name, pool in eligible.items()}
-    guessable = _count_guessable(pools[AGENT], chosen[AGENT], recipe)
-    picks = [Pick(candidate.id, name) for name, rows in chosen.items() for candidate in rows]
+    rows, chats, of_sets = _by_id(agent), _by_id(general), _by_id(recorded)
+    thinned = thin_out(rows, recipe)
+    eligible = _cap_guessable(thinned.rows, recipe)
+    ours = beside_recorded(agent_pools(eligible, recipe), of_sets, recipe)
+    theirs = general_pools(chats, recipe)
+    asked = amounts(ours, theirs, recipe)
+    drawn = [(pool, pool.draw(asked[pool.name], recipe)) for pool in (*ours, *theirs)]
+    chosen = _by_stratum(drawn)
+    guessable = _count_guessable(thinned.rows, chosen.get(AGENT, []), recipe)
+    picks = [Pick(one.row.id, pool.stratum, one.copy, pool.name) for pool, them in drawn for one in them]
+    available = Counter({AGENT: len(rows), RECORDED: len(of_sets)}) + Counter(
+        {pool.stratum: len(pool.rows) for pool in theirs}
+    )
+    parts = tuple(_part(pool, them, asked[pool.name], recipe) for pool, them in drawn)
+    short = _note_short(parts, dict(drawn_pools(drawn)), recipe)
+    outside = _note_outside(chats, theirs, recipe)
     return Mixture(
-        picks=tuple(sorted(picks, key=lambda pick: sampling_key(pick.id, recipe.seed))),
-        shares=_shares(chosen, pools, recipe),
+        picks=tuple(sorted(picks, key=lambda pick: sampling_key(pick.name, recipe.seed))),
+        shares=_shares(chosen, available, (ours, theirs), recipe),
         guessable=guessable,
-        notes=(*_notes(asked, pools, outside), *_note_guessable(guessable)),
+        notes=(*short, *outside, *thinned.notes, *_note_guessable(guessable), *_note_repeats(parts)),
+        parts=parts,
     )
 
 
-def sampling_key(row_id: str, seed: int) -> tuple[str, str]:
-    """Return the key by which rows are chosen and ordered: sha256 of id and seed, then the id."""
-    return hashlib.sha256(f"{row_id}:{seed}".encode()).hexdigest(), row_id
+def drawn_pools(drawn: Iterable[tuple[Pool, object]]) -> Iterable[tuple[str, Pool]]:
+    """Yield the pools by name."""
+    return ((pool.name, pool) for pool, _ in drawn)
 
 
 def _check(recipe: MixtureConfig) -> None:
@@ -97,27 +116,37 @@ def _check(recipe: MixtureConfig) -> None:
         raise ConfigError(
             f"The shares in mixture.strata add up to {total:g}; none is negative and together they are 1."
         )
+    named = {name for name, one in recipe.sources.items() if one.table == "conversations"}
     for name, what in ((AGENT, "the agent data"), (RECORDED, "the foreign sets")):
-        if name in recipe.strata:
-            raise ConfigError(f"A stratum of mixture.strata is called {name!r}; that is {what}. Use another name.")
+        if name in recipe.strata or name in named:
+            where = "mixture.strata" if name in recipe.strata else "mixture.sources, of conversations,"
+            raise ConfigError(f"A stratum of {where} is called {name!r}; that is {what}. Use another name.")
 
 
-def _by_id(candidates: Iterable[Eligible]) -> dict[str, Eligible]:
-    return {candidate.id: candidate for candidate in candidates}
+def _by_id(candidates: Iterable[Eligible]) -> list[Eligible]:
+    return list({candidate.id: candidate for candidate in candidates}.values())
 
 
-def _cap_guessable(pool: Mapping[str, Eligible], recipe: MixtureConfig) -> dict[str, Eligible]:
+def _by_stratum(drawn: Iterable[tuple[Pool, list[DrawnRow]]]) -> dict[str, list[DrawnRow]]:
+    chosen: dict[str, list[DrawnRow]] = {}
+    for pool, them in drawn:
+        chosen.setdefault(pool.stratum, []).extend(them)
+    return chosen
+
+
+def _cap_guessable(pool: Sequence[Eligible], recipe: MixtureConfig) -> list[Eligible]:
     """Leave out guessable rows, the last in sha256 order, until they are no larger a share of what stays than asked."""
-    tagged = [row_id for row_id, candidate in pool.items() if candidate.guessable]
+    tagged = [row.id for row in pool if row.guessable]
     cap = Fraction(str(recipe.guessable))
     most = len(tagged) if cap == 1 else int((len(pool) - len(tagged)) * cap / (1 - cap))
     over = set(sorted(tagged, key=lambda row_id: sampling_key(row_id, recipe.seed))[most:])
-    return {row_id: candidate for row_id, candidate in pool.items() if row_id not in over}
+    return [row for row in pool if row.id not in over]
 
 
-def _count_guessable(pool: Mapping[str, Eligible], chosen: Sequence[Eligible], recipe: MixtureConfig) -> GuessableShare:
-    rows = sum(candidate.guessable for candidate in chosen)
-    left_out = sum(candidate.guessable for candidate in pool.values()) - rows
+def _count_guessable(pool: Sequence[Eligible], chosen: Sequence[DrawnRow], recipe: MixtureConfig) -> GuessableShare:
+    rows = sum(one.row.guessable for one in chosen)
+    distinct = len({one.row.id for one in chosen if one.row.guessable})
+    left_out = sum(candidate.guessable for candidate in pool) - distinct
     achieved = round(rows / len(chosen), 6) if chosen else 0.0
     return GuessableShare(asked=recipe.guessable, achieved=achieved, rows=rows, left_out=left_out)
 
@@ -130,61 +159,77 @@ def _note_guessable(guessable: GuessableShare) -> tuple[str, ...]:
     return (f"{rows} left out whose answer a guess may hit: {most}",)
 
 
-def _rows_asked(agent_rows: int, recipe: MixtureConfig) -> dict[str, int]:
-    """Split agent * (1 - eta) / eta over the strata; what rounding leaves goes to the largest remainders."""
-    eta = Fraction(str(recipe.eta))
-    total = round(agent_rows * (1 - eta) / eta)
-    shares = {name: Fraction(str(share)) for name, share in sorted(recipe.strata.items())}
-    exact = {name: total * share / sum(shares.values()) for name, share in shares.items()}
-    rows = {name: int(value) for name, value in exact.items()}
-    by_remainder = sorted(exact, key=lambda name: (rows[name] - exact[name], name))
-    for name in by_remainder[: total - sum(rows.values())]:
-        rows[name] += 1
-    return rows
-
-
-def _choose(pool: Mapping[str, Eligible], count: int, seed: int) -> list[Eligible]:
-    return [pool[row_id] for row_id in sorted(pool, key=lambda row_id: sampling_key(row_id, seed))[:count]]
+def _part(pool: Pool, drawn: Sequence[DrawnRow], asked: int, recipe: MixtureConfig) -> PoolOutcome:
+    had = sum(map(WEIGHTS[recipe.unit], (one.row for one in drawn)))
+    return PoolOutcome(pool.name, pool.stratum, asked, had, len(drawn), sum(one.copy > 1 for one in drawn))
 
 
 def _shares(
-    chosen: Mapping[str, list[Eligible]], pools: Mapping[str, Mapping[str, Eligible]], recipe: MixtureConfig
+    chosen: Mapping[str, list[DrawnRow]],
+    available: Mapping[str, int],
+    sides: tuple[Sequence[Pool], Sequence[Pool]],
+    recipe: MixtureConfig,
 ) -> tuple[Share, ...]:
-    everything = [candidate for rows in chosen.values() for candidate in rows]
-    anchor = {name: len(chosen[name]) for name in (AGENT, RECORDED) if name in chosen}
-    asked = {name: recipe.eta * rows / (sum(anchor.values()) or 1) for name, rows in anchor.items()}
-    asked |= {AGENT: recipe.eta} if RECORDED not in anchor else {}
-    asked |= {name: (1 - recipe.eta) * share for name, share in recipe.strata.items()}
+    everything = [one.row for drawn in chosen.values() for one in drawn]
+    ours: Counter[str] = Counter()
+    for pool in sides[0]:
+        ours[pool.stratum] += recipe.eta * float(pool.share)
+    asked = {**ours, **{pool.name: (1 - recipe.eta) * float(pool.share) for pool in sides[1]}}
 
-    def part(rows: list[Eligible], field: str) -> float:
-        total = sum(getattr(candidate, field) for candidate in everything)
-        return round(sum(getattr(candidate, field) for candidate in rows) / total, 6) if total else 0.0
+    def part(drawn: list[DrawnRow], field: str) -> float:
+        total = sum(getattr(row, field) for row in everything)
+        return round(sum(getattr(one.row, field) for one in drawn) / total, 6) if total else 0.0
 
     return tuple(
         Share(
             stratum=name,
             asked=round(asked[name], 6),
-            achieved_rows=round(len(rows) / len(everything), 6) if everything else 0.0,
-            achieved_turns=part(rows, "turns"),
-            achieved_tokens=part(rows, "tokens"),
-            rows=len(rows),
-            available=len(pools[name]),
+            achieved_rows=round(len(drawn) / len(everything), 6) if everything else 0.0,
+            achieved_turns=part(drawn, "turns"),
+            achieved_tokens=part(drawn, "tokens"),
+            achieved_trained_tokens=part(drawn, "trained_tokens"),
+            rows=len(drawn),
+            repeated=sum(one.copy > 1 for one in drawn),
+            available=available.get(name, 0),
         )
-        for name, rows in chosen.items()
+        for name, drawn in chosen.items()
     )
 
 
-def _notes(
-    asked: Mapping[str, int], pools: Mapping[str, Mapping[str, Eligible]], outside: Mapping[str, int]
-) -> tuple[str, ...]:
-    notes = [] if asked[AGENT] or asked.get(RECORDED) else ["No trajectory is eligible: the mixture is empty."]
-    for name, count in asked.items():
-        if count > len(pools[name]):
-            notes.append(f"{name} ran short: {count} rows asked, {len(pools[name])} there; not refilled from others.")
+def _note_short(parts: Sequence[PoolOutcome], pools: Mapping[str, Pool], recipe: MixtureConfig) -> list[str]:
+    agent = sum(part.asked for part in parts if part.stratum in (AGENT, RECORDED))
+    notes = [] if agent or not recipe.eta else ["No trajectory is eligible: the mixture is empty."]
+    for part in parts:
+        capacity = pools[part.name].capacity(recipe) if part.had < part.asked else part.asked
+        if part.asked > capacity:
+            words = UNIT_WORDS[recipe.unit]
+            asked, there = (part.asked, capacity) if recipe.unit == "rows" else (f"{part.asked:,}", f"{capacity:,}")
+            notes.append(f"{part.name} ran short: {asked} {words} asked, {there} there; not refilled from others.")
+    return notes
+
+
+def _note_repeats(parts: Sequence[PoolOutcome]) -> list[str]:
+    return [
+        f"{part.name} is repeated, as mixture.epochs lets it: {part.rows:,} rows are made of "
+        f"{part.rows - part.repeated:,}, and {part.repeated:,} of these stand there once more."
+        for part in parts
+        if part.repeated
+    ]
+
+
+def _note_outside(chats: Sequence[Eligible], pools: Sequence[Pool], recipe: MixtureConfig) -> list[str]:
+    """Tell, by the model that wrote them, chats that no pool takes."""
+    inside = {row.id for pool in pools for row in pool.rows}
+    outside = Counter(row.source_model or "" for row in chats if row.id not in inside)
+    by_source = any(one.table == "conversations" for one in recipe.sources.values())
+    notes: dict[str, list[str]] = defaultdict(list)
     for model, count in sorted(outside.items()):
-        chats = f"{count} chat{'' if count == 1 else 's'}"
-        if model:
-            notes.append(f"{chats} by {model} left out: the recipe maps that model to no stratum.")
+        told = f"{count} chat{'' if count == 1 else 's'}"
+        if by_source:
+            notes["sources"].append(f"{told} by {model or 'nobody named'}")
+        elif model:
+            notes["models"].append(f"{told} by {model} left out: the recipe maps that model to no stratum.")
         else:
-            notes.append(f"{chats} left out: no model is named as the author.")
-    return tuple(notes)
+            notes["models"].append(f"{told} left out: no model is named as the author.")
+    taken = [f"Left out, since no source of the recipe takes them: {', '.join(notes['sources'])}."]
+    return [*notes["models"], *(taken if notes["sources"] else [])]

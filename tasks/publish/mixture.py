@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from prefect import task
 
 from formats.releases.dataset_card import CardTable, ReleaseFacts
+from formats.releases.release_folder import TRAIN, VALIDATION
 from schemas.episode import NOT_FINAL
-from schemas.errors import NothingFound
+from schemas.errors import ConfigError
+from schemas.mixture_config import MixtureConfig
 from schemas.record import canonical_json
 from schemas.release import FileHash, Release, SourceDigest
-from tasks.publish.about_checks import FALLEN, Accepted, note_fallen, note_weaker_checks
-from tasks.publish.about_tasks import in_band, note_left_out
-from tasks.publish.mix_samples import AGENT, Eligible, Mixture, mix_samples
+from tasks.publish.about_checks import Accepted, note_fallen, note_weaker_checks
+from tasks.publish.about_tasks import note_left_out
+from tasks.publish.choose_rows import Candidates, count_fallen
+from tasks.publish.count_tokens import tokenizer_sha256
+from tasks.publish.eligible import sampling_key
+from tasks.publish.mix_samples import Mixture
+from tasks.publish.pools import AGENT
 from tasks.publish.read_mixture import MixtureReader, wording_of
-from tasks.publish.recorded_sets import eligible_recorded, named_sets, note_recorded
+from tasks.publish.recorded_sets import named_sets, note_recorded
+from tasks.publish.release_members import land_members, land_members_of_before
 from tasks.publish.split_rows import split_rows
 from tasks.publish.validate_tables import validate_folder
 from tasks.publish.word_as_calls import LEFT_OUT
-from tasks.publish.write_release import make_release_id, write_release
+from tasks.publish.write_release import ReleaseDraft, make_release_id
 from tasks.unsettled import note_unsettled
 from tasks.workshop import Workshop, begin_task
 
@@ -36,12 +44,24 @@ SETTLED = {
 SOURCES = ("task_specs", "episodes", "trajectories", "conversations", "rejections")
 """Tables that a release is a function of: rows, acceptance on its card, and what was turned away. `verdicts` is one
 where it has rows, so that the releases of homes without any keep their ids; `foreign_rows` where sets are named."""
-_TURNED_AWAY = "SELECT id FROM turned_away"
-_AGENT_ROWS = (
-    f"trajectories WHERE curation_id = ? AND trajectory_id NOT IN ({_TURNED_AWAY}) "
-    f"AND episode_id NOT IN ({_TURNED_AWAY}) AND task_id NOT IN ({_TURNED_AWAY})"
-)
 LOCK = Path(__file__).resolve().parents[2] / "uv.lock"
+
+
+class Planned(NamedTuple):
+    """A release before it is written."""
+
+    folder: Path
+    mixture: Mixture
+    facts: ReleaseFacts
+    about_shares: tuple[str, ...]
+    """Notes that say why a share is another than the recipe asks for."""
+    splits: Mapping[str, str]
+    """By row."""
+
+    @property
+    def held_out(self) -> int:
+        """Count the rows that are for validation."""
+        return sum(split == VALIDATION for split in self.splits.values())
 
 
 @task(name="publish release", task_run_name="publish release", tags=["stage:publish_mixture"])
@@ -51,39 +71,67 @@ async def publish_release(build: int, tables: Sequence[CardTable]) -> Release:
     With it goes what there is to say of its checks and outages today, even where it was not known back then.
     """
     workshop = begin_task()
-    versions = workshop.warehouse.versions()
-    sources = _sources(workshop, versions)
-    release_id = make_release_id(sources, workshop.config, _lock_sha256(), wording_of(workshop.worlds))
-    curation = workshop.config.mixture.curation_id or workshop.curation_id
-    mixture = choose_rows(workshop, curation, versions)
-    about_work = _note_work(workshop, curation, mixture, versions)
-    folder = workshop.home / "releases" / release_id
-    if published := _find_published(workshop, folder, about_work):
-        return published
-    found = MixtureReader(workshop, curation, versions)
-    recipe = workshop.config.mixture
-    split = split_rows(list(found.kin(mixture.picks)) if recipe.validation else [], recipe)
-    about_shares = (*mixture.notes, *note_recorded(workshop, mixture.shares, versions), *split.notes)
-    calls = _have_calls(workshop, mixture, versions)
-    told = (mixture.shares, mixture.guessable, (*about_shares, *about_work), tuple(tables), calls, LEFT_OUT)
-    facts = ReleaseFacts(release_id, workshop.config, curation, sources, *told)
-    rows = found.rows(mixture.picks, split.validation)
-    files = write_release(folder, rows, count=len(mixture.picks), facts=facts)
-    release = _make_release(workshop, build, folder, facts, files, len(mixture.picks), len(split.validation))
-    validate_folder(folder, release, about_shares)
-    _land(workshop, release)
+    (release,) = publish_recipes(workshop, build, tables, lambda candidates: [workshop.config.mixture])
     return release
 
 
-def _make_release(
+def publish_recipes(
     workshop: Workshop,
     build: int,
-    folder: Path,
-    facts: ReleaseFacts,
-    files: tuple[FileHash, ...],
-    rows: int,
-    validation_rows: int,
-) -> Release:
+    tables: Sequence[CardTable],
+    recipes_of: Callable[[Candidates], Sequence[MixtureConfig]],
+) -> list[Release]:
+    """Publish a release of each recipe; each is what it would be alone, and rows that several hold are rendered once.
+
+    `recipes_of` gives the recipes once it is known what there is to mix; they differ in eta and total alone.
+    """
+    land_members_of_before(workshop.warehouse)
+    versions = _versions(workshop)
+    sources = _sources(workshop, versions)
+    curation = workshop.config.mixture.curation_id or workshop.curation_id
+    candidates = Candidates(workshop, curation, versions)
+    reader = MixtureReader(workshop, curation, versions)
+    order: list[str] = []
+    releases: dict[str, Release] = {}
+    planned: list[Planned] = []
+    for recipe in recipes_of(candidates):
+        config = workshop.config.model_copy(update={"mixture": recipe})
+        release_id = make_release_id(sources, config, _lock_sha256(), _wording_and_tokenizer(workshop))
+        order.append(release_id)
+        folder, mixture = workshop.home / "releases" / release_id, candidates.mix(recipe)
+        about_work = _note_work(workshop, curation, mixture, versions)
+        if published := _find_published(workshop, folder, about_work):
+            releases[release_id] = published
+            continue
+        split = split_rows(list(reader.kin(mixture.picks)) if recipe.validation else [], recipe)
+        notes = (*mixture.notes, *note_recorded(workshop, mixture.shares, versions), *split.notes)
+        calls = _have_calls(workshop, mixture, versions)
+        told = (mixture.shares, mixture.guessable, (*notes, *about_work), tuple(tables), calls, LEFT_OUT)
+        facts = ReleaseFacts(release_id, config, curation, sources, *told)
+        splits = {pick.name: VALIDATION if pick.id in split.validation else TRAIN for pick in mixture.picks}
+        planned.append(Planned(folder, mixture, facts, notes, splits))
+    for plan, files in zip(planned, _write(planned, reader), strict=True):
+        release = _make_release(workshop, build, plan, files)
+        validate_folder(plan.folder, release, plan.about_shares)
+        _land(workshop, release)
+        releases[release.release_id] = release
+    return [releases[release_id] for release_id in order]
+
+
+def _write(planned: Sequence[Planned], reader: MixtureReader) -> list[tuple[FileHash, ...]]:
+    """Write releases in one pass over the rows that any of them holds, in the order that all of them have."""
+    drafts = [ReleaseDraft(one.folder, one.facts, one.splits, len(one.mixture.picks)) for one in planned]
+    picks = {pick.name: pick for one in planned for pick in one.mixture.picks}
+    seed = planned[0].facts.config.mixture.seed if planned else 0
+    ordered = sorted(picks.values(), key=lambda pick: sampling_key(pick.name, seed))
+    for chunk in reader.chunks(ordered, with_calls=any(one.facts.has_calls for one in planned)):
+        for draft in drafts:
+            draft.add(chunk)
+    return [draft.finish() for draft in drafts]
+
+
+def _make_release(workshop: Workshop, build: int, plan: Planned, files: tuple[FileHash, ...]) -> Release:
+    facts = plan.facts
     return Release(
         release_id=facts.release_id,
         recipe=canonical_json(facts.config.mixture).decode(),
@@ -91,19 +139,20 @@ def _make_release(
         sources=facts.sources,
         shares=facts.shares,
         guessable=facts.guessable,
-        rows=rows,
-        validation_rows=validation_rows,
+        rows=len(plan.splits),
+        validation_rows=plan.held_out,
         files=files,
         notes=facts.notes,
         build=build,
         created_at=datetime.now(UTC),
-        path=str(folder),
+        path=str(plan.folder),
         seconds=workshop.progress.stages[STAGE].seconds,
         cost_usd=workshop.ledger.totals().cost_usd,
     )
 
 
 def _land(workshop: Workshop, release: Release) -> None:
+    land_members(workshop.warehouse, Path(release.path))
     workshop.warehouse.land("releases", [release], key=release.release_id)
     workshop.progress.expect(STAGE, release.rows)
     workshop.progress.keep(STAGE, release.rows)
@@ -118,51 +167,6 @@ def _find_published(workshop: Workshop, folder: Path, about_work: Sequence[str])
     return found[0].model_copy(update={"path": str(folder), "notes": notes})  # the home may have moved since
 
 
-def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) -> Mixture:
-    """Mix what nobody turned away, as the tables stood at `versions`.
-
-    Raises:
-        NothingFound: there is no agent row to mix.
-    """
-    agent = workshop.warehouse.query(
-        "SELECT trajectory_id, n_trained, tokens, NULL, coalesce(guessable, false) "
-        f"FROM {_AGENT_ROWS} AND episode_id NOT IN ({FALLEN}) AND {in_band(workshop.config.mixture)}",
-        (curation,),
-        versions=versions,
-    )
-    recorded = eligible_recorded(workshop, versions)
-    if not agent and not recorded:
-        why = note_left_out(workshop, curation, versions) + note_fallen(_count_fallen(workshop, curation, versions))
-        told = why or (_what_is_there(workshop, curation),)
-        raise NothingFound(f"{told[0].rstrip('.')}, so there is no mixture")
-    general = workshop.warehouse.query(
-        f"SELECT conversation_id, n_trained, tokens, source_model FROM conversations "
-        f"WHERE conversation_id NOT IN ({_TURNED_AWAY})",
-        versions=versions,
-    )
-    recipe = workshop.config.mixture
-    return mix_samples((Eligible(*row) for row in agent), (Eligible(*row) for row in general), recipe, recorded)
-
-
-def _what_is_there(workshop: Workshop, curation: str) -> str:
-    """Say why there is no agent row: nothing was kept, or not by this curation."""
-    rows = workshop.warehouse.query("SELECT curation_id, count(*) FROM trajectories GROUP BY 1 ORDER BY 2 DESC, 1")
-    if not rows:
-        return "no trajectory has been kept yet (`trajmill status` says why)"
-    there = ", ".join(f"{count:,} of curation {one}" for one, count in rows)
-    if any(one == curation for one, _ in rows):
-        return f"every trajectory of curation {curation} was turned away ({there})"
-    return (
-        f"no trajectory of this configuration's curation {curation} is here, but {there}: publish with the --config "
-        f"and --set that `curate` had, or with --set mixture.curation_id={rows[0][0]}"
-    )
-
-
-def _count_fallen(workshop: Workshop, curation: str, versions: Mapping[str, int]) -> int:
-    sql = f"SELECT count(*) FROM {_AGENT_ROWS} AND episode_id IN ({FALLEN})"
-    return int(workshop.warehouse.query(sql, (curation,), versions=versions)[0][0])
-
-
 def _note_checks(workshop: Workshop, curation: str, mixture: Mixture, versions: Mapping[str, int]) -> tuple[str, ...]:
     """Say what was left out since it does not stand, and what was accepted under weaker checks than today's."""
     chosen = [pick.id for pick in mixture.picks if pick.stratum == AGENT]
@@ -172,7 +176,7 @@ def _note_checks(workshop: Workshop, curation: str, mixture: Mixture, versions: 
         (chosen,),
         versions=versions,
     )
-    fallen = note_fallen(_count_fallen(workshop, curation, versions))
+    fallen = note_fallen(count_fallen(workshop, curation, versions))
     return (*fallen, *note_weaker_checks(Accepted(*row) for row in accepted))
 
 
@@ -188,12 +192,29 @@ def _have_calls(workshop: Workshop, mixture: Mixture, versions: Mapping[str, int
     calls = f"len(list_filter(messages, lambda m: {says_more})) > 0"
     found = workshop.warehouse.query(
         f"SELECT trajectory_id FROM trajectories WHERE tools IS NOT NULL OR {calls} "
-        f"UNION ALL SELECT conversation_id FROM conversations WHERE {calls} "
-        f"UNION ALL SELECT row_id FROM foreign_rows WHERE tools IS NOT NULL OR {calls}",
+        f"UNION ALL SELECT conversation_id FROM conversations WHERE {calls}",
         versions=versions,
     )
     calling = {row[0] for row in found}
     return any(pick.id in calling for pick in mixture.picks)
+
+
+def _versions(workshop: Workshop) -> dict[str, int]:
+    """Return the versions of the tables that the mixture is made from: the newest, but for those that the recipe names.
+
+    Raises:
+        ConfigError: the recipe names a table that is not there.
+    """
+    now, said = workshop.warehouse.versions(), workshop.config.mixture.versions
+    if unknown := sorted(said.keys() - now.keys()):
+        raise ConfigError(f"mixture.versions names {', '.join(unknown)}; the tables are {', '.join(now)}")
+    return now | said
+
+
+def _wording_and_tokenizer(workshop: Workshop) -> list[object]:
+    """Return what a release's rows are a function of beside tables and recipe."""
+    sha256 = tokenizer_sha256(workshop.config.mixture)
+    return [*wording_of(workshop.worlds), *(() if sha256 is None else (("tokenizer", sha256),))]
 
 
 def _sources(workshop: Workshop, versions: Mapping[str, int]) -> tuple[SourceDigest, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from environments.registry import Worlds
-from formats.releases.release_folder import TRAIN, VALIDATION, ReleaseRow
+from formats.releases.release_folder import ReleaseRow
 from schemas.episode import Episode, Turn
 from schemas.foreign_row import ForeignRow
 from schemas.message import Message
@@ -16,15 +16,19 @@ from schemas.task_spec import TaskSpec
 from schemas.trajectory import Conversation, Trajectory
 from tasks.collect.repairs import understood
 from tasks.publish.likeness import CHATS_ALIKE, likeness
-from tasks.publish.mix_samples import AGENT, RECORDED, Pick
+from tasks.publish.mix_samples import Pick
+from tasks.publish.pools import AGENT, RECORDED
 from tasks.publish.recorded_sets import kin_of_recorded, read_recorded, word_recorded
+from tasks.publish.render_rows import BothWordings, Chunk, render_chunk
 from tasks.publish.split_rows import Kin
 from tasks.publish.word_as_calls import DIALECT, word_as_calls
-from tasks.publish.write_release import BothWordings, make_agent_row, make_general_row
+from tasks.publish.write_release import make_agent_row, make_general_row
 from tasks.workshop import Workshop
 
 AT_ONCE = 2000
 """Rows that are looked at together where only little of each is kept."""
+CHUNK = 500
+"""Rows that are rendered together: with all that is read for them they take about 50 MB."""
 OF_ITS_PARENT = 0.5
 """ROUGE-L F1 from which on a task that had several examples is one's variation; admission takes none from 0.7 on."""
 MOST_CHARACTERS = 1000
@@ -51,11 +55,10 @@ class MixtureReader:
 
     def __init__(self, workshop: Workshop, curation: str, versions: Mapping[str, int]) -> None:
         self._workshop, self._curation, self._versions = workshop, curation, versions
-        self._whole: set[str] = set()
-        """Episodes that were worded as calls."""
 
     def kin(self, picks: Sequence[Pick]) -> Iterator[Kin]:
-        """Yield what splitting needs to know of each row."""
+        """Yield what splitting needs to know of each row; its copies go where it goes."""
+        picks = [pick for pick in picks if pick.copy == 1]
         tasks = self._tasks([pick.id for pick in picks if pick.stratum == AGENT])
         known = self._instructions(sorted(set(tasks.values())))
         for some in _cut(picks, AT_ONCE):
@@ -72,41 +75,36 @@ class MixtureReader:
                 asks = spec.instruction[:MOST_CHARACTERS]
                 yield Kin(pick.id, spec.environment, tuple(keys_of(spec, known)), asks)
 
-    def rows(self, picks: Sequence[Pick], validation: Collection[str]) -> Iterator[BothWordings]:
-        """Yield the mixture's rows in its order, those for training first."""
-        for split, is_in in ((TRAIN, False), (VALIDATION, True)):
-            mine = [pick for pick in picks if (pick.id in validation) == is_in]
-            for some in _cut(mine, self._workshop.config.mixture.rows_per_shard):
-                found = self._agent_rows(some, split) | self._general_rows(some, split)
-                found |= word_recorded(self._recorded(some), split)
-                yield from (found[pick.id] for pick in some)
+    def chunks(self, picks: Sequence[Pick], *, with_calls: bool) -> Iterator[Chunk]:
+        """Yield rows in every table of a release, in the order of `picks`, some at a time."""
+        for some in _cut(picks, CHUNK):
+            found = self._agent_rows(some) | self._general_rows(some) | word_recorded(self._recorded(some))
+            rows = [_named(found[pick.id], pick.name) for pick in some]
+            yield render_chunk(rows, with_calls=with_calls)
 
     def _recorded(self, picks: Sequence[Pick]) -> list[ForeignRow]:
-        mine = [pick.id for pick in picks if pick.stratum == RECORDED]
+        mine = sorted({pick.id for pick in picks if pick.stratum == RECORDED})
         return read_recorded(self._workshop, mine, self._versions)
 
-    def _agent_rows(self, picks: Sequence[Pick], split: str) -> dict[str, BothWordings]:
-        mine = [pick.id for pick in picks if pick.stratum == AGENT]
+    def _agent_rows(self, picks: Sequence[Pick]) -> dict[str, BothWordings]:
+        mine = sorted({pick.id for pick in picks if pick.stratum == AGENT})
         rows: list[Trajectory] = self._read("trajectories", "trajectory_id", mine)
         specs = self._specs(row.task_id for row in rows)
         turns = self._turns(sorted({row.episode_id for row in rows}))
         said = self._said(rows, turns)
         written: dict[str, BothWordings] = {}
-        for row in sorted(rows, key=lambda row: (row.episode_id, row.part)):
-            made, did = make_agent_row(row, split), turns.get(row.episode_id, ())
+        for row in rows:
+            made, did = make_agent_row(row), turns.get(row.episode_id, ())
             calls = self._as_calls(made, row, specs[row.task_id], said[row.episode_id], did)
-            written[row.trajectory_id] = BothWordings(made, calls)
+            written[row.trajectory_id] = BothWordings(made, calls, row.episode_id)
         return written
 
     def _as_calls(
         self, made: ReleaseRow, row: Trajectory, spec: TaskSpec, said: Sequence[Message], turns: Sequence[Turn]
     ) -> ReleaseRow | str:
-        if row.episode_id in self._whole:
-            return "round"
         worded = word_as_calls(self._workshop.worlds, spec, row.dialect, said, turns)
         if isinstance(worded, str):
             return worded
-        self._whole.add(row.episode_id)
         messages, tools = worded
         return made._replace(messages=messages, tools=tools)
 
@@ -130,10 +128,10 @@ class MixtureReader:
                 turns[turn.episode_id].append(turn)
         return {one: understood(sorted(them, key=lambda turn: turn.index)) for one, them in turns.items()}
 
-    def _general_rows(self, picks: Sequence[Pick], split: str) -> dict[str, BothWordings]:
+    def _general_rows(self, picks: Sequence[Pick]) -> dict[str, BothWordings]:
         strata = {pick.id: pick.stratum for pick in picks if pick.stratum not in (AGENT, RECORDED)}
         rows: list[Conversation] = self._read("conversations", "conversation_id", list(strata))
-        made = [make_general_row(row, strata[row.conversation_id], split) for row in rows]
+        made = [make_general_row(row, strata[row.conversation_id]) for row in rows]
         return {row.id: BothWordings(row, row) for row in made}
 
     def _tasks(self, rows: Sequence[str]) -> dict[str, str]:
@@ -160,6 +158,14 @@ class MixtureReader:
             return []
         where = f"list_contains(?::VARCHAR[], {key})"
         return self._workshop.warehouse.read(table, where, (list(ids),), versions=self._versions)
+
+
+def _named(written: BothWordings, name: str) -> BothWordings:
+    """Give a copy of a row the name that it has in the release."""
+    if written.row.id == name:
+        return written
+    calls = written.calls if isinstance(written.calls, str) else written.calls._replace(id=name)
+    return BothWordings(written.row._replace(id=name), calls, written.episode)
 
 
 def _cut(picks: Sequence[Pick], size: int) -> Iterator[Sequence[Pick]]:

@@ -8,9 +8,10 @@ from formats.releases.release_folder import ReleaseRow
 from schemas.errors import ConfigError
 from schemas.foreign_row import ForeignRow
 from schemas.release import Share
-from tasks.publish.mix_samples import RECORDED, Eligible
+from tasks.publish.eligible import Eligible
+from tasks.publish.pools import RECORDED
+from tasks.publish.render_rows import BothWordings
 from tasks.publish.split_rows import Kin
-from tasks.publish.write_release import BothWordings
 from tasks.workshop import Workshop
 
 TABLE = "foreign_rows"
@@ -44,7 +45,7 @@ def eligible_recorded(workshop: Workshop, versions: Mapping[str, int]) -> list[E
             has = f"there are {', '.join(sorted(there))}" if there else "there are none"
             raise ConfigError(f"mixture.recorded names the set {name!r}, but {has}; `trajmill import` brings one in")
     rows = workshop.warehouse.query(
-        f"SELECT row_id, n_trained, tokens FROM ({named}) WHERE n_trained > 0 AND {_IDLE} = 0 "
+        f"SELECT row_id, n_trained, tokens, NULL, false, trained_tokens FROM ({named}) WHERE n_trained > 0 AND {_IDLE} = 0 "
         "AND row_id NOT IN (SELECT id FROM turned_away)",
         versions=versions,
     )
@@ -57,14 +58,14 @@ def read_recorded(workshop: Workshop, ids: Sequence[str], versions: Mapping[str,
     return workshop.warehouse.read(TABLE, where, (list(ids),), versions=versions) if ids else []
 
 
-def word_recorded(rows: Sequence[ForeignRow], split: str) -> dict[str, BothWordings]:
+def word_recorded(rows: Sequence[ForeignRow]) -> dict[str, BothWordings]:
     """Return training rows by id: no reward, since nothing of ours gave one."""
-    return {row.row_id: _both(row, split) for row in rows}
+    return {row.row_id: _both(row) for row in rows}
 
 
-def _both(row: ForeignRow, split: str) -> BothWordings:
+def _both(row: ForeignRow) -> BothWordings:
     first = ReleaseRow(row.row_id, RECORDED, row.environment, row.origin, row.license, row.messages)
-    made = first._replace(tools=row.tools, model=row.model, split=split)
+    made = first._replace(tools=row.tools, model=row.model)
     calls = any(message.tool_calls for message in row.messages)
     return BothWordings(made, made if calls else WORDS)
 
@@ -82,7 +83,7 @@ def note_recorded(workshop: Workshop, shares: Sequence[Share], versions: Mapping
     named = named_sets(workshop)
     if named is None:
         return ()
-    rows = next(share.rows for share in shares if share.stratum == RECORDED)
+    rows = next((share.rows for share in shares if share.stratum == RECORDED), 0)
     sql = f'SELECT "set", count(*) FROM ({named}) GROUP BY 1 ORDER BY 1'
     there = workshop.warehouse.query(sql, versions=versions)
     total = sum(count for _, count in there)

@@ -10,9 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from schemas.run_config import MixtureConfig
+from schemas.mixture_config import MixtureConfig
+from tasks.publish.eligible import sampling_key
 from tasks.publish.likeness import ALIKE, find_alike
-from tasks.publish.mix_samples import sampling_key
 
 LARGEST = 0.2
 """Share of a source's rows that one group may be and still be taken whole, where no smaller group is there: one of the

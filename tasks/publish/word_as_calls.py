@@ -18,13 +18,14 @@ from schemas.message import Message, describe_tools
 from schemas.task_spec import TaskSpec
 
 DIALECT = "tools"
+ROUND = "round"
 LEFT_OUT = {
     "no_world": "their world is not part of this configuration, or not installed",
     "no_tools": "their world has no tools dialect",
     "no_turns": "their episode's turns are not those that the row was made of",
     "no_such_tool": "an action of theirs is none that the world's tools can do",
     "recorded_words": "they were recorded elsewhere in words, without a call",
-    "round": "they are a later round of an episode that stands there whole",
+    ROUND: "they are a later round of an episode that stands there whole",
 }
 """Reason -> why rows are not there as calls."""
 _MARK = "\u0001thought\u0001"

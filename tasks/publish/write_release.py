@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from environments.sections import config_in_ids, without
 from formats.releases.dataset_card import LicenseCount, ReleaseFacts, render_card
-from formats.releases.huggingface import CONFIGS, TABLES, write_shard
+from formats.releases.huggingface import CONFIGS
 from formats.releases.release_folder import TRAIN, ReleaseRow
 from schemas.errors import ExpectationError
 from schemas.record import digest
 from schemas.release import FileHash, SourceDigest
 from schemas.run_config import RunConfig
 from schemas.trajectory import Conversation, Trajectory
-from tasks.publish.mix_samples import AGENT
+from tasks.publish.pools import AGENT
+from tasks.publish.release_writer import ReleaseWriter
+from tasks.publish.render_rows import BothWordings, Chunk, render_chunk
 
 _PACE: Mapping[str, Collection[str] | None] = {
     "name": None,
@@ -46,27 +47,6 @@ stands in the episodes."""
 
 FORM = 2
 """Raised by hand when the same rows are written otherwise: 2 = folded `messages`, `tool_calls`, columns, splits."""
-
-
-class BothWordings(NamedTuple):
-    """One row of a release in both wordings."""
-
-    row: ReleaseRow
-    """As it was rendered."""
-    calls: ReleaseRow | str
-    """As native calls, or why it cannot be."""
-
-
-class _Counts(NamedTuple):
-    """What was written."""
-
-    tables: dict[str, Counter[str]]
-    """Rows by table and split."""
-    licenses: Counter[tuple[str, str]]
-    left_out: Counter[str]
-    """Of `tool_calls`, by reason."""
-    sources: Counter[tuple[str, str]]
-    """By source and split."""
 
 
 def make_release_id(
@@ -114,76 +94,81 @@ def write_release(
     """Write a release folder and return its files; one that stands there already is replaced.
 
     Args:
-        rows: in the mixture's order, those for training first; held one shard at a time.
+        rows: in the mixture's order; held one chunk at a time.
         count: how many rows there are.
 
     Raises:
         ExpectationError: there are no rows, and `datasets` cannot read a release without any.
         ValueError: `rows` are not `count`, or one has calls and `facts` say that none has.
     """
-    if not count:
-        raise ExpectationError("The mixture is empty, so no release is written: no trajectory is eligible for it.")
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    shards, counts = _write_shards(partial, rows, facts)
-    if counts.licenses.total() != count:
-        raise ValueError(f"{counts.licenses.total()} rows were given to write, {count} announced")
-    licenses = [LicenseCount(*key, rows=number) for key, number in sorted(counts.licenses.items())]
-    configs = {name: counts.tables[name] for name in CONFIGS if counts.tables[name]}
-    card = render_card(facts, licenses, configs, counts.sources, counts.left_out)
-    (partial / "README.md").write_text(card, encoding="utf-8", newline="\n")
-    files = [*shards, _hash_file(partial, "README.md")]
-    (partial / "manifest.json").write_bytes(_render_manifest(facts, counts, licenses, files))
-    files.append(_hash_file(partial, "manifest.json"))
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.rename(folder)
-    return tuple(sorted(files, key=lambda file: file.path))
+    splits: dict[str, str] = {}
+    draft = ReleaseDraft(folder, facts, splits, count)
+    for some in _cut(rows, facts.config.mixture.rows_per_shard):
+        splits.update({written.row.id: written.row.split for written in some})
+        draft.add(render_chunk(some, with_calls=facts.has_calls))
+    return draft.finish()
 
 
-def _write_shards(folder: Path, rows: Iterable[BothWordings], facts: ReleaseFacts) -> tuple[list[FileHash], _Counts]:
-    counts = _Counts({name: Counter() for name in TABLES}, Counter(), Counter(), Counter())
-    parts: dict[tuple[str, str], list[tuple[Path, int]]] = {}
-    for split, of_split in groupby(rows, lambda written: written.row.split):
-        for shard in _cut(of_split, facts.config.mixture.rows_per_shard):
-            _count(counts, shard)
-            for table in TABLES:
-                told = [w.calls for w in shard if not isinstance(w.calls, str)] if table == "tool_calls" else None
-                if mine := [w.row for w in shard] if told is None else told:
-                    written = parts.setdefault((table, split), [])
-                    path = folder / "data" / table / f"{split}-{len(written):05}"
-                    write_shard(path, table, mine, with_calls=facts.has_calls)
-                    written.append((path, len(mine)))
-                    counts.tables[table][split] += len(mine)
-    return [_name(folder, path, len(them), rows) for them in parts.values() for path, rows in them], counts
+class ReleaseDraft:
+    """A release's folder beside its place, renamed into it when it is whole."""
 
+    def __init__(self, folder: Path, facts: ReleaseFacts, splits: Mapping[str, str], count: int) -> None:
+        """Begin it; `splits` names each of its `count` rows, and may grow as they are added.
 
-def _name(folder: Path, path: Path, total: int, rows: int) -> FileHash:
-    """Give a shard its name, which says how many there are."""
-    named = path.rename(path.with_name(f"{path.name}-of-{total:05}.parquet"))
-    return _hash_file(folder, str(named.relative_to(folder)), rows=rows)
+        Raises:
+            ExpectationError: there are no rows.
+        """
+        if not count:
+            raise ExpectationError("The mixture is empty, so no release is written: no trajectory is eligible for it.")
+        self.folder, self.facts, self._count = folder, facts, count
+        self._partial = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True)
+        size = facts.config.mixture.rows_per_shard
+        self._writer = ReleaseWriter(self._partial, splits, size, with_calls=facts.has_calls)
 
+    def add(self, chunk: Chunk) -> None:
+        """Take what is this release's of a chunk of rows, which come in the mixture's order."""
+        self._writer.add(chunk)
 
-def _count(counts: _Counts, shard: Sequence[BothWordings]) -> None:
-    counts.licenses.update((written.row.source, written.row.license) for written in shard)
-    counts.sources.update((written.row.source, written.row.split) for written in shard)
-    counts.left_out.update(written.calls for written in shard if isinstance(written.calls, str))
+    def finish(self) -> tuple[FileHash, ...]:
+        """Write card and manifest, put the folder in its place and return its files.
+
+        Raises:
+            ValueError: it was given other rows than announced.
+        """
+        partial, written = self._partial, self._writer
+        named = written.finish()
+        shards = [_hash_file(partial, str(path.relative_to(partial)), rows=rows) for path, rows in named]
+        if written.licenses.total() != self._count:
+            raise ValueError(f"{written.licenses.total()} rows were given to write, {self._count} announced")
+        licenses = [LicenseCount(*key, rows=number) for key, number in sorted(written.licenses.items())]
+        configs = {name: written.tables[name] for name in CONFIGS if written.tables[name]}
+        card = render_card(self.facts, licenses, configs, written.sources, written.left_out)
+        (partial / "README.md").write_text(card, encoding="utf-8", newline="\n")
+        files = [*shards, _hash_file(partial, "README.md")]
+        (partial / "manifest.json").write_bytes(_render_manifest(self.facts, written, licenses, files))
+        files.append(_hash_file(partial, "manifest.json"))
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        partial.rename(self.folder)
+        return tuple(sorted(files, key=lambda file: file.path))
 
 
 def _cut(rows: Iterable[BothWordings], size: int) -> Iterator[list[BothWordings]]:
     iterator = iter(rows)
-    while shard := list(islice(iterator, size)):
-        yield shard
+    while some := list(islice(iterator, size)):
+        yield some
 
 
 def _hash_file(folder: Path, path: str, rows: int | None = None) -> FileHash:
-    data = (folder / path).read_bytes()
-    return FileHash(path=path, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), rows=rows)
+    with (folder / path).open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return FileHash(path=path, sha256=sha256, bytes=(folder / path).stat().st_size, rows=rows)
 
 
 def _render_manifest(
-    facts: ReleaseFacts, counts: _Counts, licenses: Sequence[LicenseCount], files: Sequence[FileHash]
+    facts: ReleaseFacts, counts: ReleaseWriter, licenses: Sequence[LicenseCount], files: Sequence[FileHash]
 ) -> bytes:
     """Render manifest.json; Delta versions stay out, since equal tables may have different ones."""
     manifest = {

@@ -13,7 +13,7 @@ from environments.registry import check_contract_of, world_class
 from schemas.episode import Episode
 from schemas.record import digest
 from schemas.rejudgement import Rejudgement
-from tasks.publish.mix_samples import sampling_key
+from tasks.publish.eligible import sampling_key
 from tasks.verify.rows import ProofPlace, proofs_of_episodes, verify_rows
 from warehouse.warehouse import Warehouse
 

@@ -18,7 +18,7 @@ from schemas.record import canonical_json
 from schemas.run_config import RunConfig
 from schemas.task_spec import TaskSpec
 from schemas.verification import Verification
-from tasks.publish.mix_samples import sampling_key
+from tasks.publish.eligible import sampling_key
 from tasks.together import finish_all
 from tasks.verify.episode import verify_episode, verify_task
 from warehouse.state import State

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from schemas.band import Band
-from schemas.run_config import CollectConfig, MixtureConfig
+from schemas.mixture_config import MixtureConfig
+from schemas.run_config import CollectConfig
 from warehouse.warehouse import Warehouse
 
 RATES = (0.0, 0.25, 0.5, 1.0)

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
+from schemas.mixture_config import MixtureConfig
 from schemas.release import GuessableShare
-from schemas.run_config import MixtureConfig
-from tasks.publish.mix_samples import AGENT, Eligible, Mixture, mix_samples, sampling_key
+from tasks.publish.eligible import Eligible, sampling_key
+from tasks.publish.mix_samples import Mixture, mix_samples
+from tasks.publish.pools import AGENT
 
 
 def agent(count: int) -> list[Eligible]:

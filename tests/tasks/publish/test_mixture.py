@@ -19,8 +19,9 @@ from schemas.rejection import Rejection
 from schemas.rejudgement import Rejudgement
 from schemas.release import GuessableShare, Release
 from schemas.verification import Verification
-from tasks.publish.mix_samples import AGENT
-from tasks.publish.mixture import SOURCES, choose_rows, publish_release
+from tasks.publish.choose_rows import choose_rows
+from tasks.publish.mixture import SOURCES, publish_release
+from tasks.publish.pools import AGENT
 from tasks.workshop import Workshop
 
 

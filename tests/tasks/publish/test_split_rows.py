@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Indel
 
-from schemas.run_config import MixtureConfig
+from schemas.mixture_config import MixtureConfig
 from schemas.task_spec import Check, Provenance, Script, Setup, TaskSpec
 from tasks.generate.novelty import tokens_of
 from tasks.publish.likeness import find_alike

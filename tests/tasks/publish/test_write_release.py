@@ -19,10 +19,12 @@ from formats.releases.huggingface import verify_release
 from formats.releases.release_folder import ReleaseRow, read_release
 from schemas.errors import ExpectationError
 from schemas.message import Message, ToolCall
+from schemas.mixture_config import MixtureConfig
 from schemas.release import GuessableShare, Share, SourceDigest
-from schemas.run_config import BudgetConfig, CollectConfig, MixtureConfig, RunConfig, TeacherConfig
+from schemas.run_config import BudgetConfig, CollectConfig, RunConfig, TeacherConfig
 from schemas.trajectory import Trajectory
-from tasks.publish.write_release import BothWordings, make_agent_row, make_release_id, write_release
+from tasks.publish.render_rows import BothWordings
+from tasks.publish.write_release import make_agent_row, make_release_id, write_release
 
 CONFIG = RunConfig(mixture=MixtureConfig(rows_per_shard=20))
 SOURCES = (
