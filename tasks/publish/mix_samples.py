@@ -90,9 +90,7 @@ def mix_samples(
     chosen = _by_stratum(drawn)
     guessable = _count_guessable(thinned.rows, chosen.get(AGENT, []), recipe)
     picks = [Pick(one.row.id, pool.stratum, one.copy, pool.name) for pool, them in drawn for one in them]
-    available = Counter({AGENT: len(rows), RECORDED: len(of_sets)}) + Counter(
-        {pool.stratum: len(pool.rows) for pool in theirs}
-    )
+    available = {pool.stratum: len(pool.rows) for pool in theirs} | {AGENT: len(rows), RECORDED: len(of_sets)}
     parts = tuple(_part(pool, them, asked[pool.name], recipe) for pool, them in drawn)
     short = _note_short(parts, dict(drawn_pools(drawn)), recipe)
     outside = _note_outside(chats, theirs, recipe)
@@ -171,7 +169,7 @@ def _shares(
     recipe: MixtureConfig,
 ) -> tuple[Share, ...]:
     everything = [one.row for drawn in chosen.values() for one in drawn]
-    ours: Counter[str] = Counter()
+    ours: defaultdict[str, float] = defaultdict(float)
     for pool in sides[0]:
         ours[pool.stratum] += recipe.eta * float(pool.share)
     asked = {**ours, **{pool.name: (1 - recipe.eta) * float(pool.share) for pool in sides[1]}}

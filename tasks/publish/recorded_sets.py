@@ -45,8 +45,8 @@ def eligible_recorded(workshop: Workshop, versions: Mapping[str, int]) -> list[E
             has = f"there are {', '.join(sorted(there))}" if there else "there are none"
             raise ConfigError(f"mixture.recorded names the set {name!r}, but {has}; `trajmill import` brings one in")
     rows = workshop.warehouse.query(
-        f"SELECT row_id, n_trained, tokens, NULL, false, trained_tokens FROM ({named}) WHERE n_trained > 0 AND {_IDLE} = 0 "
-        "AND row_id NOT IN (SELECT id FROM turned_away)",
+        f"SELECT row_id, n_trained, tokens, NULL, false, trained_tokens FROM ({named}) "
+        f"WHERE n_trained > 0 AND {_IDLE} = 0 AND row_id NOT IN (SELECT id FROM turned_away)",
         versions=versions,
     )
     return [Eligible(*row) for row in rows]
