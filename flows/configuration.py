@@ -85,7 +85,7 @@ def config_origins(name: str, overrides: Mapping[str, Any]) -> Iterator[tuple[st
     written = {".".join(key) for key in _leaves(_read(path))}
     for key, value in _flatten(load_config(name, overrides)):
         set_by = [o for o in said if _is_set(key, {o: ...})]
-        in_file = any(key == w or key.startswith(w + ".") for w in written)
+        in_file = any(key == w or key.startswith(w + ".") or w.startswith(key + ".") for w in written)
         yield key, value, f"--set {set_by[0]}" if set_by else (path.name if in_file else "default")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from environments.registry import default_worlds
 from flows.configuration import CONFIGS, config_origins, load_config, parse_overrides, read_config
+from reports.comparison import read_published
 from schemas.errors import ConfigError
 from schemas.run_config import RunConfig
 
@@ -114,6 +116,21 @@ def test_every_value_has_an_origin() -> None:
     sections = {name for name, field in RunConfig.model_fields.items() if hasattr(field.annotation, "model_fields")}
     assert {key.split(".")[0] for key in keys} == set(RunConfig.model_fields)
     assert all(any(key.startswith(f"{section}.") for key in keys) for section in sections)
+
+
+def test_a_table_of_a_file_has_that_file_as_its_origin() -> None:
+    origins = {key: origin for key, _, origin in config_origins("agentinstruct", {"teacher.solvers": {"os": "x"}})}
+    assert origins["collect.goals"] == "agentinstruct.toml" and origins["teacher.solvers"] == "--set teacher.solvers"
+
+
+def test_agentinstruct_asks_for_what_the_papers_table_has() -> None:
+    config, paper = load_config("agentinstruct"), read_published("agentinstruct")
+    kept: Counter[str] = Counter()
+    for row in paper.rows:
+        kept[row.world] += row.kept
+    assert config.collect.goals == kept and set(config.environments or ()) == set(kept)
+    for row in paper.rows:
+        assert row.tasks in config.worlds[row.world].values(), row.world
 
 
 @pytest.mark.parametrize(
