@@ -137,9 +137,9 @@ def test_agentinstruct_asks_for_what_the_papers_table_has() -> None:
     ("overrides", "said"),
     [
         ({"mixture.eta": 7}, r"--set mixture\.eta = 7: it must be at most 1"),
-        ({"mixture.etta": 7}, r"--set mixture\.etta: there is no such key; allowed are curation_id, eta, "),
+        ({"mixture.etta": 7}, r"--set mixture\.etta: there is no such key; allowed are attempts, caps, curation_id, "),
         ({"mixtur": 7}, r"--set mixtur: there is no such key; allowed are .*mixture"),
-        ({"mixture": 7}, r"--set mixture = 7: this is a section, its keys are curation_id, eta"),
+        ({"mixture": 7}, r"--set mixture = 7: this is a section, its keys are attempts, caps, curation_id"),
         ({"mixture.eta.x": 7}, r"mixture\.eta = \{'x': 7\}"),
         ({"environments": ["mars"]}, r"there is no world 'mars'; there are .*db.*os"),
         ({"teacher.solvers": {"mars": "x"}}, r"teacher\.solvers\.mars: there is no world 'mars'; there are .*os"),
