@@ -64,7 +64,7 @@ class RealEngine:
 @contextmanager
 def real_engine(python: str, *arguments: str) -> Iterator[RealEngine]:
     """Yield the real engine, run by a Python that has textworld and alfworld; `--remember` lets it parse texts once."""
-    command = [python, str(PLAYER), *arguments]
+    command = [python, "-P", str(PLAYER), *arguments]  # -P: alfworld is the package, not the file beside it
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -115,8 +116,9 @@ def test_an_unknown_world_is_told_with_those_that_there_are() -> None:
 
 
 def test_worlds_of_every_build_stand_in_their_order() -> None:
-    assert default_worlds() == ("os", "db")
-    assert worlds_of(RunConfig()) == ("os", "db")
+    places = [importlib.import_module(f"environments.{name}").PLACE_IN_EVERY_BUILD for name in default_worlds()]
+    assert default_worlds()[:2] == ("os", "db") and places == sorted(set(places))
+    assert worlds_of(RunConfig()) == default_worlds()
     assert worlds_of(RunConfig(environments=("db",))) == ("db",)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +13,11 @@ import prompts
 from environments.alfworld.author import read_goal_line
 from environments.alfworld.brief import brief_of, read_brief, topic_of
 from environments.alfworld.config import AlfworldConfig
+from environments.alfworld.engine import Household
+from environments.alfworld.episode import shown
 from environments.alfworld.generator import make_game
+from environments.alfworld.goal import read_goal
+from environments.alfworld.home import Home
 from environments.alfworld.rehearsal import SOLVER_FAULTS, AlfworldRehearsal
 from environments.alfworld.sentences import forms_of, read_sentence, reasons, word
 from environments.alfworld.task import make_task
@@ -167,16 +174,22 @@ def test_a_sentence_is_read_as_it_was_written(kind: str) -> None:
     assert read_sentence("tidy up.") is None
 
 
-def test_the_examples_in_the_prompt_are_games_that_were_played() -> None:
-    from environments.alfworld.engine import Household
-    from environments.alfworld.episode import shown
+EXAMPLES = [json.loads(line) for line in Path(__file__).with_name("examples.jsonl").read_text().splitlines()]
+"""The games of the examples in `solve_alfworld/v1`: kind, home, goal."""
 
-    for kind in KINDS:
-        parts = prompts.load("solve_alfworld").sections(problem="x", put="put", kind=kind, world={})[2:-1]
-        intro, _, sentence = parts[0].removeprefix("Here is one example.\n").rpartition("\nYour task is to: ")
-        games = (make_game(2024, number, kind=kind) for number in range(400))
-        game = next(one for one in games if Household(one.home).intro() == intro and one.sentence == sentence)
-        household = Household(game.home)
-        commands = [part.rpartition("ACTION: ")[2] for part in parts[1::2]]
-        assert tuple(commands) == game.walkthrough
-        assert [shown(household.step(one)) for one in commands[:-1]] == parts[2::2]
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[example["kind"] for example in EXAMPLES])
+def test_the_examples_in_the_prompt_are_games_that_were_won(example: dict[str, Any]) -> None:
+    prompt = prompts.load("solve_alfworld", "v1")
+    parts = prompt.sections(problem="x", put="put", kind=example["kind"], world={})[2:-1]
+    household, goal = Household(Home.model_validate(example["home"])), read_goal(example["goal"])
+    assert parts[0].startswith(f"Here is one example.\n{household.intro()}\nYour task is to: ")
+    commands = [part.rpartition("ACTION: ")[2] for part in parts[1::2]]
+    told = [shown(household.step(one)) for one in commands[:-1]]
+    assert told == parts[2::2] and not goal.is_reached(household)
+    household.step(commands[-1])
+    assert goal.is_reached(household)
+
+
+def test_every_kind_has_an_example() -> None:
+    assert [example["kind"] for example in EXAMPLES] == list(KINDS)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from environments.admission import admit
+from environments.alfworld.author import read_goal_line
 from environments.alfworld.config import AlfworldConfig
 from environments.alfworld.engine import NOTHING
 from environments.alfworld.home import Home, read_home
@@ -241,3 +242,41 @@ async def test_a_hostile_reply_of_an_author_is_refused(number: int) -> None:
         )
         parts = author.read_all(receipt(request, HOSTILE[number]), ask, range(ask.tasks))
         assert len(parts) >= ask.tasks and not any(isinstance(part.told, TaskSpec) for part in parts)
+
+
+FIRST = "Before the guests arrive, put the remote control away in one of the drawers."
+WRITTEN = {
+    "as it was asked for": f"## Task 1\n### Problem\n{FIRST}\n### Goal\nthing: remotecontrol, place: drawer",
+    "in bold": f"## Task 1\n**Problem:** {FIRST}\n**Goal:** thing: `remotecontrol`, place: `drawer`",
+    "a block": f"## Task 1\n### Problem\n{FIRST}\n### Goal\n```\nthing: remotecontrol, place: drawer\n```",
+    "a list": f"## Task 1\n### Problem\n{FIRST}\n### Goal\n- thing: remote control\n- place: drawer",
+    "numbers and capitals": f"## Task 1\n### Problem\n{FIRST}\n### Goal\nThing: RemoteControl 1, Place: Drawer 2",
+    "the words before it": f"### Problem\nYour task is to: {FIRST}\n### Goal\nthing: remotecontrol, place: drawer",
+    "JSON": f'## Task 1\n### Problem\n{FIRST}\n### Goal\n{{"thing": "remotecontrol", "place": "drawer"}}',
+}
+
+
+@pytest.mark.parametrize("manner", WRITTEN)
+def test_a_reply_of_an_author_is_read_as_models_write_it(manner: str) -> None:
+    told = read_goal_line(WRITTEN[manner], "pick_and_place")
+    assert told == (FIRST, Wanted("pick_and_place", "remotecontrol", "drawer"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "named"),
+    [
+        ("pen", "open the drawer", False),
+        ("pot", "warm a potato", False),
+        ("shelf", "on one of the shelves", True),
+        ("knife", "both Knives", True),
+        ("remotecontrol", "the remote-control", True),
+        ("watch", "two watches", True),
+        ("sidetable", "the side table.", True),
+        ("mug", "a cup", False),
+    ],
+)
+def test_a_sentence_names_a_kind_or_not(kind: str, text: str, named: bool) -> None:
+    told = read_goal_line(f"### Problem\n{text} {kind}s desk\n### Goal\nthing: {kind}, place: desk", "pick_and_place")
+    assert not hasattr(told, "reason")
+    bare = read_goal_line(f"### Problem\n{text}, desk\n### Goal\nthing: {kind}, place: desk", "pick_and_place")
+    assert hasattr(bare, "reason") is not named
