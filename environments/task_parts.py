@@ -22,7 +22,7 @@ _NUMBERS = "one two three four five six seven eight nine ten".split()  # noqa: S
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()  # noqa: SIM905
 _NUMBER = rf"(?:\d{{1,2}}|[a-j]|{'|'.join(_NUMBERS)})"
 _WORD = r"(?:new\s+|practi[cs]e\s+)?(?:task|exercise|assignment)"
-_BEFORE = r"(?P<before>[ \t]*(?:[#*_=~>|<\[(\-–—]+[ \t]*)*)"
+_BEFORE = r"(?P<before>[ \t#*_=~>|<\[(\-–—]*)"
 _NUMBERED = re.compile(
     rf"{_BEFORE}(?:{_WORD}\s*(?:no\.?|number|nr\.?|id)?\s*[#=:\"']*\s*(?P<number>{_NUMBER})|(?P<ordinal>{'|'.join(_ORDINALS)})\s+{_WORD})"
     r"(?![\w'’])(?P<of>\s*(?:/|of)\s*\w+)?(?P<parted>[\s*_\"'\])>]*[.:：)\]–—-]?[\s*_>]*)(?P<rest>.*)\Z",

@@ -52,9 +52,14 @@ def told(state, seconds):
 
 
 def remember():
-    """Let the engine parse each text once."""
+    """Let the engine parse each text once, and copy contexts without the entities in them, which nothing changes."""
     parse = functools.cache(textgen._parse_and_convert)
     textgen._parse_and_convert = lambda text, **how: copy.deepcopy(parse(text, **how))
+    textgen.copy_context = lambda context: {
+        **context,
+        "variables": dict(context["variables"]),
+        "mapping": dict(context["mapping"]),
+    }
     Rule.parse_conjunctive_query = functools.cache(Rule.parse_conjunctive_query)
 
 

@@ -177,9 +177,8 @@ def read_goal_line(text: str, kind: Kind) -> tuple[str, Wanted] | Refusal:
         return Refusal(
             "no_goal", f"the goal names {wanted} as `thing: mug, place: cabinet`, not {sections['goal'].code[:80]!r}"
         )
-    told = _kind_in(problem)
     for word in (thing, target):
-        if word not in told:
+        if not _is_named(word, problem):
             return Refusal("goal_not_told", f"the problem does not name the {word} that the goal is about")
     problem = problem if problem.endswith((".", "!", "?")) else f"{problem}."
     return problem, Wanted(kind, thing, "" if lamp else place, lamp)
@@ -188,6 +187,16 @@ def read_goal_line(text: str, kind: Kind) -> tuple[str, Wanted] | Refusal:
 def _kind_in(text: str) -> str:
     """Return words as a kind is written: lower case letters alone."""
     return re.sub(r"[^a-z]", "", text.lower())
+
+
+def _is_named(kind: str, text: str) -> bool:
+    """Whether a text names a kind, as one word or several, in the singular or the plural."""
+    plural = f"|{_spaced(re.sub('fe?$', 'ves', kind))}" if kind.endswith(("f", "fe")) else ""
+    return re.search(rf"\b(?:{_spaced(kind)}(?:e?s)?{plural})\b", text, re.IGNORECASE) is not None
+
+
+def _spaced(kind: str) -> str:
+    return r"[\s-]?".join(kind)
 
 
 def _kind_of(order: Order) -> Kind:

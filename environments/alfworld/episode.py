@@ -50,10 +50,10 @@ class AlfworldEnvironment(Environment):
             raise no_action(self.spec.environment, action.kind, ACT)
         if self.is_won:
             raise EnvironmentFault("the game is won, nothing follows", transient=False)
-        shown = _ARRIVAL.sub("", self.household.step(action.text), count=1)
+        seen = shown(self.household.step(action.text))
         self.steps += 1
         self.is_won = self.goal.is_reached(self.household)
-        return Step(shown, terminated=self.is_won, admissible=() if self.is_won else self._admissible())
+        return Step(seen, terminated=self.is_won, admissible=() if self.is_won else self._admissible())
 
     def _admissible(self) -> tuple[str, ...]:
         return self.household.admissible()
@@ -100,6 +100,11 @@ class AlfworldEnvironment(Environment):
     def recall(self, turn: RecordedTurn) -> Action | None:
         """Return what a recorded turn does: its words are the command, whatever its recorder called that."""
         return Action(ACT, turn.action) if turn.action.strip() else None
+
+
+def shown(feedback: str) -> str:
+    """Return what the player is told of what the engine says: AgentBench leaves the location out."""
+    return _ARRIVAL.sub("", feedback, count=1)
 
 
 def _opened(one: Household) -> set[str]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.record import Record, canonical_json
 
@@ -57,6 +57,16 @@ class Home(Record):
     things: Mapping[str, Thing]
     can_contain: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     """Types of objects by type of receptacle."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        """Refuse a thing in a place, or in a hand, that is not there."""
+        for name, thing in self.things.items():
+            if missing := [place for place in thing.within if place not in self.receptacles]:
+                raise ValueError(f"{name} lies in {missing[0]!r}, which is not there")
+        if self.holds is not None and self.holds not in self.things:
+            raise ValueError(f"the agent holds {self.holds!r}, which is not there")
+        return self
 
     @cached_property
     def names(self) -> Mapping[str, str]:

@@ -187,3 +187,9 @@ def test_pieces_go_by_their_numbers_and_else_in_order(
 def test_no_reply_breaks_the_cutter(reply: str) -> None:
     read = [SECTIONS.read(piece.text) for piece in cut_tasks(SECTIONS, reply, 3)]
     assert all(isinstance(one, dict | Refusal) for one in read)
+
+
+@pytest.mark.parametrize("marks", ["(", "#", "-", "=", "- ", "*_", "[ ("])
+def test_a_line_of_many_marks_is_read_at_once(marks: str) -> None:
+    """Within the tests' own limit of time: a pattern that tries every way to part them would never end."""
+    assert cut_tasks(SECTIONS, marks * 2000, 3) == []
