@@ -82,7 +82,7 @@ def test_every_class_is_planted_often_enough_in_both_worlds(whole: Found) -> Non
     assert Counter(case.planted.fault for case in whole.episodes).keys() == set(SOLVER_CLASSES)
     assert Counter(case.planted.fault for case in whole.tasks).keys() == set(TASK_CLASSES)
     for cases, names in ((whole.episodes, SOLVER_CLASSES), (whole.tasks, TASK_CLASSES)):
-        assert {case.environment for case in cases} == {"os", "db"}
+        assert {case.environment for case in cases} >= {"os", "db"}
         assert min(len(of_class(cases, name)) for name in names) >= AT_LEAST
 
 
@@ -106,7 +106,7 @@ def test_what_was_planted_is_what_was_done(found: Found) -> None:
     """The plan's classes are not only names: each episode's replies show its fault."""
     for case in found.episodes:
         done, fault = Counter(case.actions), case.planted.fault
-        acted = done["bash"] + done["sql"]
+        acted = done.total() - done["answer"] - done["finish"] - done["invalid"]
         if fault == "no_action":
             assert case.actions == ("answer",) and case.detail.startswith("answered_without_acting"), case
         elif fault == "repeats":
@@ -116,7 +116,7 @@ def test_what_was_planted_is_what_was_done(found: Found) -> None:
         elif fault == "gives_up":
             assert re.search(r"give up|do not|don't", case.replies[-1]), case
         else:
-            assert acted and case.actions[-1] in ("answer", "finish"), case
+            assert acted and case.actions[-1] in ("answer", "finish", "click"), case  # a purchase is a click
         if case.environment == "db" and fault in WRITES:
             written = [
                 reply for reply in case.replies if re.search(r"^(?:INSERT|UPDATE|DELETE)\b", reply, re.MULTILINE)
