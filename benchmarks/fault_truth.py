@@ -17,6 +17,7 @@ from environments.db.families.questions import expected_rows, recognise_question
 from environments.db.rehearsal import DbRehearsal
 from environments.kg.rehearsal import KgRehearsal
 from environments.os.rehearsal import OsRehearsal
+from environments.webshop.rehearsal import WebShopRehearsal
 from rehearsals.orders import for_one, numbers_in
 from rehearsals.plan import SOLVER_FAULTS, TASK_FAULTS, model_seed, solver_fault, task_fault
 from schemas.completion import CompletionRequest
@@ -28,8 +29,8 @@ TASK_CLASSES = (*TASK_FAULTS, SOUND)
 RIGHT = frozenset({SOUND, "other_form"})
 """Classes that are to be kept; all others are to be refused."""
 
-_OS, _DB, _KG = OsRehearsal(), DbRehearsal(), KgRehearsal()
-_ALL = (_OS, _DB, _KG)
+_OS, _DB, _KG, _WEBSHOP = OsRehearsal(), DbRehearsal(), KgRehearsal(), WebShopRehearsal()
+_ALL = (_OS, _DB, _KG, _WEBSHOP)
 _TOKEN = re.compile(r"[^\s\"'`,;\[\]()]+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 

@@ -40,7 +40,7 @@ SKILLS = read_skills(Path(__file__).with_name("skills.toml"))
 TOPIC = "wish"
 BUILT_IN_LICENSE = "Apache-2.0"
 DATA_LICENSE = "unknown"
-"""Of WebShop's products: the repository is MIT's, the texts are the sellers'."""
+"""Of WebShop's products: the repository is for academic and research use, the texts are the sellers'."""
 
 
 class Stock(NamedTuple):

@@ -1,6 +1,6 @@
 """Colours: an option's value is reduced to the first of these words, in this order, that it contains.
 
-Source: WebShop's web_agent_site/engine/normalize.py (princeton-nlp/WebShop, MIT). Without it rewards come out
+Source: WebShop's web_agent_site/engine/normalize.py (princeton-nlp/WebShop). Without it rewards come out
 otherwise: `dark grey` and `dark blue` are both `dark`, and `red` stands in `bordered`.
 """
 

@@ -38,8 +38,16 @@ class WebShopEnvironment(Environment):
         self._shown = Shown("", False, ())
 
     async def reset(self) -> Step:
-        """Begin on the page with the search bar."""
-        self._catalogue = await self._catalogues.opened(self._problem.catalogue)
+        """Begin on the page with the search bar.
+
+        Raises:
+            EnvironmentFault: the task's catalogue is not in this home.
+        """
+        try:
+            self._catalogue = await self._catalogues.opened(self._problem.catalogue)
+        except KeyError as error:
+            told = f"missing_catalogue: {self._problem.catalogue} is not in {self._catalogues.folder}"
+            raise EnvironmentFault(told, transient=False) from error
         self.page, self.is_over, self._found = Page(), False, []
         return self._look()
 

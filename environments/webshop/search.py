@@ -6,6 +6,7 @@ stemmer, 1991), so that ranks may differ a little. Products of equal score stand
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -34,6 +35,7 @@ class Search:
         words = [words_of(text) for text in texts]
         self._index: Any = None
         if any(words):
+            logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells of every index, and sets itself to DEBUG
             self._index = bm25s.BM25(method="lucene", k1=_K1, b=_B)
             self._index.index(words, show_progress=False)
 

@@ -106,14 +106,11 @@ class WebShopWorld(World):
         """Return a visit, not yet begun.
 
         Raises:
-            EnvironmentFault: the task is none of the shop's, or its catalogue is not here.
+            EnvironmentFault: the task is none of the shop's.
         """
         problem = problem_in(spec)
         if isinstance(problem, Refusal):
             raise EnvironmentFault(f"{problem.reason}: {problem.detail}", transient=False)
-        if not self.catalogues.has(problem.catalogue):
-            told = f"missing_catalogue: {problem.catalogue} is not in {self.catalogues.folder}"
-            raise EnvironmentFault(told, transient=False)
         return WebShopEnvironment(spec, problem, self.catalogues, self.tagger)
 
     def problem_of(self, spec: TaskSpec) -> Refusal | None:
@@ -121,8 +118,6 @@ class WebShopWorld(World):
         problem = problem_in(spec)
         if isinstance(problem, Refusal):
             return problem
-        if not self.catalogues.has(problem.catalogue):
-            return Refusal("missing_catalogue", f"the catalogue {problem.catalogue} is not in this home")
         try:
             for script in spec.reference:
                 read_actions(script.code)

@@ -116,7 +116,7 @@ def test_what_was_planted_is_what_was_done(found: Found) -> None:
         elif fault == "gives_up":
             assert re.search(r"give up|do not|don't", case.replies[-1]), case
         else:
-            assert acted and case.actions[-1] in ("answer", "finish"), case
+            assert acted and case.actions[-1] in ("answer", "finish", "click"), case  # a purchase is a click
         if case.environment == "db" and fault in WRITES:
             written = [
                 reply for reply in case.replies if re.search(r"^(?:INSERT|UPDATE|DELETE)\b", reply, re.MULTILINE)

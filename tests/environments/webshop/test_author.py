@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from environments.admission import admit
-from environments.base import Ask, Draw
+from environments.base import Action, Ask, Draw
 from environments.webshop.author import WebShopAuthor
 from environments.webshop.config import WebShopConfig
 from environments.webshop.drafts import load_seeds, read_draft
-from environments.webshop.goal import NO_LIMIT, Goal, problem_in, wanted_of
+from environments.webshop.goal import NO_LIMIT, Goal, problem_in, state_of, wanted_of
 from environments.webshop.product import Product
 from environments.webshop.solver import solve
 from environments.webshop.world import WebShopWorld
 from schemas.completion import CompletionRequest
+from schemas.errors import ConfigError, InputError
 from schemas.message import Message
 from schemas.rejection import Refusal
 from schemas.run_config import GenerateConfig
@@ -172,7 +173,6 @@ async def test_cheats_are_turned_away(
     [
         ({"setup": {"state": None}}, "not_a_goal"),
         ({"setup": {"state": '{"catalogue": "../../etc/passwd"}'}}, "not_a_goal"),
-        ({"setup": {"state": f'{{"catalogue": "{"0" * 32}"}}'}}, "missing_catalogue"),
         ({"check": {"kind": "rows"}}, "unknown_check"),
         ({"check": {"kind": "purchase", "arguments": "{}"}}, "not_a_goal"),
         ({"check": {"kind": "purchase", "arguments": "[" * 500}}, "not_a_goal"),
@@ -189,8 +189,20 @@ async def test_a_task_that_is_none_of_the_shop_s_is_refused_and_breaks_nothing(
     assert await admitted(shop, spec) == reason
 
 
+async def test_a_task_in_a_catalogue_of_another_home_comes_in_and_is_not_played(
+    shop: WebShopWorld, make_spec: Callable[..., TaskSpec], dress: Product
+) -> None:
+    sound = make_spec(Goal("a dress", wanted_of(dress, dress.attributes, (), 99.0)), Action("click", "buy now"))
+    spec = sound.model_copy(update={"setup": state_of("0" * 32)})
+    assert shop.problem_of(spec) is None
+    *_, last = await admit(shop, spec)
+    assert last.name == "reference_passes_1" and last.detail.startswith("missing_catalogue: ")
+    with pytest.raises(ConfigError, match="import it once more with `trajmill import webshop FOLDER`"):
+        await shop.world_id_of(spec)
+
+
 def test_a_folder_without_products_is_told_in_one_sentence(tmp_path: Path, shop: WebShopWorld) -> None:
     config = WebShopConfig(data=str(tmp_path))
     author = WebShopAuthor(config, shop.catalogues, shop.tagger, 10)
-    with pytest.raises(Exception, match=r"holds 0 files items_shuffle\*\.json"):
+    with pytest.raises(InputError, match=r"holds 0 files items_shuffle\*\.json"):
         author.derivable(frozenset())
