@@ -14,15 +14,14 @@ import time
 import tracemalloc
 from collections.abc import Callable, Mapping
 
+from environments.kg.author import derived_spec
 from environments.kg.calls import find_call
 from environments.kg.derivation import SHAPES, Inventor, MadeQuestion
 from environments.kg.episode import KgEnvironment
 from environments.kg.sample import NAME, NAMESPACE, invent, load_graph
 from environments.kg.store import EmbeddedStore, Graph
-from environments.kg.task import setup_of
 from environments.kg.tools import Workbench
 from environments.kg.world import KgWorld
-from schemas.task_spec import Check, Provenance, Script, TaskSpec
 
 TRIPLES = 1_000_000
 QUESTIONS = 240
@@ -30,12 +29,12 @@ OPEN = 500
 """Episodes that are open at a time while their memory is looked at."""
 
 
-def measure(triples: int = TRIPLES) -> dict[str, float | str]:
+def measure(triples: int = TRIPLES, questions: int = QUESTIONS) -> dict[str, float | str]:
     """Return the figures: seconds of wall time of one process, bytes an episode, calls a second."""
-    return asyncio.run(_measure(triples))
+    return asyncio.run(_measure(triples, questions))
 
 
-async def _measure(triples: int) -> dict[str, float | str]:
+async def _measure(triples: int, count: int) -> dict[str, float | str]:
     ontology, _ = load_graph()
     one = sum(1 for _ in invent().triples(NAMESPACE))
     began = time.perf_counter()
@@ -47,7 +46,7 @@ async def _measure(triples: int) -> dict[str, float | str]:
     graph = Graph(NAME, ontology, store, "measured")
     maker = Inventor(ontology, facts)
     rng = random.Random(1)
-    questions = [maker.of_shape(SHAPES[number % len(SHAPES)], rng) for number in range(QUESTIONS)]
+    questions = [maker.of_shape(SHAPES[number % len(SHAPES)], rng) for number in range(count)]
     calls = await _time_calls(graph, questions)
     every = sorted(span for spans in calls.values() for span in spans)
     cpu = [span for spans in (await _time_calls(graph, questions, time.process_time)).values() for span in spans]
@@ -96,7 +95,7 @@ async def _time_calls(
 async def _episodes(graph: Graph, questions: list[MadeQuestion]) -> dict[str, float | str]:
     """Return what whole episodes cost on this graph, judged, and what each holds while it is open."""
     card = KgWorld().card
-    specs = [_spec(question) for question in questions]
+    specs = [derived_spec(question, "measured", "interact") for question in questions]
     began, steps = time.perf_counter(), 0
     for spec in specs:
         async with KgEnvironment(spec, graph, card) as played:
@@ -111,18 +110,6 @@ async def _episodes(graph: Graph, questions: list[MadeQuestion]) -> dict[str, fl
     memory = tracemalloc.get_traced_memory()[0] / OPEN
     tracemalloc.stop()
     return {"steps a second, whole episodes": round(steps / seconds), "memory of an open episode, bytes": round(memory)}
-
-
-def _spec(question: MadeQuestion) -> TaskSpec:
-    return TaskSpec.make(
-        environment="kg",
-        instruction=question.text,
-        setup=setup_of(NAME, question.entities),
-        reference=tuple(Script(code=call) for call in question.calls),
-        check=Check(kind="reference"),
-        origin="derived",
-        provenance=Provenance(source="measured"),
-    )
 
 
 if __name__ == "__main__":
