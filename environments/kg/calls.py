@@ -16,6 +16,8 @@ from environments.base import Action
 from environments.kg.tools import TOOLS
 from schemas.record import canonical_json
 
+MOST_CHARS = 20_000
+"""Of a line that is looked at: the longest names of Freebase have some hundred."""
 OTHER = "call"
 """Kind of an action that calls what is no tool; its text is the call."""
 _CALL = re.compile(r"\b([A-Za-z_]\w*)[ \t]*\(")
@@ -34,25 +36,29 @@ class SaidCall(NamedTuple):
 
 def find_call(line: str) -> SaidCall | None:
     """Return the first call of a line, of a tool if there is one; None = there is none whose brackets close."""
-    found = [call for match in _CALL.finditer(line) if (call := _call_at(line, match))]
-    return next((call for call in found if call.name in TOOLS), found[0] if found else None)
+    line = line[:MOST_CHARS]
+    ends, other = _closings(line), None
+    for match in _CALL.finditer(line):
+        end = ends.get(match.end() - 1)
+        if end is not None and match[1].lower() in TOOLS:
+            return _call_between(line, match, match[1].lower(), end)
+        other = other or (None if end is None else (match, end))
+    return _call_between(line, other[0], other[0][1], other[1]) if other else None
 
 
-def _call_at(line: str, match: re.Match[str]) -> SaidCall | None:
-    end = _closing(line, match.end())
-    if end is None:
-        return None
-    name = match[1].lower() if match[1].lower() in TOOLS else match[1]
+def _call_between(line: str, match: re.Match[str], name: str, end: int) -> SaidCall:
     return SaidCall(name, split_arguments(name, line[match.end() : end]), line[match.start() : end + 1])
 
 
-def _closing(line: str, start: int) -> int | None:
-    depth = 1
-    for at in range(start, len(line)):
-        depth += (line[at] == "(") - (line[at] == ")")
-        if depth == 0:
-            return at
-    return None
+def _closings(line: str) -> dict[int, int]:
+    """Return where each bracket closes that does."""
+    ends, opened = dict[int, int](), list[int]()
+    for found in re.finditer(r"[()]", line):
+        if found[0] == "(":
+            opened.append(found.start())
+        elif opened:
+            ends[opened.pop()] = found.start()
+    return ends
 
 
 def split_arguments(name: str, inner: str) -> tuple[str, ...]:

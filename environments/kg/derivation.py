@@ -26,6 +26,8 @@ DIFFICULTIES = {
     "superlative": 3,
 }
 MOST_VALUES = 30
+LEAST = 3
+"""Of a count, and of the things that a superlative chooses from: fewer are soon guessed."""
 _TRIES = 400
 
 
@@ -130,13 +132,13 @@ class Inventor:
         of = self._draw(rng.choice(SHAPES[:3]), rng, things)
         found = self._targets_of(of) if of else []
         attributes = sorted({name for one in found for name in self.facts.out.get(one, ())} & self.ontology.attributes)
-        if of is None or len(found) < 3 or not attributes:
+        if of is None or len(found) < LEAST or not attributes:
             return None
         return Superlative(rng.choice(("argmax", "argmin")), of, rng.choice(attributes))
 
     def _is_fit(self, program: Program) -> bool:
         answers = self.answers(program)
-        if not 0 < len(answers) <= MOST_VALUES or (isinstance(program, Count) and int(min(answers)) < 3):
+        if not 0 < len(answers) <= MOST_VALUES or (isinstance(program, Count) and int(min(answers)) < LEAST):
             return False
         if any(self.answers(part) == answers for part in parts_of(program)):
             return False

@@ -29,8 +29,13 @@ _PROBLEM = "\x00problem\x00"
 _NUMBER = re.compile(r"#[ \t]?(\d{1,9})|(?:variable|var)[ _]?(\d{1,9})\b", re.IGNORECASE)
 _FIND = re.compile(r"\bFind Answer(?=[*_]*[ \t]*:)")
 """What AgentBench takes for `Final Answer`, too."""
-_INLINE = re.compile(r"\bFinal Answer[*_]*[ \t]*:[*_]*[ \t]*(?:variable[ \t]+)?#(\d{1,9})", re.IGNORECASE)
+_INLINE = re.compile(
+    r"\bFinal Answer(?:[*_]*[ \t]*:|[ \t]+is:?)[*_`]*[ \t]*[*_`]*(?:variable[ \t]+)?#(\d{1,9})", re.IGNORECASE
+)
 _FENCE = re.compile(r"[`~]{3,}\w*")
+_SENTENCES = re.compile(r".*[.!?。\n]", re.DOTALL)
+"""All that is whole before the sentence that holds the answer."""
+_FINAL = re.compile(r"final[ _]?answer\b", re.IGNORECASE)
 _DRESS = " \t*_`#>-"
 _ANSWERS = frozenset(["answer", "finalanswer", "finish", "submit", "final", "done", "finalize", "submitanswer"])
 
@@ -112,6 +117,8 @@ class KgDialect(KgText, ReAct):
 
     def _act_behind(self, region: list[str], *, is_cut: bool) -> Action:
         head = region[0].strip(_DRESS)
+        if _FINAL.match(head):
+            return Action("answer", self.answer_of(region, is_cut=is_cut))
         call = find_call(head)
         if call is not None and call.name.replace("_", "") in _ANSWERS:
             return Action("answer", self.answer_of([call.said], is_cut=is_cut))
@@ -152,7 +159,8 @@ class KgDialect(KgText, ReAct):
         """Read a reply whose act has no label: an answer within a sentence, or a last line that is a tool's call."""
         text = "\n".join(lines)
         if found := _INLINE.search(text):
-            thought = thought_of(text[: found.start()], range(text.count("\n") + 1))
+            whole = _SENTENCES.match(text[: found.start()])
+            thought = thought_of(whole[0] if whole else "", range(text.count("\n") + 1))
             return Reading(thought, (Action("answer", f"#{int(found[1])}"),))
         number = max((n for n, line in enumerate(lines) if line.strip()), default=0)
         bare = lines[number].strip(_DRESS)

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from environments.base import Action, judge_episode
+from environments.kg.derivation import LEAST
 from environments.kg.episode import KgEnvironment
 from environments.kg.judge import judge_values
+from environments.kg.program import Count
 from environments.kg.task import state_of
 from schemas.task_spec import Probe, TaskSpec
 
@@ -41,6 +43,15 @@ async def shorter_ways_fail(followed: KgEnvironment) -> Probe:
                 name=name, passed=False, detail=f"#{number} is the answer already; what follows changes nothing"
             )
     return Probe(name=name, passed=True)
+
+
+async def counts_more_than_a_guess(followed: KgEnvironment) -> Probe:
+    """Refuse a number so small that counting anything at hand may hit it."""
+    right = await followed.found() or ()
+    is_count = followed.answer is not None and isinstance(followed.answer.program, Count)
+    small = is_count and right[:1] in [(str(number),) for number in range(LEAST)]
+    detail = f"the answer is the number {right[0]}; a count is at least {LEAST}" if small else ""
+    return Probe(name="counts_more_than_a_guess", passed=not small, detail=detail)
 
 
 async def guess_of(world: Opener, spec: TaskSpec) -> str:

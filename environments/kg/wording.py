@@ -16,6 +16,7 @@ from environments.kg.ontology import Ontology
 from environments.kg.program import Both, Count, Entity, Join, Program, Superlative
 
 _AMONG = " that are also among "
+_MOST_CHARS, _MOST_SETS = 1_000, 3
 _LISTS = (
     "Name {}.",
     "Which are {}?",
@@ -66,6 +67,8 @@ class Wording:
     def read(self, question: str) -> Program | None:
         """Return what a question asks for; None = it is none of these."""
         text = " ".join(question.split())
+        if len(text) > _MOST_CHARS or text.count(_AMONG) > _MOST_SETS:  # each may be parted in many ways
+            return None
         for form in _LISTS:
             if (found := _within(form, text)) and (read := self._set(found[0])):
                 return read

@@ -17,7 +17,7 @@ from environments.kg.episode import KgEnvironment
 from environments.kg.graphs import built_in, configured
 from environments.kg.store import Graph
 from environments.kg.task import problem_in, state_of
-from environments.kg.trials import answer_is_not_told, guess_of, shorter_ways_fail
+from environments.kg.trials import answer_is_not_told, counts_more_than_a_guess, guess_of, shorter_ways_fail
 from rehearsals.base import Rehearsal
 from schemas.errors import ConfigError, EnvironmentFault
 from schemas.record import digest
@@ -157,6 +157,7 @@ class KgWorld(World):
         environment = _kg(honest.environment)
         yield answer_is_not_told(spec, await environment.found() or ())
         yield await shorter_ways_fail(environment)
+        yield await counts_more_than_a_guess(environment)
         guess = await guess_of(self, spec)
         if guess:
             yield Probe(name=GUESSABLE, passed=True, detail=guess)

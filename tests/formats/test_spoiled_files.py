@@ -29,6 +29,11 @@ GOOD: dict[str, Callable[[int], dict[str, Any]]] = {
     "tasks": lambda n: {**TASK, "instruction": f"Count {n}?"},
     "agentbench-os": lambda n: {"description": f"Count {n}?", "evaluation": {"match": "1"}},
     "agentbench-db": lambda n: {"description": f"Count {n}?", "label": ["1"], "type": ["other"], "table": TABLE},
+    "agentbench-kg": lambda n: {
+        "question": f"Who is {n}?",
+        "entities": {"X": "m.01"},
+        "answer": [{"answer_argument": "m.02"}],
+    },
     "bird": lambda n: {"question": f"How many {n}?", "SQL": "SELECT 1", "db_id": "shops"},
     "episodes": lambda n: {"task": {**TASK, "instruction": f"Count {n}?"}, "turns": TURNS},
     "intercode-bash": lambda n: {**INTERCODE, "env": "bash", "turns": [{"action": f"execute[ls {n}]"}]},
@@ -171,7 +176,7 @@ KINDS = ["folder", "pipe", "dangling link", "link to itself", "device", "missing
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["tasks", "agentbench-os", "agentbench-db", "episodes", "sharegpt"])
+@pytest.mark.parametrize("name", ["tasks", "agentbench-os", "agentbench-db", "agentbench-kg", "episodes", "sharegpt"])
 def test_what_is_no_file_of_text_is_told(tmp_path: Path, name: str, kind: str) -> None:
     importer = importers(installed=False)[name]
     with pytest.raises(InputError, match=r"rows\.jsonl"):

@@ -110,6 +110,11 @@ async def test_shapes_and_ways_are_dealt_evenly() -> None:
     }
 
 
+def test_a_question_of_many_sets_is_none_that_is_read() -> None:
+    text = f"Name {'those of ' * 40}x{' that are also among x' * 40}."
+    assert inventor().wording.read(text) is None
+
+
 async def test_what_earlier_builds_took_is_not_derived_again() -> None:
     first = await derived(20)
     taken = frozenset(spec.provenance.source for spec in first)

@@ -83,6 +83,12 @@ READ = {
     "Final Answer:\n#3": ("answer", "#3"),
     "Action: Final Answer: #3": ("answer", "#3"),
     "Action: answer(#3)": ("answer", "#3"),
+    "Action: Final Answer(#3)": ("answer", "#3"),
+    "Thought: There it is.\n\nThe final answer is #3.": ("answer", "#3"),
+    "Final Answer: `#3`": ("answer", "#3"),
+    "Thought: I have #0. Action: get_relations(Vessa Reach)": ONE,
+    "Action: get_relations(Vessa Reach)  # what leads on": ONE,
+    "<think>\nget_relations(#0)?\n</think>\nAction: get_relations(`Vessa Reach`)": ONE,
     "Action: Finish[#3]": ("answer", "#3"),
     "So I am done, and the Final Answer: #3 it is.": ("answer", "#3"),
     "Final Answer: \\#12": ("answer", "#12"),
@@ -99,6 +105,19 @@ READ = {
 def test_a_reply_is_read(reply: str) -> None:
     reading = read(reply)
     assert said(reading) == [READ[reply]], reading
+
+
+@pytest.mark.parametrize(
+    ("reply", "thought"),
+    [
+        ("Thought: There it is.\n\nThe final answer is #3.", "There it is."),
+        ("#3 holds them. Thus the Final Answer: #3", "#3 holds them."),
+        ("So the Final Answer: #3", None),
+        ("Thought: I look.\nAction: count(#0)", "I look."),
+    ],
+)
+def test_what_stands_before_an_act_is_its_thought(reply: str, thought: str | None) -> None:
+    assert read(reply).thought == thought
 
 
 UNREAD = {
@@ -128,7 +147,13 @@ def test_what_is_no_act_is_told(reply: str) -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    ["Action: get_relations(" + "x" * 200_000 + ")", "Action: " + "(" * 5000, "\x00" * 1000, "Action: f(" * 3000],
+    [
+        "Action: get_relations(" + "x" * 200_000 + ")",
+        "Action: " + "(" * 5000,
+        "\x00" * 1000,
+        "Action: f(" * 3000,
+        "Action: " + "f(" * 9999 + ")" * 9999,
+    ],
 )
 def test_a_hostile_reply_is_read_within_reason(reply: str) -> None:
     assert len(read(reply).actions) <= 1
