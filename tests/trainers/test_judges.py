@@ -49,14 +49,14 @@ FORMATS = ("nemotron-h-aligned", "nemotron-nano-v2")
 
 
 def decoded(template: Template, ids: Sequence[int], trained: Sequence[bool]) -> list[str]:
-    """Return what carries loss, run by run, without the line break that ends a turn's rendering."""
+    """Return what carries loss, run by run; line breaks around a turn are the template's with one, the reply's with another."""
     runs: list[list[int]] = [[]]
     for one, carries in zip(ids, trained, strict=True):
         if carries:
             runs[-1].append(one)
         else:
             runs.append([])
-    return [template.decode(run).rstrip("\n") for run in runs if run]
+    return [template.decode(run).strip("\n") for run in runs if run]
 
 
 def fanned_out(held: ReleaseRow) -> list[dict[str, Any]]:
