@@ -12,7 +12,7 @@ all="trl llamafactory axolotl ms-swift fastchat"
 # What a trainer's reader imports; the rest of what it declares (CUDA kernels, web pages, clouds) is left out.
 requirements() {
     case $1 in
-    trl) echo "trl==1.16.0 transformers==5.24.0" ;;
+    trl) echo "trl==1.16.0 transformers==5.24.0 renderers==0.1.12 httpx" ;;
     llamafactory) echo "torchaudio transformers>=4.55,<5 datasets==4.0.0 accelerate==1.11.0 peft==0.18.1 trl==0.24.0
         tyro<0.9 einops fire omegaconf pandas pillow protobuf pydantic pyyaml scipy sentencepiece tiktoken" ;;
     axolotl) echo "transformers==5.24.0 datasets peft accelerate addict fire pydantic pyyaml requests einops art colorama
@@ -35,6 +35,17 @@ alone() {
 spare_sound() {
     "$venvs/$1/bin/python" -c "import torchaudio" 2>/dev/null ||
         rm -f "$venvs/$1"/lib/python*/site-packages/torchaudio/lib/_torchaudio.so
+}
+
+# Megatron-LM's tokenizer of conversations, a judge beside the trainers, is one file of a wheel for later Pythons: it is
+# unpacked beside TRL's packages and needs transformers alone.
+lay_megatron() {
+    [ ! -d "$venvs/trl/megatron-core" ] || return 0
+    wheels=$(mktemp -d)
+    "$venvs/trl/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+        --python-version 3.12 --dest "$wheels" megatron-core==0.19.2
+    "$venvs/trl/bin/python" -m zipfile -e "$wheels"/megatron_core-*.whl "$venvs/trl/megatron-core"
+    rm -r "$wheels"
 }
 
 # Says whether an environment has all that is wanted, whoever made it; no index is asked.
@@ -62,5 +73,6 @@ for trainer in ${*:-$all}; do
     pip="$venvs/$trainer/bin/python -m pip install --quiet --disable-pip-version-check"
     is_complete "$trainer" || set_up "$trainer"
     [ "$trainer" != llamafactory ] || spare_sound "$trainer"
+    [ "$trainer" != trl ] || lay_megatron
     echo "$stamp" >"$venvs/$trainer/.ready"
 done

@@ -49,6 +49,7 @@ TRAINERS: Mapping[str, Trainer] = {
         ),
         Trainer("verl", "turns", None, "verl 0.9.1 utils/dataset/multiturn_sft_dataset.py"),
         Trainer("openrlhf", "turns", None, "OpenRLHF 0.11.2 datasets/sft_dataset.py"),
+        Trainer("megatron-lm", "turns", None, "megatron-core 0.19.2 tokenizers/text/libraries/sft_tokenizer.py"),
         Trainer("megatron-bridge", "turns", None, "Megatron-Bridge 0.6.2 data/conversation_processing.py", True),
         Trainer("slime", "turns", "step_loss_mask", "slime utils/mask_utils.py"),
         Trainer("tinker", "turns", "trainable", "tinker-cookbook 0.6.1 renderers/base.py: TrainOnWhat.CUSTOMIZED"),

@@ -43,7 +43,7 @@ def find_python(trainer: str) -> Path:
     return python
 
 
-def ask_trainer(folder: Path, trainer: str, reader: str, **job: Any) -> Any:
+def ask_trainer(folder: Path, trainer: str, reader: str, /, **job: Any) -> Any:
     """Run a reader in its trainer's environment and return what it says."""
     done = subprocess.run(
         [find_python(trainer), Path(__file__).parent / "readers" / f"{reader}.py"],

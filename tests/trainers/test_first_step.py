@@ -15,7 +15,7 @@ from formats.templates.template import Template, load_template
 from tests.conftest import Smoke
 from tests.trainers.first_step import MODEL, replies_of, step_of, take_step
 
-pytestmark = pytest.mark.trainers
+pytestmark = [pytest.mark.trainers, pytest.mark.timeout(2400)]
 
 IGNORED = -100
 STEPS = {
