@@ -15,11 +15,12 @@ from formats.chats.chat import UNREADABLE, Chat, ChatRow, Unreadable
 from schemas.cleaning import CleaningConfig
 from schemas.message import Message
 from schemas.record import digest
-from schemas.rejection import Rejection
+from schemas.rejection import Refusal, Rejection
 from schemas.trajectory import Conversation
 from tasks.ingest.judge_language import DETECTOR, UNDETERMINED, judge_language
-from tasks.ingest.mend import find_fault, mend_texts, repair
+from tasks.ingest.mend import find_fault, hide_private, mend_texts, repair
 from tasks.ingest.split_chat import counter, split_chat
+from tasks.privacy.placeholders import LOOKED_BY
 
 ADMISSION: Mapping[str, str] = {
     "not_alternating": "has a system message in the middle",
@@ -30,6 +31,7 @@ ADMISSION: Mapping[str, str] = {
     "blocked_phrase": "holds a phrase that the configuration blocks",
     "wrong_format": "has a numbered list that begins anew at 1",
     "repeated_digits": "has one digit nine times in a row, where the configuration turns such away",
+    "personal_data": "holds secrets or personal data that the configuration turns away, or that no placeholder fits",
     "language": "is not in a language that the configuration takes (by default: is not in English)",
     "duplicate": "is there already: same messages, same source model",
     "duplicate_id": "has the id of an earlier row of its file, and other messages",
@@ -136,6 +138,10 @@ def admit_row(
     messages, mended = mend_texts(messages, rules)
     if fault := find_fault(messages, rules):
         return reject(row, fault.reason, fault.detail)
+    private = hide_private(messages, chat.tools, rules)
+    if isinstance(private, Refusal):
+        return reject(row, private.reason, private.detail)
+    messages, tools, kinds = private
     language, score = judge_language(message.content for message in messages)
     if rules.languages and language not in (*rules.languages, UNDETERMINED):
         takes = "English is kept" if rules.languages == ("en",) else f"{', '.join(rules.languages)} are kept"
@@ -150,8 +156,11 @@ def admit_row(
         "language_score": score,
         "language_detector": DETECTOR,
         "license": license,
+        "hidden": kinds,
+        "looked_at": LOOKED_BY,
         **(marks or {}),
     }
+    chat = chat._replace(tools=tools)
     return [_conversation(row, chat, part, number, said) for number, part in trained]
 
 

@@ -14,6 +14,7 @@ from schemas.episode import NOT_FINAL
 from schemas.errors import NothingFound
 from schemas.record import canonical_json
 from schemas.release import FileHash, Release, SourceDigest
+from tasks.privacy.rows import find_private_rows
 from tasks.publish.about_checks import FALLEN, Accepted, note_fallen, note_weaker_checks
 from tasks.publish.about_tasks import in_band, note_left_out
 from tasks.publish.mix_samples import AGENT, Eligible, Mixture, mix_samples
@@ -139,7 +140,17 @@ def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) 
         versions=versions,
     )
     recipe = workshop.config.mixture
-    return mix_samples((Eligible(*row) for row in agent), (Eligible(*row) for row in general), recipe)
+    private = _private_rows(workshop, versions)
+    rows = ([Eligible(*row) for row in some if row[0] not in private] for some in (agent, general))
+    return mix_samples(*rows, recipe)
+
+
+def _private_rows(workshop: Workshop, versions: Mapping[str, int]) -> set[str]:
+    """Return the rows that hold secrets or personal data, of the kinds of data that the configuration takes none of."""
+    config = workshop.config
+    how = {"trajectories": config.curate.personal, "conversations": config.general.cleaning.personal}
+    rejecting = [table for table, personal in how.items() if personal == "reject"]
+    return {row for table in rejecting for row in find_private_rows(workshop.warehouse, table, versions)}
 
 
 def _what_is_there(workshop: Workshop, curation: str) -> str:

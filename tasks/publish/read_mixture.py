@@ -14,6 +14,7 @@ from schemas.record import digest
 from schemas.task_spec import TaskSpec
 from schemas.trajectory import Conversation, Trajectory
 from tasks.collect.repairs import understood
+from tasks.privacy.rows import hide_older
 from tasks.publish.likeness import CHATS_ALIKE, likeness
 from tasks.publish.mix_samples import AGENT, Pick
 from tasks.publish.split_rows import Kin
@@ -84,6 +85,10 @@ class MixtureReader:
         written: dict[str, BothWordings] = {}
         for row in sorted(rows, key=lambda row: (row.episode_id, row.part)):
             made, did = make_agent_row(row, split), turns.get(row.episode_id, ())
+            made, was_hidden = hide_older(made, row.looked_at)
+            if row.hidden or was_hidden:  # its turns and its task stand as they were
+                written[row.trajectory_id] = BothWordings(made, "hidden")
+                continue
             calls = self._as_calls(made, row, specs[row.task_id], said[row.episode_id], did)
             written[row.trajectory_id] = BothWordings(made, calls)
         return written
@@ -123,7 +128,8 @@ class MixtureReader:
     def _general_rows(self, picks: Sequence[Pick], split: str) -> dict[str, BothWordings]:
         strata = {pick.id: pick.stratum for pick in picks if pick.stratum != AGENT}
         rows: list[Conversation] = self._read("conversations", "conversation_id", list(strata))
-        made = [make_general_row(row, strata[row.conversation_id], split) for row in rows]
+        whole = ((make_general_row(row, strata[row.conversation_id], split), row.looked_at) for row in rows)
+        made = [hide_older(row, looked_at)[0] for row, looked_at in whole]
         return {row.id: BothWordings(row, row) for row in made}
 
     def _tasks(self, rows: Sequence[str]) -> dict[str, str]:

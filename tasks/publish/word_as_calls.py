@@ -24,6 +24,7 @@ LEFT_OUT = {
     "no_turns": "their episode's turns are not those that the row was made of",
     "no_such_tool": "an action of theirs is none that the world's tools can do",
     "round": "they are a later round of an episode that stands there whole",
+    "hidden": "placeholders stand in them for secrets or personal data, and their turns are as they were",
 }
 """Reason -> why rows are not there as calls."""
 _MARK = "\u0001thought\u0001"

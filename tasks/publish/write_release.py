@@ -25,6 +25,7 @@ from schemas.record import digest
 from schemas.release import FileHash, SourceDigest
 from schemas.run_config import RunConfig
 from schemas.trajectory import Conversation, Trajectory
+from tasks.privacy.placeholders import hide_text
 from tasks.publish.mix_samples import AGENT
 
 _PACE: Mapping[str, Collection[str] | None] = {
@@ -132,7 +133,7 @@ def write_release(
     licenses = [LicenseCount(*key, rows=number) for key, number in sorted(counts.licenses.items())]
     configs = {name: counts.tables[name] for name in CONFIGS if counts.tables[name]}
     card = render_card(facts, licenses, configs, counts.sources, counts.left_out)
-    (partial / "README.md").write_text(card, encoding="utf-8", newline="\n")
+    (partial / "README.md").write_text(hide_text(card), encoding="utf-8", newline="\n")
     files = [*shards, _hash_file(partial, "README.md")]
     (partial / "manifest.json").write_bytes(_render_manifest(facts, counts, licenses, files))
     files.append(_hash_file(partial, "manifest.json"))
