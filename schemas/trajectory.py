@@ -89,3 +89,6 @@ class Conversation(Record):
     """Kinds of secrets and personal data for which placeholders stand in it."""
     looked_at: str | None = None
     """Name and contract of what looked for these; None = nothing did when the row came in."""
+    overlap: float | None = None
+    """Largest share of a benchmark item's tokens that its row covers, of the benchmarks that the rules named; below 0.2
+    the row is clean. None = they named none."""

@@ -59,7 +59,8 @@ _CODE = re.compile(
 _WORDS = ("pass", "pwd", "secret", "key", "token", "credential")
 _KEYS = "access|auth|private|client|service|account|db|database|encryption|signing|master|storage"
 _NAMED = (
-    rf"(?:pass(?:word|wd|phrase)?|pwd|secret|api[ _-]?key|(?:{_KEYS})[ _-]?(?:key|token|pass|secret)|token|credentials?)"
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|api[ _-]?key|token|credentials?"
+    rf"|(?:{_KEYS})[ _-]?(?:key|token|pass|secret))"
     r"\w{0,20}[\"'`\]]{0,2}\s{0,3}"
 )
 _STARTS = re.compile(rf"pass|pwd|secret|api[ _-]?key|token|credential|(?:{_KEYS})[ _-]?key")

@@ -141,8 +141,8 @@ def choose_rows(workshop: Workshop, curation: str, versions: Mapping[str, int]) 
     )
     recipe = workshop.config.mixture
     private = _private_rows(workshop, versions)
-    rows = ([Eligible(*row) for row in some if row[0] not in private] for some in (agent, general))
-    return mix_samples(*rows, recipe)
+    agent_rows, general_rows = ((Eligible(*row) for row in some if row[0] not in private) for some in (agent, general))
+    return mix_samples(agent_rows, general_rows, recipe)
 
 
 def _private_rows(workshop: Workshop, versions: Mapping[str, int]) -> set[str]:
