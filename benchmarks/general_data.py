@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 from benchmarks.page import Marks, table_line
 
 MARKS = Marks("<!-- table: python -m benchmarks.general_data --write docs/speed.md -->")
-_WORDS = """the bread rises in a warm oven because yeast eats sugar and gives off gas which lifts dough so bakers wait an
-hour before they shape loaves and let them rest again while water flour and salt decide how firm every slice becomes"""
+_WORDS = """the bread rises in a warm oven because yeast eats sugar and gives off gas which lifts dough so bakers
+wait an hour before they shape loaves and let them rest again while water flour and salt decide how firm they are"""
 _OTHER = "das Brot geht im warmen Ofen auf weil die Hefe den Zucker frisst und Gas abgibt das den Teig hebt"
 
 
