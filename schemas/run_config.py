@@ -261,6 +261,8 @@ class CurateConfig(Record):
     reasoning: Literal["thought", "reasoning_content", "none"] = "thought"
     """What becomes of a model's reasoning in a row. thought: it is the thought of a turn that came without one, and
     none is bought. reasoning_content: it stands apart, in a field of its own. none: it is not trained on."""
+    personal: Literal["placeholder", "reject"] = "placeholder"
+    """What becomes of secrets and personal data in a row: a typed placeholder, or the row is turned away."""
     answer_thoughts: bool = True
     """Whether the turn that ends an episode (its answer) needs a thought; if not, none is bought for it."""
 

@@ -46,6 +46,10 @@ class Trajectory(Record):
     """How its turns are worded: react (text), tools (native calls), or what the world offers."""
     tools: str | None = None
     """JSON text of the tools that its calls may use, as chat templates take them; None = it has no calls."""
+    hidden: tuple[str, ...] = ()
+    """Kinds of secrets and personal data for which placeholders stand in it."""
+    looked_at: str | None = None
+    """Name and contract of what looked for these; None = it was curated before anything did."""
     part: int = 0
     """Which of its episode's rows it is: more than one where a dialect has no memory and each round is a row."""
     build: Annotated[int | None, VOLATILE] = None
@@ -89,3 +93,6 @@ class Conversation(Record):
     """Kinds of secrets and personal data for which placeholders stand in it."""
     looked_at: str | None = None
     """Name and contract of what looked for these; None = nothing did when the row came in."""
+    overlap: float | None = None
+    """Largest share of a benchmark item's tokens that its row covers, of the benchmarks that the rules named; below 0.2
+    the row is clean. None = they named none."""

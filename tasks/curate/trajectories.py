@@ -21,6 +21,7 @@ from tasks.collect.repairs import understood
 from tasks.curate.backfill_thoughts import PROMPT, Leak, backfill_thoughts
 from tasks.curate.episode import make_trajectories, place_reasoning
 from tasks.curate.rules import Kept, PlayedEpisode, why_refused
+from tasks.privacy.rows import hide_rows
 from tasks.together import finish_all
 from tasks.unsettled import is_outage
 from tasks.workshop import Workshop, begin_task
@@ -187,7 +188,8 @@ async def _finish(workshop: Workshop, candidate: PlayedEpisode) -> Finished:
         return error
     if isinstance(filled, Leak):
         return Refusal(filled.reason, filled.detail)
-    return list(make_trajectories(spec, episode, filled.turns, dialect, workshop.curation_id, filled.completion_ids))
+    made = make_trajectories(spec, episode, filled.turns, dialect, workshop.curation_id, filled.completion_ids)
+    return hide_rows(list(made), curate.personal)
 
 
 def _reject(workshop: Workshop, candidate: PlayedEpisode, refusal: Refusal, original: str | None = None) -> Rejection:

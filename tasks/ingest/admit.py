@@ -15,11 +15,14 @@ from formats.chats.chat import UNREADABLE, Chat, ChatRow, Unreadable
 from schemas.cleaning import CleaningConfig
 from schemas.message import Message
 from schemas.record import digest
-from schemas.rejection import Rejection
+from schemas.rejection import Refusal, Rejection
 from schemas.trajectory import Conversation
+from tasks.ingest.decontaminate import load_benchmarks
 from tasks.ingest.judge_language import DETECTOR, UNDETERMINED, judge_language
-from tasks.ingest.mend import find_fault, mend_texts, repair
+from tasks.ingest.mend import find_fault, hide_private, mend_texts, repair
+from tasks.ingest.near_duplicates import NearDuplicates
 from tasks.ingest.split_chat import counter, split_chat
+from tasks.privacy.placeholders import LOOKED_BY
 
 ADMISSION: Mapping[str, str] = {
     "not_alternating": "has a system message in the middle",
@@ -30,9 +33,12 @@ ADMISSION: Mapping[str, str] = {
     "blocked_phrase": "holds a phrase that the configuration blocks",
     "wrong_format": "has a numbered list that begins anew at 1",
     "repeated_digits": "has one digit nine times in a row, where the configuration turns such away",
+    "personal_data": "holds secrets or personal data that the configuration turns away, or that no placeholder fits",
     "language": "is not in a language that the configuration takes (by default: is not in English)",
+    "contaminated": "covers most of an item of a benchmark that the configuration names",
     "duplicate": "is there already: same messages, same source model",
     "duplicate_id": "has the id of an earlier row of its file, and other messages",
+    "near_duplicate": "is nearly the same as an earlier one, where the configuration turns such away",
 }
 """Reasons for which a chat that could be read is turned away, in the order in which they are looked for."""
 REASONS = (*UNREADABLE, *ADMISSION)
@@ -71,6 +77,15 @@ class Admission:
     marks: Mapping[str, str | None] = field(default_factory=dict)
     """What every conversation says of its import: `import_id`, `reading`."""
     _ids: set[tuple[str, str]] = field(default_factory=set)
+    _near: NearDuplicates | None = None
+
+    def __post_init__(self) -> None:
+        self._near = NearDuplicates(self.rules.near_duplicates) if self.rules.near_duplicates else None
+
+    def know(self, messages: Sequence[Message], name: str) -> None:
+        """Take note of a conversation that is there already, for what is nearly the same."""
+        if self._near:
+            self._near.find(messages, name)
 
     def admit(self, row: ChatRow | Rejection) -> Admitted:
         """Admit the next row; a conversation that is there already, or came before, is a duplicate."""
@@ -93,6 +108,9 @@ class Admission:
             return (reject(row, "duplicate", f"the same chat is there as {made[0].conversation_id}"),)
         if self.rules.duplicate_ids and named[1] and named in self._ids:
             return (reject(row, "duplicate_id", f"an earlier row of {row.file} has the id {named[1][:200]!r}"),)
+        fresh = [one for one in news if isinstance(one, Conversation)]
+        if self._near and fresh and (other := self._near.find(fresh[0].messages, fresh[0].conversation_id)):
+            return (reject(row, "near_duplicate", f"it is like {other[0]} by {other[1]:.2f}"),)
         self._ids.add(named)
         self.seen.update(one.conversation_id for one in news)
         self.before.difference_update(one.conversation_id for one in news)
@@ -136,10 +154,17 @@ def admit_row(
     messages, mended = mend_texts(messages, rules)
     if fault := find_fault(messages, rules):
         return reject(row, fault.reason, fault.detail)
+    private = hide_private(messages, chat.tools, rules)
+    if isinstance(private, Refusal):
+        return reject(row, private.reason, private.detail)
+    messages, tools, kinds = private
     language, score = judge_language(message.content for message in messages)
     if rules.languages and language not in (*rules.languages, UNDETERMINED):
         takes = "English is kept" if rules.languages == ("en",) else f"{', '.join(rules.languages)} are kept"
         return reject(row, "language", f"the prose is {language} (score {score:.2f}); {takes}")
+    overlap = load_benchmarks(rules.benchmarks).overlap(m.content for m in messages) if rules.benchmarks else None
+    if overlap and overlap.share >= rules.dirty:
+        return reject(row, "contaminated", f"it covers {overlap.share:.0%} of the tokens of {overlap.item}")
     parts = split_chat(messages, rules.max_tokens, counter(rules.tokenizer))
     trained = [(number, part) for number, part in enumerate(parts) if any(message.train for message in part)]
     repaired += (*mended, *(("split",) if len(parts) > 1 else ()))
@@ -150,8 +175,12 @@ def admit_row(
         "language_score": score,
         "language_detector": DETECTOR,
         "license": license,
+        "hidden": kinds,
+        "looked_at": LOOKED_BY,
+        "overlap": None if overlap is None else round(overlap.share, 4),
         **(marks or {}),
     }
+    chat = chat._replace(tools=tools)
     return [_conversation(row, chat, part, number, said) for number, part in trained]
 
 

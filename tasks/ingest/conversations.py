@@ -67,6 +67,8 @@ async def ingest_file(
     marks = {"import_id": import_id, "reading": reading}
     seen = set(workshop.warehouse.column("conversations", "conversation_id"))
     admission = Admission(license, source_model, rules, seen, earlier.ids, marks)
+    if rules.near_duplicates:
+        _know_all(workshop, admission)
     counts: Counter[str] = Counter()
     admitted = (earlier.compare(row, admission) for row in importer.rows([path], options))
     for index, batch in enumerate(_batches(admitted)):
@@ -78,6 +80,18 @@ async def ingest_file(
     counts["superseded"] = earlier.supersede(workshop.warehouse, key, path.name)
     workshop.warehouse.land("conversations", [], key=key)
     return dict(+counts)
+
+
+def _know_all(workshop: Workshop, admission: Admission) -> None:
+    """Let admission know every conversation that is there and stands."""
+    ids = workshop.warehouse.query(
+        "SELECT conversation_id FROM conversations ANTI JOIN turned_away ON id = conversation_id"
+    )
+    names = sorted(row[0] for row in ids)
+    for start in range(0, len(names), BATCH):
+        where = "list_contains(?::VARCHAR[], conversation_id)"
+        for one in workshop.warehouse.read("conversations", where, (names[start : start + BATCH],)):
+            admission.know(one.messages, one.conversation_id)
 
 
 def _unlike_the_first(format: str, options: Mapping[str, str]) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from schemas.cleaning import CleaningConfig
 from schemas.message import Message
 from schemas.rejection import Refusal
 from tasks.ingest.markup import MENDERS
+from tasks.privacy.placeholders import Unhideable, hide_messages, hide_text
 
 MIN_CHARACTERS = 16
 """FastChat clean_sharegpt.py: fewer characters in all messages is too short."""
@@ -74,6 +75,20 @@ def mend_texts(messages: Sequence[Message], rules: CleaningConfig) -> tuple[list
                 text = better
         mended.append(message if text is message.content else message.model_copy(update={"content": text}))
     return mended, tuple(dict.fromkeys(done))
+
+
+def hide_private(
+    messages: Sequence[Message], tools: str | None, rules: CleaningConfig
+) -> tuple[list[Message], str | None, tuple[str, ...]] | Refusal:
+    """Return messages and tools with placeholders for secrets and personal data, and the kinds that were found."""
+    try:
+        hidden = hide_messages(messages)
+        plain = hide_text(tools) if tools else tools
+    except Unhideable as error:
+        return Refusal("personal_data", str(error))
+    if rules.personal == "reject" and (hidden.kinds or plain != tools):
+        return Refusal("personal_data", f"it holds {', '.join(hidden.kinds) or 'some in its tools'}")
+    return list(hidden.messages), plain, hidden.kinds
 
 
 def find_fault(messages: Sequence[Message], rules: CleaningConfig) -> Refusal | None:

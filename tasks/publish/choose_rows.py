@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from schemas.errors import ConfigError, NothingFound
 from schemas.mixture_config import MixtureConfig
+from tasks.privacy.rows import find_private_rows
 from tasks.publish.about_checks import FALLEN, note_fallen
 from tasks.publish.about_tasks import in_band, note_left_out
 from tasks.publish.count_tokens import Calibration, calibrate
@@ -44,13 +45,18 @@ class Candidates:
             versions=versions,
         )
         self.recorded = eligible_recorded(workshop, versions)
+        private = _private_rows(workshop, versions)
         if not found and not self.recorded and recipe.eta:
             raise NothingFound(f"{_why_nothing(workshop, curation, versions).rstrip('.')}, so there is no mixture")
         chats = workshop.warehouse.query(
             f"SELECT {_GENERAL} FROM conversations WHERE conversation_id NOT IN ({_TURNED_AWAY})", versions=versions
         )
-        agent = _from_sources(workshop, "trajectories", [Eligible(*row) for row in found], versions)
-        general = _from_sources(workshop, "conversations", [Eligible(*row) for row in chats], versions)
+        agent = _from_sources(
+            workshop, "trajectories", [Eligible(*row) for row in found if row[0] not in private], versions
+        )
+        general = _from_sources(
+            workshop, "conversations", [Eligible(*row) for row in chats if row[0] not in private], versions
+        )
         self.calibrations: tuple[Calibration, ...] = ()
         if recipe.tokenizer is not None:
             self.calibrations, agent, general = calibrate(workshop, agent, general, versions)
@@ -76,6 +82,14 @@ def count_fallen(workshop: Workshop, curation: str, versions: Mapping[str, int])
     """Count the agent rows whose episodes, judged again, do not stand."""
     sql = f"SELECT count(*) FROM {_AGENT_ROWS} AND episode_id IN ({FALLEN})"
     return int(workshop.warehouse.query(sql, (curation,), versions=versions)[0][0])
+
+
+def _private_rows(workshop: Workshop, versions: Mapping[str, int]) -> set[str]:
+    """Return the rows that hold secrets or personal data, of the kinds of data that the configuration takes none of."""
+    config = workshop.config
+    how = {"trajectories": config.curate.personal, "conversations": config.general.cleaning.personal}
+    rejecting = [table for table, personal in how.items() if personal == "reject"]
+    return {row for table in rejecting for row in find_private_rows(workshop.warehouse, table, versions)}
 
 
 def _from_sources(

@@ -14,6 +14,7 @@ from schemas.errors import ConfigError
 from schemas.message import Message, describe_tools
 from schemas.task_spec import TaskSpec
 from tasks.collect.repairs import understood
+from tasks.privacy.rows import hide_or_withhold
 from tasks.publish.about_checks import FALLEN
 from warehouse.warehouse import Warehouse
 
@@ -89,4 +90,4 @@ def _word(spec: TaskSpec, turns: Sequence[Turn], dialect: Dialect | None) -> tup
     if not did:
         return "no_turns"
     conversations = dialect.conversations(spec, did)
-    return conversations[0] if len(conversations) == 1 else "rounds"
+    return hide_or_withhold(conversations[0])[0] if len(conversations) == 1 else "rounds"

@@ -15,6 +15,7 @@ from schemas.record import digest
 from schemas.task_spec import TaskSpec
 from schemas.trajectory import Conversation, Trajectory
 from tasks.collect.repairs import understood
+from tasks.privacy.rows import hide_older
 from tasks.publish.likeness import CHATS_ALIKE, likeness
 from tasks.publish.mix_samples import Pick
 from tasks.publish.pools import AGENT, RECORDED
@@ -95,6 +96,10 @@ class MixtureReader:
         written: dict[str, BothWordings] = {}
         for row in rows:
             made, did = make_agent_row(row), turns.get(row.episode_id, ())
+            made, was_hidden = hide_older(made, row.looked_at)
+            if row.hidden or was_hidden:  # its turns and its task stand as they were
+                written[row.trajectory_id] = BothWordings(made, "hidden")
+                continue
             calls = self._as_calls(made, row, specs[row.task_id], said[row.episode_id], did)
             written[row.trajectory_id] = BothWordings(made, calls, row.episode_id)
         return written
@@ -131,7 +136,8 @@ class MixtureReader:
     def _general_rows(self, picks: Sequence[Pick]) -> dict[str, BothWordings]:
         strata = {pick.id: pick.stratum for pick in picks if pick.stratum not in (AGENT, RECORDED)}
         rows: list[Conversation] = self._read("conversations", "conversation_id", list(strata))
-        made = [make_general_row(row, strata[row.conversation_id]) for row in rows]
+        whole = ((make_general_row(row, strata[row.conversation_id]), row.looked_at) for row in rows)
+        made = [hide_older(row, looked_at)[0] for row, looked_at in whole]
         return {row.id: BothWordings(row, row) for row in made}
 
     def _tasks(self, rows: Sequence[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from formats.releases.release_folder import ReleaseRow
 from schemas.errors import ConfigError
 from schemas.foreign_row import ForeignRow
 from schemas.release import Share
+from tasks.privacy.rows import hide_older
 from tasks.publish.eligible import Eligible
 from tasks.publish.pools import RECORDED
 from tasks.publish.render_rows import BothWordings
@@ -65,8 +66,8 @@ def word_recorded(rows: Sequence[ForeignRow]) -> dict[str, BothWordings]:
 
 def _both(row: ForeignRow) -> BothWordings:
     first = ReleaseRow(row.row_id, RECORDED, row.environment, row.origin, row.license, row.messages)
-    made = first._replace(tools=row.tools, model=row.model)
-    calls = any(message.tool_calls for message in row.messages)
+    made, _ = hide_older(first._replace(tools=row.tools, model=row.model), None)
+    calls = any(message.tool_calls for message in made.messages)
     return BothWordings(made, made if calls else WORDS)
 
 

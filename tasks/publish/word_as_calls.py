@@ -25,6 +25,7 @@ LEFT_OUT = {
     "no_turns": "their episode's turns are not those that the row was made of",
     "no_such_tool": "an action of theirs is none that the world's tools can do",
     "recorded_words": "they were recorded elsewhere in words, without a call",
+    "hidden": "placeholders stand in them for secrets or personal data, and their turns are as they were",
     ROUND: "they are a later round of an episode that stands there whole",
 }
 """Reason -> why rows are not there as calls."""

@@ -24,6 +24,7 @@ from schemas.record import digest
 from schemas.release import FileHash, SourceDigest
 from schemas.run_config import RunConfig
 from schemas.trajectory import Conversation, Trajectory
+from tasks.privacy.placeholders import hide_text
 from tasks.publish.pools import AGENT
 from tasks.publish.release_writer import ReleaseWriter
 from tasks.publish.render_rows import BothWordings, Chunk, render_chunk
@@ -145,7 +146,7 @@ class ReleaseDraft:
         licenses = [LicenseCount(*key, rows=number) for key, number in sorted(written.licenses.items())]
         configs = {name: written.tables[name] for name in CONFIGS if written.tables[name]}
         card = render_card(self.facts, licenses, configs, written.sources, written.left_out)
-        (partial / "README.md").write_text(card, encoding="utf-8", newline="\n")
+        (partial / "README.md").write_text(hide_text(card), encoding="utf-8", newline="\n")
         files = [*shards, _hash_file(partial, "README.md")]
         (partial / "manifest.json").write_bytes(_render_manifest(self.facts, written, licenses, files))
         files.append(_hash_file(partial, "manifest.json"))
