@@ -8,7 +8,7 @@ from commands.terminal import say, say_json, say_table
 from environments.registry import importers
 from reports.audit.audit import Audit, audit_rows
 from reports.audit.defects import DEFECTS
-from reports.audit.read_any import read_any
+from reports.audit.read_any import NO_FORMAT, read_any
 from reports.funnel import TableOf
 from schemas.errors import NothingFound
 
@@ -29,7 +29,7 @@ def run_audit(path: Path, format_: str | None, strict: bool, json: bool) -> None
         say_json(_facts(found))
     else:
         _say(path, found)
-    if strict and (found.findings or found.unread):
+    if strict and (found.findings or any(one.reason != NO_FORMAT for one in found.unread)):
         raise SystemExit(1)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from formats.catalogue import LICENSE, Given, Importer
+from formats.chats.masks import NAMES
 from formats.json_values import Unread, Value, read_values
 from formats.sets.chat_rows import ABOUT, told_of
 from formats.sets.declare import NAME, common_of
@@ -22,7 +23,7 @@ from schemas.rejection import Rejection
 
 _COUNTED = ("prompt", "num_user_messages", "num_tool_calls", "trace")
 """Columns that say again what the messages say."""
-_ROW = ("messages", "tools", "harness", "session_id", "metadata", *_COUNTED, *ABOUT)
+_ROW = ("messages", "tools", "harness", "session_id", "metadata", *_COUNTED, *NAMES, *ABOUT)
 
 
 def read_trace(value: Mapping[str, Any], losses: LeftOvers) -> RowTold:

@@ -5,19 +5,20 @@ The older form of one `function_call` a reply is read, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from formats.chats.masks import NAMES
 from formats.sets.reading import LeftOvers, NoTrajectory, RowTold
 from formats.sets.turns import (
-    FLAGS,
     call_of,
-    is_trained,
     link_results,
     read_tools,
     text_of,
     text_or_none,
     turns_of,
+    with_masks,
     world_of,
 )
 from schemas.message import Message, Role, ToolCall
@@ -27,8 +28,8 @@ ABOUT = ("id", "model", "license", "reward", "success", "environment", "agent")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _IDS = ("tool_call_id", "toolCallId")
 _CALLS = ("tool_calls", "toolCalls")
-_MESSAGE = ("role", "content", "function_call", *_CALLS, *_IDS, *_THOUGHTS, *FLAGS)
-_ROW = ("messages", "tools", "functions", "parallel_tool_calls", *ABOUT)
+_MESSAGE = ("role", "content", "function_call", *_CALLS, *_IDS, *_THOUGHTS, *NAMES)
+_ROW = ("messages", "tools", "functions", "parallel_tool_calls", *NAMES, *ABOUT)
 _ROLES: Mapping[str, Role] = {
     "system": "system",
     "developer": "system",
@@ -54,7 +55,7 @@ def told_of(value: Mapping[str, Any], losses: LeftOvers) -> RowTold:
     reward, success = value.get("reward"), value.get("success")
     row_id = text_or_none(value.get("id"))
     return RowTold(
-        messages=read_messages(turns_of(value, "messages"), losses),
+        messages=read_messages(turns_of(value, "messages"), losses, value),
         tools=read_tools(value.get("tools") or value.get("functions"), losses),
         row_id=row_id,
         environment=text_or_none(value.get("environment")) or world_of(row_id),
@@ -66,13 +67,16 @@ def told_of(value: Mapping[str, Any], losses: LeftOvers) -> RowTold:
     )
 
 
-def read_messages(turns: Any, losses: LeftOvers) -> tuple[Message, ...]:
-    """Read messages, their calls and results linked.
+def read_messages(
+    turns: Sequence[Mapping[str, Any]], losses: LeftOvers, row: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[Message, ...]:
+    """Read messages, their calls and results linked; the row may have masks of its own.
 
     Raises:
         NoTrajectory: one is no message.
     """
-    return link_results([_message(turn, number, losses) for number, turn in enumerate(turns)], losses)
+    said = [_message(turn, number, losses) for number, turn in enumerate(turns)]
+    return link_results(with_masks(row, turns, said, losses), losses)
 
 
 def _message(turn: Mapping[str, Any], number: int, losses: LeftOvers) -> Message:
@@ -90,7 +94,6 @@ def _message(turn: Mapping[str, Any], number: int, losses: LeftOvers) -> Message
     return Message(
         role=role,
         content=text_of(turn.get("content"), losses, "messages[].content"),
-        train=role == "assistant" and is_trained(turn),
         tool_calls=_calls(turn, number) if role == "assistant" else (),
         tool_call_id=text_or_none(answers) if role == "tool" else None,
         reasoning_content=thought if isinstance(thought, str) and role == "assistant" else None,

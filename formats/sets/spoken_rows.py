@@ -12,16 +12,16 @@ from typing import Any
 
 import orjson
 
+from formats.chats.masks import NAMES
 from formats.sets.reading import LeftOvers, NoTrajectory, RowTold
 from formats.sets.turns import (
-    FLAGS,
     call_of,
-    is_trained,
     link_results,
     read_tools,
     text_of,
     text_or_none,
     turns_of,
+    with_masks,
     world_of,
 )
 from schemas.message import Message, Role, ToolCall
@@ -36,9 +36,9 @@ _ROLES: Mapping[str, Role] = {
     **dict.fromkeys(("observation", "tool", "function", "function_response", "tool_response", "ipython"), "tool"),
 }
 _CALLING = ("function_call", "tool_call")
-_TURN = ("from", "role", "value", "content", *FLAGS)
-_NAMES = ("conversations", "conversation", "messages")
-_KNOWN = ("id", "item_id", *_NAMES, "system", "tools", "model", "license", "reward", "success")
+_TURN = ("from", "role", "value", "content", *NAMES)
+_TURNS = ("conversations", "conversation", "messages")
+_KNOWN = ("id", "item_id", *_TURNS, *NAMES, "system", "tools", "model", "license", "reward", "success")
 _MARKED_UP = re.compile(r"<function=([\w.-]+)>(.*?)</function>", re.S)
 _PARAMETER = re.compile(r"<parameter=([\w.-]+)>\n?(.*?)\n?</parameter>", re.S)
 
@@ -51,7 +51,9 @@ def read_spoken(value: Mapping[str, Any], losses: LeftOvers) -> RowTold:
     """
     system = value.get("system")
     first = [Message(role="system", content=system)] if isinstance(system, str) and system.strip() else []
-    said = [_message(turn, number, losses) for number, turn in enumerate(turns_of(value, *_NAMES))]
+    turns = turns_of(value, *_TURNS)
+    said = [_message(turn, number, losses) for number, turn in enumerate(turns)]
+    said = with_masks(value, turns, said, losses)
     losses.rest(value, _KNOWN)
     row_id = text_or_none(value.get("id")) or text_or_none(value.get("item_id"))
     success, reward = value.get("success"), value.get("reward")
@@ -80,8 +82,7 @@ def _message(turn: Mapping[str, Any], number: int, losses: LeftOvers) -> Message
         text, calls = _calls(text)
         if not calls:
             losses.add(NO_CALL)
-    trained = role == "assistant" and is_trained(turn)
-    return Message(role=role, content=text, tool_calls=calls, train=trained)
+    return Message(role=role, content=text, tool_calls=calls)
 
 
 def _calls(text: str) -> tuple[str, tuple[ToolCall, ...]]:

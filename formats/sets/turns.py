@@ -9,12 +9,13 @@ from typing import Any
 
 import orjson
 
+from formats.chats.masks import UnknownMask, read_mask, row_masks
 from formats.sets.reading import LeftOvers, NoTrajectory
 from schemas.message import Message, ToolCall
 from schemas.record import canonical_json
 
-FLAGS = ("loss", "train", "weight", "loss_weight", "trainable", "step_loss_mask")
-"""Names under which trainers' formats say whether the loss counts on a turn; 0 and false are no."""
+UNKNOWN_MASK = "a mask that says neither yes nor no (its replies are not trained on)"
+"""The loss of a weight between 0 and 1, and of a list of another length."""
 REPEATED_ID = "calls[].id (stands twice; numbered anew)"
 """The loss of ids of calls that name several."""
 _TEXTS = ("text", "input_text", "output_text")
@@ -58,9 +59,28 @@ def text_of(content: Any, losses: LeftOvers, place: str) -> str:
     return "\n\n".join(texts)
 
 
-def is_trained(turn: Mapping[str, Any]) -> bool:
-    """Whether the loss counts on a reply: where no flag stands, as loaders of such rows do, it does."""
-    return all(turn.get(name) is None or bool(turn[name]) for name in FLAGS)
+def with_masks(
+    value: Mapping[str, Any], turns: Sequence[Mapping[str, Any]], messages: Sequence[Message], losses: LeftOvers
+) -> list[Message]:
+    """Set on what the loss counts: replies, but for those that their turn or the row takes out.
+
+    Where nothing is said a reply is trained on, as loaders of such rows do; what is said and means nothing is told, and
+    not trained on.
+    """
+    try:
+        of_row = row_masks(value, [message.role for message in messages])
+    except UnknownMask:
+        losses.add(UNKNOWN_MASK)
+        of_row = [False] * len(messages)
+    made = []
+    for turn, message, mask in zip(turns, messages, of_row, strict=True):
+        try:
+            trained = message.role == "assistant" and mask is not False and read_mask(turn) is not False
+        except UnknownMask:
+            losses.add(UNKNOWN_MASK)
+            trained = False
+        made.append(message.model_copy(update={"train": trained}))
+    return made
 
 
 def read_tools(value: Any, losses: LeftOvers, place: str = "tools") -> str | None:

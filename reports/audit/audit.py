@@ -65,6 +65,5 @@ def _of_a_row(row: AuditedRow, secrets: FindSecrets) -> Iterator[DefectFound]:
 
 def _secrets(row: AuditedRow, secrets: FindSecrets) -> Iterator[tuple[str, str]]:
     """Yield the kinds of secrets; what they are stays where it is."""
-    for text in texts(row.messages):
-        for span in secrets(text):
-            yield "secret", f"{span.kind}, {span.end - span.start} characters"
+    for span in secrets("\n".join(texts(row.messages))):
+        yield "secret", f"{span.kind}, {span.end - span.start} characters"

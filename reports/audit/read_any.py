@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from schemas.foreign_row import ForeignRow
 from schemas.rejection import Rejection
 
 MANIFEST = "manifest.json"
+NO_FORMAT = "no_format"
+"""Reason of a file of a folder that is no set: a configuration, say, or a description."""
+_LOOKED_AT = 20
+"""Rows of a file at its beginning by which its format is found."""
 
 
 def read_any(
@@ -37,27 +42,29 @@ def read_any(
     sets = {name: one for name, one in importers.items() if one.kind == "sets"}
     known = next(iter(sets.values()))
     for file in known.files([path]):
-        name = format_ or find_format(file)
-        if name is not None:
-            for row in choose(sets, name).rows([file], {"license": "unknown"}):
-                yield row if isinstance(row, Rejection) else _of_a_set(row)
+        try:
+            name = format_ or find_format(file)
+        except InputError as error:
+            if not path.is_dir():
+                raise
+            yield Rejection.make(stage="import", reason=NO_FORMAT, detail=str(error), source=file.name, raw=b"")
+            continue
+        for row in choose(sets, name).rows([file], {"license": "unknown"}):
+            yield row if isinstance(row, Rejection) else _of_a_set(row)
 
 
-def find_format(path: Path) -> str | None:
-    """Return the format that the first value of a file looks like; None = it has no rows (`export.json`, metadata).
+def find_format(path: Path) -> str:
+    """Return the format that the first rows of a file look like; what cannot be read at all is read as any.
 
     Raises:
         InputError: it has values, and looks like no format.
     """
-    values = read_values(path)
-    first = next((row for row in values if isinstance(row, Value)), None)
-    if first is None or path.name in ("export.json", "metadata.json"):
-        return None
-    found = next((name for name, looks in _LOOKS if isinstance(first.value, dict) and looks(first.value)), None)
-    if found is None:
-        names = ", ".join(name for name, _ in _LOOKS)
-        raise InputError(f"{path} looks like none of {names}; say with --format which of these it is")
-    return found
+    first = list(islice((row for row in read_values(path) if isinstance(row, Value)), _LOOKED_AT))
+    for name, looks in _LOOKS:
+        if not first or any(isinstance(row.value, dict) and looks(row.value) for row in first):
+            return name
+    names = ", ".join(name for name, _ in _LOOKS)
+    raise InputError(f"{path} looks like none of {names}; say with --format which of these it is")
 
 
 _LOOKS: Iterable[tuple[str, Any]] = (

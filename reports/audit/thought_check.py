@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from reports.audit.acting import is_agents, replies, thought_of
@@ -97,5 +98,9 @@ def _done(message: Message) -> frozenset[str]:
 
 
 def _stems(text: str) -> frozenset[str]:
-    words = (word for word in _WORD.findall(text.lower()) if word not in _SAYS_NOTHING)
-    return frozenset(_ENDING.sub("", word) or word for word in words)
+    return frozenset(map(_stem, set(_WORD.findall(text.lower())) - _SAYS_NOTHING))
+
+
+@lru_cache(maxsize=100_000)
+def _stem(word: str) -> str:
+    return _ENDING.sub("", word) or word

@@ -11,6 +11,7 @@ import pytest
 
 from environments.registry import importers
 from formats.sets.reading import MOST_LOSSES, UNREADABLE_SET
+from formats.sets.turns import UNKNOWN_MASK
 from schemas.foreign_row import ForeignRow
 from schemas.message import Message
 from schemas.rejection import Rejection
@@ -331,3 +332,26 @@ def test_a_call_s_name_and_licence_and_the_row_s_own(tmp_path: Path) -> None:
     assert (made.set, made.license, made.model, made.source_id, made.environment) == ("mine", "MIT", "m", "os_7", "os")
     assert (made.claimed_success, made.claimed_reward, made.verdict) == (True, 1.0, "unknown")
     assert json.loads(made.tools or "") == [TOOL]
+
+
+@pytest.mark.parametrize(
+    ("mask", "trained", "lost"),
+    [
+        ({"loss_mask": [0, 0, 0, 1]}, [False, True], False),
+        ({"loss_mask": [0, 1]}, [False, True], False),
+        ({"train": "false"}, [False, False], False),
+        ({"trainable": [1, 0, 1]}, [False, False], True),
+        ({}, [True, True], False),
+    ],
+)
+def test_a_mask_of_the_whole_row_holds_and_one_that_means_nothing_trains_nothing(
+    tmp_path: Path, mask: dict[str, Any], trained: list[bool], lost: bool
+) -> None:
+    for format_, user, reply in (("openai", "user", "assistant"), ("agentflan", "user", "assistant")):
+        turns = [{"role": role, "content": str(n)} for n, role in enumerate((user, reply, user, reply))]
+        made = row(tmp_path, format_, {"messages" if format_ == "openai" else "conversation": turns, **mask})
+        assert [m.train for m in made.messages if m.role == "assistant"] == trained
+        assert bool(made.losses) == lost
+    weighed = {"messages": [ASKED.model_dump(), {"role": "assistant", "content": "So.", "weight": 0.5}]}
+    made = row(tmp_path, "openai", weighed)
+    assert made.n_trained == 0 and told(made) == [UNKNOWN_MASK]

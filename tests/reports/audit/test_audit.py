@@ -220,3 +220,6 @@ def test_the_command_tells_counts_places_and_what_no_format_knows(
     with pytest.raises(InputError, match="looks like none of atif, adp"):
         find_format(tmp_path / "other.json")
     assert run(["audit", str(tmp_path / "nowhere")]) == 2
+    assert run(["audit", str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["rows"] == 2 and [one["reason"] for one in told["unread"]] == ["no_format", "no_turns"]
