@@ -126,13 +126,14 @@ class MixtureReader:
         return {row.id: BothWordings(row, row) for row in made}
 
     def _tasks(self, rows: Sequence[str]) -> dict[str, str]:
-        sql = "SELECT trajectory_id, task_id FROM trajectories WHERE list_contains(?::VARCHAR[], trajectory_id)"
+        sql = "SELECT trajectory_id, task_id FROM trajectories WHERE trajectory_id IN (SELECT unnest(?::VARCHAR[]))"
         return dict(self._workshop.warehouse.query(sql, (list(rows),), versions=self._versions))
 
     def _instructions(self, tasks: Sequence[str]) -> dict[str, str]:
         """Return how each task begins."""
-        sql = f"SELECT task_id, left(instruction, {MOST_CHARACTERS}) FROM task_specs WHERE list_contains(?, task_id)"
-        return dict(self._workshop.warehouse.query(sql, (list(tasks),), versions=self._versions))
+        sql = f"SELECT task_id, left(instruction, {MOST_CHARACTERS}) FROM task_specs"
+        where = "WHERE task_id IN (SELECT unnest(?::VARCHAR[]))"
+        return dict(self._workshop.warehouse.query(f"{sql} {where}", (list(tasks),), versions=self._versions))
 
     def _specs(self, tasks: Iterable[str]) -> dict[str, TaskSpec]:
         found: list[TaskSpec] = self._read("task_specs", "task_id", sorted(set(tasks)))
@@ -147,7 +148,7 @@ class MixtureReader:
     def _read(self, table: str, key: str, ids: Sequence[str]) -> list[Any]:
         if not ids:
             return []
-        where = f"list_contains(?::VARCHAR[], {key})"
+        where = f"{key} IN (SELECT unnest(?::VARCHAR[]))"
         return self._workshop.warehouse.read(table, where, (list(ids),), versions=self._versions)
 
 
