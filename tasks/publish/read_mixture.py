@@ -15,8 +15,8 @@ from schemas.task_spec import TaskSpec
 from schemas.trajectory import Conversation, Trajectory
 from tasks.collect.repairs import understood
 from tasks.publish.likeness import CHATS_ALIKE, likeness
-from tasks.publish.mix_samples import Pick
-from tasks.publish.pools import AGENT
+from tasks.publish.plain_chats import PlainChats, join_chunks
+from tasks.publish.pools import AGENT, Pick
 from tasks.publish.render_rows import BothWordings, Chunk, render_chunk
 from tasks.publish.split_rows import Kin
 from tasks.publish.word_as_calls import DIALECT, word_as_calls
@@ -25,8 +25,10 @@ from tasks.workshop import Workshop
 
 AT_ONCE = 2000
 """Rows that are looked at together where only little of each is kept."""
+BLOCK = 5000
+"""Rows that are read together: each reading passes over its whole table."""
 CHUNK = 500
-"""Rows that are rendered together: with all that is read for them they take about 50 MB."""
+"""Rows that are rendered together."""
 OF_ITS_PARENT = 0.5
 """ROUGE-L F1 from which on a task that had several examples is one's variation; admission takes none from 0.7 on."""
 MOST_CHARACTERS = 1000
@@ -59,9 +61,9 @@ class MixtureReader:
         picks = [pick for pick in picks if pick.copy == 1]
         tasks = self._tasks([pick.id for pick in picks if pick.stratum == AGENT])
         known = self._instructions(sorted(set(tasks.values())))
+        asked = self._questions([pick.id for pick in picks if pick.stratum != AGENT])
         for some in _cut(picks, AT_ONCE):
             specs = self._specs(tasks[pick.id] for pick in some if pick.stratum == AGENT)
-            asked = self._questions([pick.id for pick in some if pick.stratum != AGENT])
             for pick in some:
                 if pick.stratum != AGENT:
                     yield Kin(pick.id, pick.stratum, (), asked[pick.id], CHATS_ALIKE)
@@ -72,10 +74,13 @@ class MixtureReader:
 
     def chunks(self, picks: Sequence[Pick], *, with_calls: bool) -> Iterator[Chunk]:
         """Yield rows in every table of a release, in the order of `picks`, some at a time."""
-        for some in _cut(picks, CHUNK):
-            found = self._agent_rows(some) | self._general_rows(some)
-            rows = [_named(found[pick.id], pick.name) for pick in some]
-            yield render_chunk(rows, with_calls=with_calls)
+        warehouse, versions = self._workshop.warehouse, self._versions
+        for block in _cut(picks, BLOCK):
+            plain = PlainChats.read(warehouse, [pick for pick in block if pick.stratum != AGENT], versions)
+            others = [pick for pick in block if pick.stratum != AGENT and pick.id not in plain.place]
+            rows = self._agent_rows(block) | self._general_rows(others)
+            for some in _cut(block, CHUNK):
+                yield _render(some, rows, plain, with_calls=with_calls)
 
     def _agent_rows(self, picks: Sequence[Pick]) -> dict[str, BothWordings]:
         mine = sorted({pick.id for pick in picks if pick.stratum == AGENT})
@@ -141,15 +146,24 @@ class MixtureReader:
 
     def _questions(self, chats: Sequence[str]) -> dict[str, str]:
         """Return what each chat asks first."""
-        rows: list[Conversation] = self._read("conversations", "conversation_id", chats)
-        first = {row.conversation_id: next((m.content for m in row.messages if m.role == "user"), "") for row in rows}
-        return {chat: text[:MOST_CHARACTERS] for chat, text in first.items()}
+        first = "coalesce(list_filter(messages, lambda m: m.role = 'user')[1].content, '')"
+        sql = f"SELECT conversation_id, left({first}, {MOST_CHARACTERS}) FROM conversations"
+        where = "WHERE conversation_id IN (SELECT unnest(?::VARCHAR[]))"
+        return dict(self._workshop.warehouse.query(f"{sql} {where}", (list(chats),), versions=self._versions))
 
     def _read(self, table: str, key: str, ids: Sequence[str]) -> list[Any]:
         if not ids:
             return []
         where = f"{key} IN (SELECT unnest(?::VARCHAR[]))"
         return self._workshop.warehouse.read(table, where, (list(ids),), versions=self._versions)
+
+
+def _render(picks: Sequence[Pick], rows: Mapping[str, BothWordings], plain: PlainChats, *, with_calls: bool) -> Chunk:
+    by_row = [_named(rows[pick.id], pick.name) for pick in picks if pick.id in rows]
+    mine = [pick for pick in picks if pick.id not in rows]
+    made = [render_chunk(by_row, with_calls=with_calls)] if by_row else []
+    made += [plain.chunk(mine, with_calls=with_calls)] if mine else []
+    return join_chunks(made, [pick.name for pick in picks])
 
 
 def _named(written: BothWordings, name: str) -> BothWordings:
