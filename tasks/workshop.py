@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import prompts
 from environments.base import Dialect, World
@@ -22,7 +22,6 @@ from schemas.errors import ConfigError
 from schemas.message import Message, Tool
 from schemas.record import digest
 from schemas.run_config import RunConfig
-from schemas.task_spec import TaskSpec
 from tasks.collect.roll_out import LOOP_CONTRACT, Rules
 from tasks.curate.episode import RENDERER
 from tasks.curate.rules import RULES, changes_since_first
@@ -32,6 +31,16 @@ from teachers.ledger.ledger import Ledger
 from teachers.mixture_of_agents import PROMPT as AGGREGATE
 from warehouse.state import State
 from warehouse.warehouse import Warehouse
+
+
+class OfWorld(Protocol):
+    """What it takes to know who solves a task, and in which dialect."""
+
+    @property
+    def task_id(self) -> str: ...
+
+    @property
+    def environment(self) -> str: ...
 
 
 @dataclass
@@ -58,7 +67,7 @@ class Workshop:
         """
         return await self.worlds.enter(name)
 
-    def dialect_of(self, spec: TaskSpec) -> Dialect:
+    def dialect_of(self, spec: OfWorld) -> Dialect:
         """Return the dialect that a task's solver is spoken to in: of several configured ones the task is dealt one.
 
         A world that has one dialect alone leaves no choice.
@@ -100,7 +109,7 @@ class Workshop:
             tools=tools,
         )
 
-    def solver_rules(self, spec: TaskSpec, kind: SolverKind = "teacher") -> Rules:
+    def solver_rules(self, spec: OfWorld, kind: SolverKind = "teacher") -> Rules:
         """Return what the loop asks and when it stops, for a solver on a task."""
         teacher, world = self.config.teacher, self.worlds[spec.environment]
         told = world.told and {**world.told, **({"tokens": teacher.max_output_tokens} if kind == "teacher" else {})}

@@ -124,6 +124,11 @@ class Warehouse:
         with self._cursor(sql) as cursor:
             return cursor.sql(sql, params=dict(parameters)).df()
 
+    def columns(self, sql: str, parameters: Sequence[object] = (), *, versions: Versions | None = None) -> pa.Table:
+        """Run SQL of our own over the views it names, and return its rows as columns."""
+        with self._cursor(sql, versions) as cursor:
+            return cursor.sql(sql, params=list(parameters)).to_arrow_table()
+
     def sql(
         self, query: str, parameters: Sequence[object] = (), *, versions: Versions | None = None
     ) -> tuple[list[str], list[tuple[Any, ...]]]:

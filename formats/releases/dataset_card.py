@@ -116,11 +116,14 @@ def _render_cell(cell: Cell) -> str:
 
 
 def _render_shares(shares: Sequence[Share]) -> str:
-    columns = ("source", "asked", "rows (share)", "turns (share)", "tokens (share)", "rows", "available")
+    achieved = ("rows (share)", "turns (share)", "tokens (share)", "trained tokens (share)")
     return render_table(
-        columns,
+        ("source", "asked", *achieved, "rows", "repeated", "available"),
         [
-            (s.stratum, s.asked, s.achieved_rows, s.achieved_turns, s.achieved_tokens, s.rows, s.available)
+            (
+                *(s.stratum, s.asked, s.achieved_rows, s.achieved_turns, s.achieved_tokens),
+                *(s.achieved_trained_tokens, s.rows, s.repeated, s.available),
+            )
             for s in shares
         ],
     )

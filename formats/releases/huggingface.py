@@ -8,6 +8,7 @@ gave, or reasoning, messages are wider.
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from formats.catalogue import Exporter, Given, Option
@@ -107,6 +109,37 @@ def columns_of(table: str, rows: Sequence[ReleaseRow], *, with_calls: bool = Fal
         raise ValueError(f"row {calling} has calls, tools or reasoning, and the release was to have none")
     records = [_record(table, row, wide) for row in rows]
     return pa.Table.from_pylist(records, schema=schema_of(table, with_calls=with_calls))
+
+
+def lay_out_plain(
+    table: str, chats: pa.Table, ids: Sequence[str], sources: Sequence[str], *, with_calls: bool = False
+) -> pa.Table:
+    """Lay general chats out as the columns of a table, as `columns_of` does with rows that say no more than this.
+
+    Args:
+        chats: `license`, `model`, `messages` (role, content, train) and `conversations` (AgentInstruct's form).
+        ids: what they are called in the release.
+        sources: their strata.
+    """
+    schema = schema_of(table, with_calls=with_calls)
+    given = {"id": pa.array(ids, pa.string()), "source": pa.array(sources, pa.string())}
+    given |= {name: chats[name] for name in ("license", "model", "messages", "conversations")}
+    if table == "tool_calls" or with_calls:
+        given["messages"] = _widen(chats["messages"].combine_chunks())
+    nothing = {field.name: pa.nulls(len(ids), field.type) for field in schema if field.name not in given}
+    return pa.table([(given | nothing)[name] for name in schema.names], names=schema.names).cast(schema)
+
+
+def _widen(messages: pa.Array) -> pa.Array:
+    """Return messages with columns for calls, all of them null."""
+    said = messages.flatten()
+    held = [said.field(name) for name, _ in _MESSAGE]
+    nulls = [pa.nulls(len(said), kind) for _, kind in _MESSAGE_WITH_CALLS[len(_MESSAGE) :]]
+    fields = [pa.field(name, kind) for name, kind in _MESSAGE_WITH_CALLS]
+    held = [values.cast(field.type) for values, field in zip(held, fields, strict=False)]
+    lengths = pc.list_value_length(messages).to_pylist()
+    offsets = pa.array([0, *itertools.accumulate(lengths)], pa.int32())
+    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays([*held, *nulls], fields=fields))
 
 
 def narrow_messages(table: str, rows: pa.Table) -> pa.Table:

@@ -7,7 +7,7 @@ from typing import NamedTuple, get_args
 
 from schemas.episode import NOT_FINAL, SolverKind
 from schemas.record import digest
-from schemas.task_spec import Origin, TaskSpec
+from schemas.task_spec import Origin
 from tasks.workshop import Workshop
 
 
@@ -41,8 +41,8 @@ class Chance(NamedTuple):
 def plan_wave(workshop: Workshop, world: str, wave: int, solver: str, origins: Sequence[str]) -> list[str]:
     """List one world's attempts of a wave, ordered: attempt `wave` of each task, and what an outage cut short."""
     found = _open_chances(workshop, world, [wave], solver, origins)
-    ordered = sorted(found, key=lambda c: digest("plan", workshop.build, wave, str(c)))
-    return [str(c) for c in ordered[: workshop.config.collect.tasks]]
+    ordered = sorted(map(str, found), key=lambda chance: digest("plan", workshop.build, wave, chance))
+    return ordered[: workshop.config.collect.tasks]
 
 
 def plan_again(workshop: Workshop, world: str, wave: int, solver: str, planned: Collection[str]) -> list[str]:
@@ -69,27 +69,59 @@ def count_open(workshop: Workshop, world: str) -> tuple[int, int]:
 def _open_chances(
     workshop: Workshop, world: str, waves: Iterable[int], solver: str, origins: Sequence[str]
 ) -> Iterator[Chance]:
-    past, again = _past_tries(workshop), workshop.config.collect.again
-    for spec in _open_specs(workshop, world, solver, origins):
-        kind: SolverKind = "reference" if spec.derivation == "replay" or solver == "reference" else "teacher"
-        by_solver = past.get((spec.task_id, kind), {})
-        done = _done(by_solver, workshop.solver_rules(spec, kind).solver.solver_id, again)
+    solvers = SolverIds(workshop)
+    past, again = _past_tries(workshop, world), workshop.config.collect.again
+    for number, task in enumerate(_open_tasks(workshop, world, solver, origins)):
+        kind: SolverKind = "reference" if task.is_replay or solver == "reference" else "teacher"
+        by_solver = past.get((task.task_id, kind), {})
+        # of the first in any case: a dialect that the world does not have is told before anything runs
+        done = _done(by_solver, solvers.of(task, kind), again) if by_solver or not number else {}
         if done is not None:
-            yield from (chance for wave in waves for chance in _chances(workshop, spec, kind, done, wave))
+            yield from (chance for wave in waves for chance in _chances(workshop, task.task_id, kind, done, wave))
 
 
-def _open_specs(workshop: Workshop, world: str, solver: str, origins: Sequence[str]) -> list[TaskSpec]:
+class OpenTask(NamedTuple):
+    """What planning needs to know of a task: of a hundred thousand, whole ones would be a gigabyte."""
+
+    task_id: str
+    environment: str
+    is_replay: bool
+
+
+class SolverIds:
+    """Ids of the solvers of a run: one for each kind and dialect, computed once."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._known: dict[tuple[SolverKind, str], str] = {}
+
+    def of(self, task: OpenTask, kind: SolverKind) -> str:
+        """Return the id of who would attempt a task."""
+        key = kind, self._workshop.dialect_of(task).name
+        if key not in self._known:
+            self._known[key] = self._workshop.solver_rules(task, kind).solver.solver_id
+        return self._known[key]
+
+
+def _open_tasks(workshop: Workshop, world: str, solver: str, origins: Sequence[str]) -> list[OpenTask]:
     where = "environment = ? AND list_contains(?::VARCHAR[], origin) AND task_id NOT IN (SELECT id FROM turned_away)"
-    specs: list[TaskSpec] = workshop.warehouse.read("task_specs", where, (world, list(origins)))
-    return [spec for spec in specs if spec.reference or solver != "reference"]
+    if solver == "reference":
+        where += " AND len(reference) > 0"
+    rows = workshop.warehouse.query(
+        f"SELECT task_id, environment, coalesce(derivation = 'replay', false) FROM task_specs WHERE {where} "
+        "ORDER BY task_id",
+        (world, list(origins)),
+    )
+    return [OpenTask(*row) for row in rows]
 
 
-def _past_tries(workshop: Workshop) -> dict[tuple[str, str], dict[str, dict[int, Past]]]:
-    """Return, by task and kind of solver, what became of each solver's attempts."""
+def _past_tries(workshop: Workshop, world: str) -> dict[tuple[str, str], dict[str, dict[int, Past]]]:
+    """Return, by task and kind of solver, what became of each solver's attempts in a world."""
     rows = workshop.warehouse.query(
         "SELECT task_id, solver.kind, solver.solver_id, attempt, max(try_number), "
         f"bool_or(outcome NOT IN {NOT_FINAL!r} AND verdict <> 'unknown'), bool_or(verdict = 'passed') "
-        "FROM episodes GROUP BY ALL"
+        "FROM episodes WHERE environment = ? GROUP BY ALL",
+        (world,),
     )
     past: dict[tuple[str, str], dict[str, dict[int, Past]]] = {}
     for task_id, kind, solver_id, attempt, *became in rows:
@@ -117,17 +149,15 @@ def _done(by_solver: dict[str, dict[int, Past]], solver_id: str, again: bool) ->
     return done
 
 
-def _chances(
-    workshop: Workshop, spec: TaskSpec, kind: SolverKind, done: dict[int, Past], wave: int
-) -> Iterable[Chance]:
+def _chances(workshop: Workshop, task_id: str, kind: SolverKind, done: dict[int, Past], wave: int) -> Iterable[Chance]:
     attempts = 1 if kind == "reference" else workshop.config.collect.attempts
     if workshop.config.collect.until_passed and any(past.has_passed for past in done.values()):
         return
     for attempt, past in sorted(done.items()):
         if wave == 1 and _is_due_again(workshop, past):
-            yield Chance(spec.task_id, kind, attempt, past.tries + 1)
+            yield Chance(task_id, kind, attempt, past.tries + 1)
     if wave <= attempts and wave not in done and not _waits(workshop, done):
-        yield Chance(spec.task_id, kind, wave, 1)
+        yield Chance(task_id, kind, wave, 1)
 
 
 def _is_due_again(workshop: Workshop, past: Past) -> bool:

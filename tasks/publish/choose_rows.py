@@ -51,12 +51,9 @@ class Candidates:
         chats = workshop.warehouse.query(
             f"SELECT {_GENERAL} FROM conversations WHERE conversation_id NOT IN ({_TURNED_AWAY})", versions=versions
         )
-        agent = _from_sources(
-            workshop, "trajectories", [Eligible(*row) for row in found if row[0] not in private], versions
-        )
-        general = _from_sources(
-            workshop, "conversations", [Eligible(*row) for row in chats if row[0] not in private], versions
-        )
+        rows, others = ([Eligible(*row) for row in some if row[0] not in private] for some in (found, chats))
+        agent = _from_sources(workshop, "trajectories", rows, versions)
+        general = _from_sources(workshop, "conversations", others, versions)
         self.calibrations: tuple[Calibration, ...] = ()
         if recipe.tokenizer is not None:
             self.calibrations, agent, general = calibrate(workshop, agent, general, versions)

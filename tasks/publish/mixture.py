@@ -19,6 +19,7 @@ from schemas.record import canonical_json
 from schemas.release import FileHash, Release, SourceDigest
 from tasks.publish.about_checks import Accepted, note_fallen, note_weaker_checks
 from tasks.publish.about_tasks import note_left_out
+from tasks.publish.audit import audit_release
 from tasks.publish.choose_rows import Candidates, count_fallen
 from tasks.publish.count_tokens import tokenizer_sha256
 from tasks.publish.eligible import sampling_key
@@ -33,6 +34,7 @@ from tasks.publish.word_as_calls import LEFT_OUT
 from tasks.publish.write_release import ReleaseDraft, make_release_id
 from tasks.unsettled import note_unsettled
 from tasks.workshop import Workshop, begin_task
+from warehouse.warehouse import Warehouse
 
 STAGE = "publish_mixture"
 SETTLED = {
@@ -110,15 +112,17 @@ def publish_recipes(
         facts = ReleaseFacts(release_id, config, curation, sources, *told)
         splits = {pick.name: VALIDATION if pick.id in split.validation else TRAIN for pick in mixture.picks}
         planned.append(Planned(folder, mixture, facts, notes, splits))
-    for plan, files in zip(planned, _write(planned, reader), strict=True):
+    for plan, files in zip(planned, _write(planned, reader, workshop.warehouse, versions), strict=True):
         release = _make_release(workshop, build, plan, files)
-        validate_folder(plan.folder, release, plan.about_shares)
+        validate_folder(plan.folder, release, plan.about_shares, plan.facts.config.mixture.unit)
         _land(workshop, release)
         releases[release.release_id] = release
     return [releases[release_id] for release_id in order]
 
 
-def _write(planned: Sequence[Planned], reader: MixtureReader) -> list[tuple[FileHash, ...]]:
+def _write(
+    planned: Sequence[Planned], reader: MixtureReader, warehouse: Warehouse, versions: Mapping[str, int]
+) -> list[tuple[FileHash, ...]]:
     """Write releases in one pass over the rows that any of them holds, in the order that all of them have."""
     drafts = [ReleaseDraft(one.folder, one.facts, one.splits, len(one.mixture.picks)) for one in planned]
     picks = {pick.name: pick for one in planned for pick in one.mixture.picks}
@@ -127,7 +131,12 @@ def _write(planned: Sequence[Planned], reader: MixtureReader) -> list[tuple[File
     for chunk in reader.chunks(ordered, with_calls=any(one.facts.has_calls for one in planned)):
         for draft in drafts:
             draft.add(chunk)
-    return [draft.finish() for draft in drafts]
+
+    def finish(draft: ReleaseDraft, plan: Planned) -> tuple[FileHash, ...]:
+        recipe = plan.facts.config.mixture
+        return draft.finish(lambda files: audit_release(warehouse, versions, plan.mixture, recipe, files))
+
+    return [finish(draft, plan) for draft, plan in zip(drafts, planned, strict=True)]
 
 
 def _make_release(workshop: Workshop, build: int, plan: Planned, files: tuple[FileHash, ...]) -> Release:
@@ -172,7 +181,7 @@ def _note_checks(workshop: Workshop, curation: str, mixture: Mixture, versions: 
     chosen = [pick.id for pick in mixture.picks if pick.stratum == AGENT]
     accepted = workshop.warehouse.query(
         "SELECT latest_verdicts.environment, check_contract FROM trajectories JOIN latest_verdicts USING (episode_id) "
-        "WHERE list_contains(?::VARCHAR[], trajectory_id)",
+        "WHERE trajectory_id IN (SELECT unnest(?::VARCHAR[]))",
         (chosen,),
         versions=versions,
     )

@@ -18,6 +18,23 @@ COPY_MARK = "/"
 """Between a row's id and its number, of the second and later copies of a row in a release."""
 
 
+class Pick(NamedTuple):
+    """One row of the mixture."""
+
+    id: str
+    stratum: str
+    """agent, recorded, or the name of a general stratum."""
+    copy: int = 1
+    """From 1; above it the recipe repeats the row."""
+    source: str = ""
+    """The pool that it was drawn from: agent, a stratum, or a source of the recipe."""
+
+    @property
+    def name(self) -> str:
+        """Return the id that it has in the release: the row's own, and for a copy its number behind it."""
+        return self.id if self.copy == 1 else f"{self.id}{COPY_MARK}{self.copy}"
+
+
 class DrawnRow(NamedTuple):
     """A row in the mixture."""
 

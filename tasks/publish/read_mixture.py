@@ -17,8 +17,8 @@ from schemas.trajectory import Conversation, Trajectory
 from tasks.collect.repairs import understood
 from tasks.privacy.rows import hide_older
 from tasks.publish.likeness import CHATS_ALIKE, likeness
-from tasks.publish.mix_samples import Pick
-from tasks.publish.pools import AGENT, RECORDED
+from tasks.publish.plain_chats import PlainChats, join_chunks
+from tasks.publish.pools import AGENT, RECORDED, Pick
 from tasks.publish.recorded_sets import kin_of_recorded, read_recorded, word_recorded
 from tasks.publish.render_rows import BothWordings, Chunk, render_chunk
 from tasks.publish.split_rows import Kin
@@ -28,8 +28,10 @@ from tasks.workshop import Workshop
 
 AT_ONCE = 2000
 """Rows that are looked at together where only little of each is kept."""
+BLOCK = 5000
+"""Rows that are read together: each reading passes over its whole table."""
 CHUNK = 500
-"""Rows that are rendered together: with all that is read for them they take about 50 MB."""
+"""Rows that are rendered together."""
 OF_ITS_PARENT = 0.5
 """ROUGE-L F1 from which on a task that had several examples is one's variation; admission takes none from 0.7 on."""
 MOST_CHARACTERS = 1000
@@ -62,9 +64,9 @@ class MixtureReader:
         picks = [pick for pick in picks if pick.copy == 1]
         tasks = self._tasks([pick.id for pick in picks if pick.stratum == AGENT])
         known = self._instructions(sorted(set(tasks.values())))
+        asked = self._questions([pick.id for pick in picks if pick.stratum not in (AGENT, RECORDED)])
         for some in _cut(picks, AT_ONCE):
             specs = self._specs(tasks[pick.id] for pick in some if pick.stratum == AGENT)
-            asked = self._questions([pick.id for pick in some if pick.stratum not in (AGENT, RECORDED)])
             yield from kin_of_recorded(self._recorded(some))
             for pick in some:
                 if pick.stratum == RECORDED:
@@ -78,10 +80,14 @@ class MixtureReader:
 
     def chunks(self, picks: Sequence[Pick], *, with_calls: bool) -> Iterator[Chunk]:
         """Yield rows in every table of a release, in the order of `picks`, some at a time."""
-        for some in _cut(picks, CHUNK):
-            found = self._agent_rows(some) | self._general_rows(some) | word_recorded(self._recorded(some))
-            rows = [_named(found[pick.id], pick.name) for pick in some]
-            yield render_chunk(rows, with_calls=with_calls)
+        warehouse, versions = self._workshop.warehouse, self._versions
+        for block in _cut(picks, BLOCK):
+            chats = [pick for pick in block if pick.stratum not in (AGENT, RECORDED)]
+            plain = PlainChats.read(warehouse, chats, versions)
+            rows = self._agent_rows(block) | self._general_rows([p for p in chats if p.id not in plain.place])
+            rows |= word_recorded(self._recorded(block))
+            for some in _cut(block, CHUNK):
+                yield _render(some, rows, plain, with_calls=with_calls)
 
     def _recorded(self, picks: Sequence[Pick]) -> list[ForeignRow]:
         mine = sorted({pick.id for pick in picks if pick.stratum == RECORDED})
@@ -141,13 +147,14 @@ class MixtureReader:
         return {row.id: BothWordings(row, row) for row in made}
 
     def _tasks(self, rows: Sequence[str]) -> dict[str, str]:
-        sql = "SELECT trajectory_id, task_id FROM trajectories WHERE list_contains(?::VARCHAR[], trajectory_id)"
+        sql = "SELECT trajectory_id, task_id FROM trajectories WHERE trajectory_id IN (SELECT unnest(?::VARCHAR[]))"
         return dict(self._workshop.warehouse.query(sql, (list(rows),), versions=self._versions))
 
     def _instructions(self, tasks: Sequence[str]) -> dict[str, str]:
         """Return how each task begins."""
-        sql = f"SELECT task_id, left(instruction, {MOST_CHARACTERS}) FROM task_specs WHERE list_contains(?, task_id)"
-        return dict(self._workshop.warehouse.query(sql, (list(tasks),), versions=self._versions))
+        sql = f"SELECT task_id, left(instruction, {MOST_CHARACTERS}) FROM task_specs"
+        where = "WHERE task_id IN (SELECT unnest(?::VARCHAR[]))"
+        return dict(self._workshop.warehouse.query(f"{sql} {where}", (list(tasks),), versions=self._versions))
 
     def _specs(self, tasks: Iterable[str]) -> dict[str, TaskSpec]:
         found: list[TaskSpec] = self._read("task_specs", "task_id", sorted(set(tasks)))
@@ -155,15 +162,24 @@ class MixtureReader:
 
     def _questions(self, chats: Sequence[str]) -> dict[str, str]:
         """Return what each chat asks first."""
-        rows: list[Conversation] = self._read("conversations", "conversation_id", chats)
-        first = {row.conversation_id: next((m.content for m in row.messages if m.role == "user"), "") for row in rows}
-        return {chat: text[:MOST_CHARACTERS] for chat, text in first.items()}
+        first = "coalesce(list_filter(messages, lambda m: m.role = 'user')[1].content, '')"
+        sql = f"SELECT conversation_id, left({first}, {MOST_CHARACTERS}) FROM conversations"
+        where = "WHERE conversation_id IN (SELECT unnest(?::VARCHAR[]))"
+        return dict(self._workshop.warehouse.query(f"{sql} {where}", (list(chats),), versions=self._versions))
 
     def _read(self, table: str, key: str, ids: Sequence[str]) -> list[Any]:
         if not ids:
             return []
-        where = f"list_contains(?::VARCHAR[], {key})"
+        where = f"{key} IN (SELECT unnest(?::VARCHAR[]))"
         return self._workshop.warehouse.read(table, where, (list(ids),), versions=self._versions)
+
+
+def _render(picks: Sequence[Pick], rows: Mapping[str, BothWordings], plain: PlainChats, *, with_calls: bool) -> Chunk:
+    by_row = [_named(rows[pick.id], pick.name) for pick in picks if pick.id in rows]
+    mine = [pick for pick in picks if pick.id not in rows]
+    made = [render_chunk(by_row, with_calls=with_calls)] if by_row else []
+    made += [plain.chunk(mine, with_calls=with_calls)] if mine else []
+    return join_chunks(made, [pick.name for pick in picks])
 
 
 def _named(written: BothWordings, name: str) -> BothWordings:

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from prefect import task
 
 from schemas.errors import ExpectationError
+from schemas.mixture_config import Unit
 from schemas.record import digest
 from schemas.rejection import Rejection
 from schemas.release import Release
@@ -66,16 +66,16 @@ def _reject(failure: FailedCheck, build: int) -> Rejection:
     )
 
 
-def validate_folder(folder: Path, release: Release, about_shares: Sequence[str]) -> None:
+def validate_folder(folder: Path, release: Release, about_shares: Sequence[str], unit: Unit = "rows") -> None:
     """Check a written mixture against what its card says; one that fails is not left standing.
 
-    `about_shares` are the notes that say why a share is another than the recipe asks for.
+    `about_shares` are the notes that say why a share is another than the recipe asks for, in its `unit`.
 
     Raises:
         ExpectationError: it does not hold what the card promises.
     """
-    rows = pq.read_table(folder / "data" / "messages", columns=["id", "source", "messages"])
-    report = validate_mixture(rows, shares=release.shares, notes=about_shares)
+    files = sorted((folder / "data" / "messages").glob("*.parquet"))
+    report = validate_mixture(files, shares=release.shares, notes=about_shares, unit=unit)
     if not report.is_clean:
         shutil.rmtree(folder)
         worst = "; ".join(f"{f.row_id}: {f.expectation} ({f.value})" for f in report.failures[:5])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from environments.sections import config_in_ids, without
-from formats.releases.dataset_card import LicenseCount, ReleaseFacts, render_card
+from formats.releases.dataset_card import CardTable, LicenseCount, ReleaseFacts, render_card
 from formats.releases.huggingface import CONFIGS
 from formats.releases.release_folder import TRAIN, ReleaseRow
 from schemas.errors import ExpectationError
@@ -48,6 +48,9 @@ stands in the episodes."""
 
 FORM = 2
 """Raised by hand when the same rows are written otherwise: 2 = folded `messages`, `tool_calls`, columns, splits."""
+
+
+Audit = Callable[[Sequence[Path]], tuple[CardTable, ...]]
 
 
 def make_release_id(
@@ -132,8 +135,10 @@ class ReleaseDraft:
         """Take what is this release's of a chunk of rows, which come in the mixture's order."""
         self._writer.add(chunk)
 
-    def finish(self) -> tuple[FileHash, ...]:
+    def finish(self, audit: Audit | None = None) -> tuple[FileHash, ...]:
         """Write card and manifest, put the folder in its place and return its files.
+
+        `audit` gives the tables that the card shows of the rows, from the files that hold them as they were rendered.
 
         Raises:
             ValueError: it was given other rows than announced.
@@ -145,6 +150,9 @@ class ReleaseDraft:
             raise ValueError(f"{written.licenses.total()} rows were given to write, {self._count} announced")
         licenses = [LicenseCount(*key, rows=number) for key, number in sorted(written.licenses.items())]
         configs = {name: written.tables[name] for name in CONFIGS if written.tables[name]}
+        if audit is not None:
+            original = [path for path, _ in named if path.parent.name == "original"]
+            self.facts = self.facts._replace(tables=(*audit(original), *self.facts.tables))
         card = render_card(self.facts, licenses, configs, written.sources, written.left_out)
         (partial / "README.md").write_text(hide_text(card), encoding="utf-8", newline="\n")
         files = [*shards, _hash_file(partial, "README.md")]

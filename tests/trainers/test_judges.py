@@ -49,7 +49,7 @@ FORMATS = ("nemotron-h-aligned", "nemotron-nano-v2")
 
 
 def decoded(template: Template, ids: Sequence[int], trained: Sequence[bool]) -> list[str]:
-    """Return what carries loss, run by run; line breaks around a turn are the template's with one, the reply's with another."""
+    """Return what carries loss, run by run; whose line breaks around a turn are, judges see differently."""
     runs: list[list[int]] = [[]]
     for one, carries in zip(ids, trained, strict=True):
         if carries:

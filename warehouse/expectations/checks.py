@@ -119,7 +119,8 @@ STAGES: dict[str, TableCheck] = {
     "conversations": TableCheck(
         f"""
         SELECT conversation_id AS row_id, language, {_MESSAGE_COLUMNS},
-            row_number() OVER (PARTITION BY messages, source_model ORDER BY conversation_id) - 1 AS copies_before
+            row_number() OVER (PARTITION BY hash(messages), md5(messages[1].content), source_model
+                ORDER BY conversation_id) - 1 AS copies_before
         FROM conversations ORDER BY row_id
         """,
         (
@@ -151,7 +152,8 @@ TEXT_MIXTURE = MIXTURE._replace(sql=MIXTURE.sql.replace(_DOES_NOTHING, _SAYS_NOT
 SHARES = TableCheck(
     """
     SELECT stratum AS row_id, coalesce(had.n, 0) - said.rows AS miscounted,
-        (abs(coalesce(had.n, 0) - asked * total) > $tolerance * total + 1 AND NOT $noted)::INT AS off
+        (NOT $noted AND CASE WHEN $unit = 'rows' THEN abs(coalesce(had.n, 0) - asked * total) > $tolerance * total + 1
+            ELSE abs(reached - asked) > $tolerance + largest_row END)::INT AS off
     FROM said LEFT JOIN (SELECT source, count(*) AS n FROM mixture GROUP BY 1) had ON had.source = said.stratum,
         (SELECT count(*) AS total FROM mixture) ORDER BY row_id
     """,
@@ -160,7 +162,8 @@ SHARES = TableCheck(
         zero("shares_as_asked_or_noted", "off", stops=True),
     ),
 )
-"""The card's counts are the rows' counts, and a share other than the recipe asked for is noted; one row is rounding."""
+"""The card's counts are the rows' counts, and a share other than the recipe asked for is noted; one row is rounding.
+Shares of turns and tokens are those that the mixture reached when it was drawn: tokens may be a tokenizer's."""
 
 CHECKED = ("task_specs", "episodes", "turns", "trajectories", "conversations", "rejections")
 """What the stages' checks read; `rejections` holds what they have turned away already."""

@@ -8,15 +8,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from schemas.errors import ExpectationError
+from schemas.mixture_config import Unit
 from schemas.release import Share
 from warehouse.expectations.checks import MIXTURE, SHARES, STAGES, TEXT_MIXTURE, Expectation, TableCheck
 from warehouse.expectations.report import FailedCheck, StageReport
+from warehouse.release_audit import MEMORY
 from warehouse.warehouse import Warehouse
 
 Frame = Any
@@ -60,14 +64,21 @@ def validate_stages(
 
 
 def validate_mixture(
-    rows: pa.Table, *, shares: Sequence[Share] = (), notes: Sequence[str] = (), tolerance: float = 0.005
+    rows: pa.Table | Sequence[Path],
+    *,
+    shares: Sequence[Share] = (),
+    notes: Sequence[str] = (),
+    tolerance: float = 0.005,
+    unit: Unit = "rows",
 ) -> StageReport:
     """Validate the rows of a mixture (columns `id`, `source`, `messages`) against what its card says.
 
     Args:
+        rows: in memory, or the Parquet files that hold them.
         shares: asked and achieved, as on the card.
         notes: what the card says besides; with one, a share may be off.
         tolerance: by how much a share may be off without a note; one row more is rounding.
+        unit: what the recipe's shares are of.
 
     Raises:
         ExpectationError: the mixture as a whole breaks a promise, or the validation could not run.
@@ -77,23 +88,50 @@ def validate_mixture(
             "stratum": pa.array([share.stratum for share in shares], pa.string()),
             "asked": pa.array([share.asked for share in shares], pa.float64()),
             "rows": pa.array([share.rows for share in shares], pa.int64()),
+            "reached": pa.array([_reached(share, unit) for share in shares], pa.float64()),
+            "largest_row": pa.array([_largest_row(share, unit) for share in shares], pa.float64()),
         }
     )
     blend = MIXTURE if _has_calls(rows) else TEXT_MIXTURE
     with duckdb.connect() as connection:
-        connection.register("mixture", rows)
+        _register(connection, rows)
         connection.register("said", said)
+        given = {"tolerance": tolerance, "noted": bool(notes), "unit": unit}
         frames = {
             "mixture": connection.sql(blend.sql).df(),
-            "shares": connection.sql(SHARES.sql, params={"tolerance": tolerance, "noted": bool(notes)}).df(),
+            "shares": connection.sql(SHARES.sql, params=given).df(),
         }
     if frames["mixture"].empty:
         raise ExpectationError("The mixture holds no row. Look at `trajmill status` for the stage that lost them.")
     return _judge(frames, {"mixture": blend, "shares": SHARES})
 
 
-def _has_calls(rows: pa.Table) -> bool:
-    message = rows.schema.field("messages").type.value_type
+def _register(connection: duckdb.DuckDBPyConnection, rows: pa.Table | Sequence[Path]) -> None:
+    """Let `mixture` stand for the rows; files are read as they are needed, and never held whole."""
+    if isinstance(rows, pa.Table):
+        connection.register("mixture", rows)
+        return
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
+    files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in rows)
+    connection.execute(f"CREATE VIEW mixture AS SELECT id, source, messages FROM read_parquet([{files}])")
+
+
+def _reached(share: Share, unit: Unit) -> float:
+    return {
+        "rows": share.achieved_rows,
+        "turns": share.achieved_turns,
+        "trained_tokens": share.achieved_trained_tokens,
+    }[unit]
+
+
+def _largest_row(share: Share, unit: Unit) -> float:
+    """Return what a share may be off by for one row: no row is cut, and a long one has several times the mean."""
+    return 4 * _reached(share, unit) / max(1, share.rows)
+
+
+def _has_calls(rows: pa.Table | Sequence[Path]) -> bool:
+    schema = rows.schema if isinstance(rows, pa.Table) else pq.read_schema(rows[0])
+    message = schema.field("messages").type.value_type
     return any(message.field(index).name == "tool_calls" for index in range(message.num_fields))
 
 

@@ -14,6 +14,7 @@ from schemas.episode import Episode, Solver, make_episode_id
 from schemas.task_spec import TaskSpec
 from tasks.collect.plan import Chance, count_open, plan_wave
 from tasks.workshop import Workshop
+from warehouse.warehouse import Warehouse
 
 Shop = Callable[..., Workshop]
 FINISHED = {"outcome": "finished", "verdict": "failed"}
@@ -132,3 +133,9 @@ def test_a_stored_plan_stands_whatever_the_solver_has_become(shop: Shop, specs: 
     shards = plan_shards(shop(), "os", 1, "teacher", ["own"])
     workshop = shop(("earlier", 1, 1, FINISHED), teacher__solver="offline-b")
     assert plan_shards(workshop, "os", 1, "teacher", ["own"]) == shards == [("os teacher wave 1", 0)]
+
+
+def test_planning_reads_no_whole_task(shop: Shop, specs: list[TaskSpec], monkeypatch: pytest.MonkeyPatch) -> None:
+    workshop = shop(("mine", 1, 1, FINISHED), collect__attempts=2)
+    monkeypatch.setattr(Warehouse, "read", lambda *_, **__: pytest.fail("of a hundred thousand tasks it is a gigabyte"))
+    assert planned(workshop, specs[1]) == [(1, 1), (2, 1)]

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from formats.releases.release_folder import ReleaseRow, read_release
 from schemas.release import Release
+from tasks.publish import plain_chats
 from tasks.publish.mixture import publish_release
+from tasks.publish.read_mixture import MixtureReader
 from tasks.workshop import Workshop
 
 
@@ -74,3 +77,24 @@ async def test_the_same_tables_give_the_same_bytes_again(old_shop: Workshop) -> 
     again = await publish_release.fn(1, [])
     assert again.release_id == first.release_id
     assert files(Path(again.path)) == stood
+
+
+async def test_plain_chats_are_written_as_they_would_be_row_by_row(
+    old_shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def files(folder: Path) -> dict[str, bytes]:
+        found = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+    asked: list[int] = []
+    read = MixtureReader._general_rows
+    monkeypatch.setattr(
+        MixtureReader, "_general_rows", lambda self, picks: asked.append(len(picks)) or read(self, picks)
+    )
+    first = await publish_release.fn(1, [])
+    assert sum(asked) < 0.1 * first.rows, "most of the chats are plain"
+    stood = files(Path(first.path))
+    Path(first.path).rename(old_shop.home / "elsewhere")
+    monkeypatch.setattr(plain_chats, "_SQL", plain_chats._SQL.replace("'s?(ua)+'", "'none'"))
+    again = await publish_release.fn(1, [])
+    assert sum(asked) > 0.1 * first.rows and files(Path(again.path)) == stood

@@ -23,8 +23,8 @@ from schemas.mixture_config import MixtureConfig
 from schemas.release import GuessableShare, Share, SourceDigest
 from schemas.run_config import BudgetConfig, CollectConfig, RunConfig, TeacherConfig
 from schemas.trajectory import Trajectory
-from tasks.publish.render_rows import BothWordings
-from tasks.publish.write_release import make_agent_row, make_release_id, write_release
+from tasks.publish.render_rows import BothWordings, render_chunk
+from tasks.publish.write_release import ReleaseDraft, make_agent_row, make_release_id, write_release
 
 CONFIG = RunConfig(mixture=MixtureConfig(rows_per_shard=20))
 SOURCES = (
@@ -299,7 +299,7 @@ def test_the_card_tells_datasets_where_the_rows_are_and_people_what_they_are(fol
     ]
     assert yaml.safe_load(head)["license"] == "other"
     for line in (
-        "| agent | 0.200 | 0.200 | 0.200 | 0.200 | 10 | 10 |",
+        "| agent | 0.200 | 0.200 | 0.200 | 0.200 | 0.000 | 10 | 0 | 10 |",
         "| os | files \\| dirs | 1,200 | – |",
         "| agent | Apache-2.0 | 10 |",
         "| gpt-4 | unknown | 40 |",
@@ -381,3 +381,30 @@ def test_exports_read_what_was_rendered_and_the_calls_that_were_made_of_it(tmp_p
     calls = {row.id: row for row in release.rows(form="tool_calls")}
     assert list(calls) == [row.id for row in ROWS]
     assert [calls[row.id] for row in ROWS if row.source == "agent"] == [w.calls for w in both(ROWS[::5])]
+
+
+def test_rows_that_were_rendered_for_several_releases_are_written_as_for_this_one_alone(tmp_path: Path) -> None:
+    alone, together = tmp_path / "alone" / "r", tmp_path / "together" / "r"
+    write_release(alone, both(ROWS), count=50, facts=make_facts())
+    draft = ReleaseDraft(together, make_facts(), {row.id: "train" for row in ROWS}, 50)
+    rows = both([*ROWS, *(row._replace(id=f"other{row.id}") for row in MORE)])
+    for start in range(0, len(rows), 7):
+        draft.add(render_chunk(rows[start : start + 7], with_calls=True))
+    draft.finish()
+    assert read_folder(together) == read_folder(alone), "rows of others stay out, and so do columns for calls"
+
+
+def test_an_episode_stands_once_among_the_calls_in_the_first_row_that_a_release_has_of_it(tmp_path: Path) -> None:
+    rounds = [
+        BothWordings(row._replace(source="agent"), as_calls(row), f"episode{number // 2}")
+        for number, row in enumerate(ROWS[:6])
+    ]
+    for name, taken in {"all": range(6), "later": (1, 2, 3)}.items():
+        splits = {ROWS[number].id: "train" for number in taken}
+        draft = ReleaseDraft(tmp_path / name, make_facts(reasons={"round": "why"}), splits, len(splits))
+        draft.add(render_chunk(rounds, with_calls=True))
+        draft.finish()
+        calls = [row.id for row in read_release(tmp_path / name).rows("train", "tool_calls")]
+        assert calls == [f"row{number:03}" for number in ({"all": (0, 2, 4), "later": (1, 2)}[name])]
+        left_out = read_release(tmp_path / name).manifest["left_out"]["tool_calls"]
+        assert left_out == {"round": len(splits) - len(calls)}
