@@ -137,35 +137,31 @@ _WRAPPER_TOKENS = 32
 def estimate(config: RunConfig, asked: Mapping[str, Asked], known: Yield | None = None) -> Estimate:
     """Estimate the next build of a configuration; `asked` is by world."""
     known = known or Yield()
-    roles: dict[Purpose, str] = {
-        "generate_tasks": config.teacher.generator,
-        "second_opinions": config.teacher.solver,
-        "collect_episodes": config.teacher.solver,
-        "curate_trajectories": config.teacher.backfiller,
-    }
     rows = tuple(
         row
-        for stage, (likely, at_most) in _loads(config, asked, known).items()
-        for row in _rows(config, stage, roles[stage], likely, at_most)
+        for (stage, model), (likely, at_most) in _loads(config, asked, known).items()
+        for row in _rows(config, stage, model, likely, at_most)
     )
     return Estimate(rows, tuple(_caps(config.budget, rows)), tuple(_basis(known, asked)))
 
 
-def _loads(config: RunConfig, asked: Mapping[str, Asked], known: Yield) -> dict[Purpose, tuple[Load, Load]]:
-    """Return likely and greatest load of each stage."""
-    totals: dict[Purpose, tuple[Load, Load]] = {}
+def _loads(config: RunConfig, asked: Mapping[str, Asked], known: Yield) -> dict[tuple[Purpose, str], tuple[Load, Load]]:
+    """Return likely and greatest load of each stage, by the model that it asks."""
+    totals: dict[tuple[Purpose, str], tuple[Load, Load]] = {}
+    teacher = config.teacher
 
-    def add(stage: Purpose, likely: Load, at_most: Load) -> None:
-        so_far = totals.get(stage, (Load(), Load()))
-        totals[stage] = (so_far[0].plus(likely), so_far[1].plus(at_most))
+    def add(stage: Purpose, model: str, likely: Load, at_most: Load) -> None:
+        so_far = totals.get((stage, model), (Load(), Load()))
+        totals[stage, model] = (so_far[0].plus(likely), so_far[1].plus(at_most))
 
     for world, ask in asked.items():
-        add("generate_tasks", _generation(config, ask, known), _generation_at_most(config, ask))
+        solver = teacher.solver_of(world)
+        add("generate_tasks", teacher.generator, _generation(config, ask, known), _generation_at_most(config, ask))
         if config.generate.second_opinions:
-            add("second_opinions", _opinions(world, config, ask, known), _opinions_at_most(config, ask))
-        likely, at_most = _solving(world, config, ask, known), _solving_at_most(config, ask)
-        add("collect_episodes", likely, at_most)
-        add("curate_trajectories", _backfilling(config, ask, known), _backfilling_at_most(config, ask))
+            add("second_opinions", solver, _opinions(world, config, ask, known), _opinions_at_most(config, ask))
+        add("collect_episodes", solver, _solving(world, config, ask, known), _solving_at_most(config, ask))
+        thoughts = _backfilling(config, ask, known), _backfilling_at_most(config, ask)
+        add("curate_trajectories", teacher.backfiller, *thoughts)
     return totals
 
 
@@ -207,7 +203,7 @@ def _opinions_at_most(config: RunConfig, ask: Asked) -> Load:
 def _one_episode(world: str, config: RunConfig, ask: Asked, known: Yield) -> Load:
     one = known.per_episode.get(world)
     if one is not None:  # where a mixture solves, an episode's usage has all of its calls
-        one = one.times(1 / sum(calls_of(config.teacher.solver, config.teacher.mixtures).values()))
+        one = one.times(1 / sum(calls_of(config.teacher.solver_of(world), config.teacher.mixtures).values()))
     else:
         turns, reply, observation = ask.typical
         first = ask.opening_tokens + _TYPICAL_PROBLEM_TOKENS

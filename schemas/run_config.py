@@ -89,6 +89,8 @@ class TeacherConfig(Record):
     """Model that solves them."""
     backfiller: str = "offline-a"
     """Model that fills in thoughts."""
+    solvers: dict[str, str] = {}
+    """By world, the model that solves its tasks instead of `solver`."""
     generator_temperature: float = Field(default=1.0, ge=0, le=2)
     solver_temperature: float = Field(default=0.0, ge=0, le=2)
     max_output_tokens: int = Field(default=1024, ge=16)
@@ -122,7 +124,11 @@ class TeacherConfig(Record):
     """Per model, before the list that ships with Trajmill: `{ prompt = ..., completion = ... }` or `"free"`. An
     endpoint's model whose price nobody named is not asked."""
     mixtures: dict[str, AgentsConfig] = {}
-    """Teachers of several calls, by name; generator, solver and backfiller may name one like a model."""
+    """Teachers of several calls, by name; generator, solvers and backfiller may name one like a model."""
+
+    def solver_of(self, world: str) -> str:
+        """Return the model that solves a world's tasks."""
+        return self.solvers.get(world, self.solver)
 
     @model_validator(mode="after")
     def _mixes_models_alone(self) -> TeacherConfig:

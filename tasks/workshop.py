@@ -110,7 +110,7 @@ class Workshop:
         def ask(messages: tuple[Message, ...], attempt: int) -> CompletionRequest:
             return self.request(
                 "collect_episodes",
-                teacher.solver,
+                teacher.solver_of(spec.environment),
                 messages,
                 dialect.prompt,
                 temperature=teacher.solver_temperature,
@@ -121,19 +121,19 @@ class Workshop:
             )
 
         most = world.max_turns, self.config.collect.max_tokens, self.config.collect.repairs
-        return Rules(self._solver(kind, dialect), ask, dialect, *most, told)
+        return Rules(self._solver(kind, dialect, teacher.solver_of(spec.environment)), ask, dialect, *most, told)
 
-    def _solver(self, kind: SolverKind, dialect: Dialect) -> Solver:
+    def _solver(self, kind: SolverKind, dialect: Dialect, model: str) -> Solver:
         teacher = self.config.teacher
         if kind == "reference":  # it says nothing to anybody: the dialect only words its row
             return Solver(
                 kind="reference", solver_id=digest("solver", "reference", LOOP_CONTRACT), dialect=dialect.name
             )
         sampling = (teacher.solver_temperature, teacher.max_output_tokens, self.config.seed)
-        named = (teacher.name, self._identity(teacher.solver), sampling, dialect.prompt.sha256, LOOP_CONTRACT)
+        named = (teacher.name, self._identity(model), sampling, dialect.prompt.sha256, LOOP_CONTRACT)
         spoken = () if (dialect.name, dialect.contract) == ("react", 1) else (dialect.name, dialect.contract)
         solver_id = digest("solver", "teacher", *named, *spoken)
-        return Solver(kind="teacher", model=teacher.solver, solver_id=solver_id, dialect=dialect.name)
+        return Solver(kind="teacher", model=model, solver_id=solver_id, dialect=dialect.name)
 
     @property
     def curation_id(self) -> str:

@@ -97,7 +97,7 @@ async def check_endpoint(settings: Settings) -> None:
 
 def models_of(config: TeacherConfig) -> tuple[str, ...]:
     """Return the models that a build asks, each once; a mixture asks those it is made of."""
-    roles = (config.generator, config.solver, config.backfiller)
+    roles = (config.generator, config.solver, *config.solvers.values(), config.backfiller)
     return tuple(dict.fromkeys(model for role in roles for model in calls_of(role, config.mixtures)))
 
 

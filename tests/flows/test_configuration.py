@@ -126,6 +126,7 @@ def test_every_value_has_an_origin() -> None:
         ({"mixture.eta.x": 7}, r"mixture\.eta = \{'x': 7\}"),
         ({"environments": ["mars"]}, r"there is no world 'mars'; there are .*db.*os"),
         ({"worlds.mars.requests": 1}, r"there is no world 'mars'; there are .*db.*os"),
+        ({"teacher.solvers.mars": "gpt-4"}, r"there is no world 'mars'; there are .*db.*os"),
         ({"worlds.os.request": 1}, r"--set worlds\.os\.request: there is no such key; allowed are requests, seeds"),
         ({"worlds.os.requests": -1}, r"--set worlds\.os\.requests = -1: it must be at least 0"),
         ({"generate.os.requests": -1}, r"worlds\.os\.requests = -1: it must be at least 0"),

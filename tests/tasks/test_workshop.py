@@ -12,6 +12,7 @@ from environments.os.config import OsConfig
 from environments.os.world import OsWorld
 from prompts import keeping
 from schemas.errors import ConfigError
+from schemas.message import Message
 from schemas.task_spec import TaskSpec
 from tasks.workshop import Workshop
 
@@ -97,3 +98,15 @@ def test_a_reference_s_run_is_the_same_solver_s_in_every_dialect(open_shop: Shop
     solvers = [shop.solver_rules(spec, "reference").solver for shop in shops]
     assert len({solver.solver_id for solver in solvers}) == 1
     assert [solver.dialect for solver in solvers] == ["react", "tools"]
+
+
+def test_a_world_may_have_a_solver_of_its_own(open_shop: Shop, make_specs: Specs) -> None:
+    (spec,) = make_specs(1)
+    usual = open_shop(worlds=shell()).solver_rules(spec).solver
+    other = open_shop(worlds=shell(), teacher__solvers={"os": "offline-b"}).solver_rules(spec)
+    assert (usual.model, other.solver.model) == ("offline-a", "offline-b")
+    assert other.request((Message(role="user", content="?"),), 1).model == "offline-b"
+    everywhere = open_shop(worlds=shell(), teacher__solver="offline-b").solver_rules(spec).solver
+    assert other.solver == everywhere
+    elsewhere = open_shop(worlds=shell(), teacher__solvers={"db": "offline-b"}).solver_rules(spec).solver
+    assert elsewhere == usual, "what another world is asked changes no id here"
