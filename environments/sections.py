@@ -17,6 +17,8 @@ def in_full(config: RunConfig) -> RunConfig:
     Raises:
         ConfigError: there is no such world, or it does not know a key or a value; the text says what there is.
     """
+    for name in config.teacher.solvers:
+        world_class(name)
     environments = worlds_of(config)
     _require_worlds(config)
     worlds = {name: _section(config, name).model_dump(mode="json") for name in (*environments, *config.worlds)}

@@ -139,34 +139,29 @@ def estimate(config: RunConfig, asked: Mapping[str, Asked], known: Yield | None 
     known = known or Yield()
     rows = tuple(
         row
-        for (stage, role), (likely, at_most) in _loads(config, asked, known).items()
-        for row in _rows(config, stage, role, likely, at_most)
+        for (stage, model), (likely, at_most) in _loads(config, asked, known).items()
+        for row in _rows(config, stage, model, likely, at_most)
     )
     return Estimate(rows, tuple(_caps(config.budget, rows)), tuple(_basis(known, asked)))
 
 
 def _loads(config: RunConfig, asked: Mapping[str, Asked], known: Yield) -> dict[tuple[Purpose, str], tuple[Load, Load]]:
-    """Return likely and greatest load of each stage and the model, or mixture, that is asked."""
+    """Return likely and greatest load of each stage, by the model that it asks."""
     totals: dict[tuple[Purpose, str], tuple[Load, Load]] = {}
-
-    def add(stage: Purpose, role: str, likely: Load, at_most: Load) -> None:
-        so_far = totals.get((stage, role), (Load(), Load()))
-        totals[stage, role] = (so_far[0].plus(likely), so_far[1].plus(at_most))
-
     teacher = config.teacher
+
+    def add(stage: Purpose, model: str, likely: Load, at_most: Load) -> None:
+        so_far = totals.get((stage, model), (Load(), Load()))
+        totals[stage, model] = (so_far[0].plus(likely), so_far[1].plus(at_most))
+
     for world, ask in asked.items():
         solver = teacher.solver_of(world)
         add("generate_tasks", teacher.generator, _generation(config, ask, known), _generation_at_most(config, ask))
         if config.generate.second_opinions:
             add("second_opinions", solver, _opinions(world, config, ask, known), _opinions_at_most(config, ask))
-        likely, at_most = _solving(world, config, ask, known), _solving_at_most(config, ask)
-        add("collect_episodes", solver, likely, at_most)
-        add(
-            "curate_trajectories",
-            teacher.backfiller,
-            _backfilling(config, ask, known),
-            _backfilling_at_most(config, ask),
-        )
+        add("collect_episodes", solver, _solving(world, config, ask, known), _solving_at_most(config, ask))
+        thoughts = _backfilling(config, ask, known), _backfilling_at_most(config, ask)
+        add("curate_trajectories", teacher.backfiller, *thoughts)
     return totals
 
 

@@ -125,7 +125,7 @@ class TeacherConfig(Record):
     """Per model, before the list that ships with Trajmill: `{ prompt = ..., completion = ... }` or `"free"`. An
     endpoint's model whose price nobody named is not asked."""
     mixtures: dict[str, AgentsConfig] = {}
-    """Teachers of several calls, by name; generator, solver and backfiller may name one like a model."""
+    """Teachers of several calls, by name; generator, solvers and backfiller may name one like a model."""
 
     def solver_of(self, world: str) -> str:
         """Return the model that solves a world's tasks."""

@@ -41,6 +41,10 @@ _WORDS: Mapping[str, Operation] = {
     "click": "CLICK", "tap": "CLICK", "press": "CLICK", "select": "SELECT", "choose": "SELECT", "type": "TYPE",
     "enter": "TYPE", "input": "TYPE", "fill": "TYPE",
 }  # fmt: skip
+_INLINE = re.compile(
+    r"\W*\w+(?:[ \t]+(?:the[ \t]+)?(?:option|value|text))?[*_`]*[ \t]*[:：=(\-–]?[ \t]*(.*?)\)?[ \t*_`]*$"
+)
+"""What stands behind an operation on its own line: `SELECT 2 adults`, `TYPE: Oslo`, `SELECT(2 adults)`."""
 _NO_VALUE = re.compile(r"\W*(?:none|n/?a|null|nil|empty|not (?:applicable|needed|required))?\W*", re.IGNORECASE)
 _QUOTES = {'"': '"', "'": "'", "“": "”", "`": "`", "«": "»"}
 _BARE = re.compile(r"\W*(?P<letter>[B-Z])\W+(?P<op>CLICK|TYPE|SELECT)\b(?P<rest>.*)|\W*A\W*", re.DOTALL)
@@ -137,7 +141,7 @@ def _whole(letter: str, action: str, value: str) -> Chosen:
         known = ", ".join(OPERATIONS)
         said = f", this says {action.strip()[:60]!r}" if words else "; there is none"
         raise Unreadable(f"`Action:` is to be one of {known}{said}")
-    if not value.strip() and (inline := re.match(r"\W*\w+\W*[:：=(]\s*(.+?)\)?\W*$", action)):
+    if not value.strip() and op != "CLICK" and (inline := _INLINE.match(action)):
         value = inline[1]
     value = _value(value)
     if not value and op != "CLICK":

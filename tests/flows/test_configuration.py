@@ -147,6 +147,7 @@ def test_agentinstruct_asks_for_what_the_papers_table_has() -> None:
         ({"collect.max_turns": {"mars": 1}}, r"collect\.max_turns\.mars: there is no world"),
         ({"curate.thresholds": {"mars": 1}}, r"curate\.thresholds\.mars: there is no world"),
         ({"worlds.mars.requests": 1}, r"there is no world 'mars'; there are .*db.*os"),
+        ({"teacher.solvers.mars": "gpt-4"}, r"there is no world 'mars'; there are .*db.*os"),
         ({"worlds.os.request": 1}, r"--set worlds\.os\.request: there is no such key; allowed are requests, seeds"),
         ({"worlds.os.requests": -1}, r"--set worlds\.os\.requests = -1: it must be at least 0"),
         ({"generate.os.requests": -1}, r"worlds\.os\.requests = -1: it must be at least 0"),

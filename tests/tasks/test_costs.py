@@ -81,6 +81,14 @@ def test_a_mixture_is_estimated_call_by_call() -> None:
     assert sum(row.likely.prompt_tokens for row in rows) == 3 * alone.prompt_tokens + shown
 
 
+def test_a_world_s_own_solver_has_a_row_of_its_own() -> None:
+    asked = {world: Asked((), 100, 10, 0, 0, 8) for world in ("os", "db")}
+    rows = [row for row in made(asked, teacher__solvers={"db": "offline-b"}).rows if row.stage == "collect_episodes"]
+    assert [row.model for row in rows] == ["offline-a", "offline-b"]
+    (together,) = [row for row in made(asked).rows if row.stage == "collect_episodes"]
+    assert sum(row.at_most.requests for row in rows) == together.at_most.requests
+
+
 def test_a_batch_is_estimated_at_its_price() -> None:
     asked = {"os": Asked((REQUEST,) * 10, 100)}
     whole, half = made(asked).rows[0], made(asked, teacher__mode="batch").rows[0]

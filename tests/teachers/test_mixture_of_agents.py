@@ -172,6 +172,7 @@ def teacher(**changes: object) -> TeacherConfig:
 
 def test_a_build_asks_the_models_that_its_mixtures_are_made_of() -> None:
     assert models_of(teacher()) == ("offline-a", "offline-b")
+    assert models_of(teacher(solvers={"os": "c", "db": "panel"})) == ("offline-a", "offline-b", "c")
     assert calls_of("panel", teacher().mixtures) == {"offline-a": 2, "offline-b": 3}
     assert calls_of("deep", {"deep": LAYERED}) == {"a": 4, "b": 4, "c": 1}
     assert calls_of("a", {"deep": LAYERED}) == {"a": 1}
