@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from environments.alfworld.rehearsal import AlfworldRehearsal
 from environments.db.families.questions import expected_rows, recognise_question
 from environments.db.rehearsal import DbRehearsal
 from environments.os.rehearsal import OsRehearsal
@@ -27,7 +28,8 @@ TASK_CLASSES = (*TASK_FAULTS, SOUND)
 RIGHT = frozenset({SOUND, "other_form"})
 """Classes that are to be kept; all others are to be refused."""
 
-_OS, _DB = OsRehearsal(), DbRehearsal()
+_OS, _DB, _ALFWORLD = OsRehearsal(), DbRehearsal(), AlfworldRehearsal()
+_ALL = (_OS, _DB, _ALFWORLD)
 _TOKEN = re.compile(r"[^\s\"'`,;\[\]()]+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
@@ -55,7 +57,7 @@ def planted_in_episode(request: CompletionRequest, faults: FaultsConfig) -> Plan
         ValueError: the problem is of no family, so nobody can say beforehand what is right.
     """
     seed = model_seed(request.model, request.sampling.seed)
-    for rehearsal in (_OS, _DB):
+    for rehearsal in _ALL:
         problem = rehearsal.problem(request.messages)
         if problem is None:
             continue
@@ -73,7 +75,7 @@ def planted_in_tasks(request: CompletionRequest, faults: FaultsConfig) -> dict[i
         ValueError: it is no generation request.
     """
     prompt, seed = request.messages[0].content, model_seed(request.model, request.sampling.seed)
-    for rehearsal in (_OS, _DB):
+    for rehearsal in _ALL:
         if rehearsal.drafts(prompt):
             ones = {number: for_one(prompt, number) for number in numbers_in(prompt)} or {1: prompt}
             return {
