@@ -24,7 +24,8 @@ INTERCODE = {"model": "m", "prompting": "react", "task_id": 1, "query": "Count?"
 GAME = (
     "(define (problem p) (:init (atLocation a l0) (receptacleType desk_bar_1 DeskType)"
     " (receptacleAtLocation desk_bar_1 l1) (receptacleType bed_bar_1 BedType) (receptacleAtLocation bed_bar_1 l2)"
-    " (canContain DeskType PenType) (objectType pen_bar_1 PenType) (pickupable pen_bar_1) (inReceptacle pen_bar_1 bed_bar_1)) (:goal (exists"
+    " (canContain DeskType PenType) (objectType pen_bar_1 PenType) (pickupable pen_bar_1)"
+    " (inReceptacle pen_bar_1 bed_bar_1)) (:goal (exists"
     " (?o - object ?r - receptacle) (and (objectType ?o PenType) (receptacleType ?r DeskType) (inReceptacle ?o ?r)))))"
 )
 GOOD: dict[str, Callable[[int], dict[str, Any]]] = {
