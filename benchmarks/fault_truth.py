@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from environments.alfworld.rehearsal import AlfworldRehearsal
 from environments.db.families.questions import expected_rows, recognise_question
 from environments.db.rehearsal import DbRehearsal
 from environments.kg.rehearsal import KgRehearsal
@@ -30,7 +31,8 @@ RIGHT = frozenset({SOUND, "other_form"})
 """Classes that are to be kept; all others are to be refused."""
 
 _OS, _DB, _KG, _WEBSHOP = OsRehearsal(), DbRehearsal(), KgRehearsal(), WebShopRehearsal()
-_ALL = (_OS, _DB, _KG, _WEBSHOP)
+_ALFWORLD = AlfworldRehearsal()
+_ALL = (_OS, _DB, _KG, _WEBSHOP, _ALFWORLD)
 _TOKEN = re.compile(r"[^\s\"'`,;\[\]()]+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from environments.alfworld.episode import ACT
+from environments.alfworld.engine import ACT
 from environments.alfworld.home import Grammar
 from environments.alfworld.task import read_problem
 from environments.alfworld.wanted import KINDS

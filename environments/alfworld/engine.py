@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from environments.alfworld.home import Home
 
+ACT = "act"
+"""The one kind of action; its text is the command."""
 NOTHING = "Nothing happens."
 KNIVES = ("knifetype", "butterknifetype")
 TREATMENTS = {

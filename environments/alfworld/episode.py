@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from environments.alfworld.engine import STATES, Household
+from environments.alfworld.engine import ACT, STATES, Household
 from environments.alfworld.task import commands_in, read_problem
 from environments.base import UNCHANGED, Action, Environment, Step, no_action
 from schemas.episode import RewardPart, Verdict
@@ -18,8 +18,6 @@ from schemas.recording import RecordedTurn
 from schemas.rejection import Refusal
 from schemas.task_spec import TaskSpec
 
-ACT = "act"
-"""The one kind of action; its text is the command."""
 _ARRIVAL = re.compile(r"You arrive at loc[ _]\d+ ?\. ")
 
 

@@ -17,7 +17,7 @@ import prompts
 from environments.alfworld.brief import is_brief, read_brief, topic_of
 from environments.alfworld.dialect import PUT, AlfworldDialect
 from environments.alfworld.drafts import faults_for, write_draft
-from environments.alfworld.episode import ACT
+from environments.alfworld.engine import ACT
 from environments.alfworld.explorer import Choice, Explorer
 from environments.alfworld.home import Grammar
 from environments.alfworld.sentences import read_sentence

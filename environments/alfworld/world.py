@@ -13,8 +13,8 @@ import prompts
 from environments.alfworld.author import AlfworldAuthor
 from environments.alfworld.config import AlfworldConfig
 from environments.alfworld.dialect import AlfworldDialect, prompt_inputs
-from environments.alfworld.engine import Household
-from environments.alfworld.episode import ACT, AlfworldEnvironment
+from environments.alfworld.engine import ACT, Household
+from environments.alfworld.episode import AlfworldEnvironment
 from environments.alfworld.generator import make_game
 from environments.alfworld.task import read_problem
 from environments.alfworld.trials import cheats_fail

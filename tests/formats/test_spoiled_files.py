@@ -25,6 +25,13 @@ SAID = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "S
 STEPS = [{"step_id": 1, "source": "user", "message": "Why?"}, {"step_id": 2, "source": "agent", "message": "So."}]
 PARTS = [{"class_": "text_observation", "content": "Why?"}, {"class_": "message_action", "content": "So."}]
 INTERCODE = {"model": "m", "prompting": "react", "task_id": 1, "query": "Count?", "max_reward": 1.0}
+GAME = (
+    "(define (problem p) (:init (atLocation a l0) (receptacleType desk_bar_1 DeskType)"
+    " (receptacleAtLocation desk_bar_1 l1) (receptacleType bed_bar_1 BedType) (receptacleAtLocation bed_bar_1 l2)"
+    " (canContain DeskType PenType) (objectType pen_bar_1 PenType) (pickupable pen_bar_1)"
+    " (inReceptacle pen_bar_1 bed_bar_1)) (:goal (exists"
+    " (?o - object ?r - receptacle) (and (objectType ?o PenType) (receptacleType ?r DeskType) (inReceptacle ?o ?r)))))"
+)
 GOOD: dict[str, Callable[[int], dict[str, Any]]] = {
     "tasks": lambda n: {**TASK, "instruction": f"Count {n}?"},
     "agentbench-os": lambda n: {"description": f"Count {n}?", "evaluation": {"match": "1"}},
@@ -34,6 +41,7 @@ GOOD: dict[str, Callable[[int], dict[str, Any]]] = {
         "entities": {"X": "m.01"},
         "answer": [{"answer_argument": "m.02"}],
     },
+    "alfworld": lambda n: {"grammar": f"put {{o}} in/on {{r}} Your task is to: move it {n}.", "pddl_problem": GAME},
     "bird": lambda n: {"question": f"How many {n}?", "SQL": "SELECT 1", "db_id": "shops"},
     "episodes": lambda n: {"task": {**TASK, "instruction": f"Count {n}?"}, "turns": TURNS},
     "intercode-bash": lambda n: {**INTERCODE, "env": "bash", "turns": [{"action": f"execute[ls {n}]"}]},
