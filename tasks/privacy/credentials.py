@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from tasks.privacy.personal import Found, Recogniser
+from tasks.privacy.personal import PrivateSpan, Recogniser
 
 _LONG = re.compile(r"[A-Za-z0-9_-]{23}")
 _PLUGINS: dict[str, tuple[str, tuple[str, ...] | re.Pattern[str]]] = {
@@ -187,7 +187,7 @@ _OWN: tuple[Recogniser, ...] = (
 )
 
 
-def find_credentials(text: str, lower: str) -> Iterator[Found]:
+def find_credentials(text: str, lower: str) -> Iterator[PrivateSpan]:
     """Yield the secrets in a text; they may overlap. `lower` is the text in lower case."""
     for recogniser in (*_OWN, *_theirs()):
         yield from recogniser.find(text, lower)

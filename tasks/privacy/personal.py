@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 
-class Found(NamedTuple):
+class PrivateSpan(NamedTuple):
     """Something that is nobody's business."""
 
     kind: str
@@ -34,7 +34,7 @@ class Recogniser(NamedTuple):
     starts: re.Pattern[str] | None = None
     """Where the pattern may begin, in lower case: a pattern that ignores case is slow to look for; None = anywhere."""
 
-    def find(self, text: str, lower: str) -> Iterator[Found]:
+    def find(self, text: str, lower: str) -> Iterator[PrivateSpan]:
         """Yield what is found, in order; `lower` is the text in lower case."""
         gates = self.gates
         if not (any(map(lower.__contains__, gates)) if isinstance(gates, tuple) else gates.search(text)):
@@ -45,7 +45,7 @@ class Recogniser(NamedTuple):
             matches = (self.pattern.match(text, start.start()) for start in self.starts.finditer(lower))
         for match in matches:
             if match and self.is_real(match):
-                yield Found(self.kind, *match.span(match.lastindex or 0))
+                yield PrivateSpan(self.kind, *match.span(match.lastindex or 0))
 
 
 _RESERVED = re.compile(

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 from schemas.message import Message
 from tasks.privacy.credentials import find_credentials
-from tasks.privacy.personal import PERSONAL, Found
+from tasks.privacy.personal import PERSONAL, PrivateSpan
 
 CONTRACT = 1
 """Raised by hand when something else is found."""
@@ -44,30 +44,30 @@ class HiddenRow(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def find_private(text: str) -> tuple[Found, ...]:
+def find_private(text: str) -> tuple[PrivateSpan, ...]:
     """Return the secrets and personal data of a text, in order; where two overlap, the one that begins first counts."""
     found = [*_find_plain(text), *(_find_encoded(text) if "%" in text else ())]
-    kept: list[Found] = []
+    kept: list[PrivateSpan] = []
     for one in sorted(found, key=lambda one: (one.start, -one.end)):
         if (not kept or one.start >= kept[-1].end) and not PLACEHOLDER.match(text, max(0, one.start - 1)):
             kept.append(one)
     return tuple(kept)
 
 
-def _find_plain(text: str) -> Iterator[Found]:
+def _find_plain(text: str) -> Iterator[PrivateSpan]:
     lower = text.lower()
     yield from find_credentials(text, lower)
     for recogniser in PERSONAL:
         yield from recogniser.find(text, lower)
 
 
-def _find_encoded(text: str) -> Iterator[Found]:
+def _find_encoded(text: str) -> Iterator[PrivateSpan]:
     """Yield what stands percent-encoded in an address, read with what stands before it: `phone=%2B1...`."""
     for match in _ENCODED.finditer(text):
         before = text[max(0, match.start() - _BEFORE) : match.start()]
         for one in _find_plain(before + unquote(match[0])):
             if one.end > len(before):
-                yield Found(one.kind, *match.span())
+                yield PrivateSpan(one.kind, *match.span())
                 break
 
 
@@ -105,7 +105,7 @@ def _texts(message: Message) -> Iterable[str]:
         yield call.arguments
 
 
-def _name(found: Iterable[tuple[str, Sequence[Found]]]) -> dict[str, tuple[str, str]]:
+def _name(found: Iterable[tuple[str, Sequence[PrivateSpan]]]) -> dict[str, tuple[str, str]]:
     """Return kind and placeholder by value."""
     names: dict[str, tuple[str, str]] = {}
     known: dict[tuple[str, str], str] = {}
