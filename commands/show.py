@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.text import Text
+
 from commands.terminal import say, say_conversation, say_panel, say_table, spell
 from reports.funnel import TableOf
 from schemas.episode import Call, Turn
@@ -88,7 +90,7 @@ def _say_later_verdicts(later: Sequence[Rejudgement]) -> None:
 def _say_turns(warehouse: Warehouse, episode: dict[str, Any]) -> None:
     where = "episode_id = ? AND landing = ?"
     for turn in warehouse.read("turns", where, (episode["episode_id"], episode["landing"])):
-        say(f"[dim]── turn {turn.index} ──[/dim]")
+        say(Text(f"── turn {turn.index} ──", style="dim"))
         say_panel("observation", turn.observation, "cyan")
         if turn.reasoning:
             say_panel("reasoning", turn.reasoning, "magenta")

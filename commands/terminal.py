@@ -34,8 +34,8 @@ def say_json(value: Any) -> None:
 
 
 def say_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table as CSV (RFC 4180): NULL is empty, lists and mappings are JSON."""
-    writer = csv.writer(sys.stdout)
+    """Print a table as CSV, a line break alone after each row: NULL is empty, lists and mappings are JSON."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(["" if value is None else spell(value) for value in row] for row in rows)
 

@@ -109,7 +109,8 @@ def test_a_conversation_shows_its_calls_and_its_reasoning(capsys: pytest.Capture
 def test_brackets_in_what_was_seen_are_shown_as_they_are(warehouse: Warehouse, shown: Callable[[str], str]) -> None:
     warehouse.land("turns", [turn("abc", "l", observation="[(1,)] [bold]x[/bold] [/]")], key="1")
     warehouse.land("episodes", [episode("abc")], key="1")
-    assert "[(1,)] [bold]x[/bold] [/]" in shown("abc")
+    said = shown("abc")
+    assert "[(1,)] [bold]x[/bold] [/]" in said and "\n── turn 0 ──\n" in said
 
 
 def test_a_beginning_that_several_ids_share_is_told_with_some_of_them(warehouse: Warehouse) -> None:
