@@ -30,9 +30,8 @@ TASK_CLASSES = (*TASK_FAULTS, SOUND)
 RIGHT = frozenset({SOUND, "other_form"})
 """Classes that are to be kept; all others are to be refused."""
 
-_OS, _DB, _KG, _WEBSHOP = OsRehearsal(), DbRehearsal(), KgRehearsal(), WebShopRehearsal()
-_ALFWORLD = AlfworldRehearsal()
-_ALL = (_OS, _DB, _KG, _WEBSHOP, _ALFWORLD)
+_OS = OsRehearsal()
+_ALL = (_OS, DbRehearsal(), KgRehearsal(), WebShopRehearsal(), AlfworldRehearsal())
 _TOKEN = re.compile(r"[^\s\"'`,;\[\]()]+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 

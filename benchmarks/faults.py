@@ -32,6 +32,13 @@ from tasks.land_completions import land_completions
 from tasks.workshop import Workshop
 
 OVERRIDES = {
+    "environments": [
+        "os",
+        "db",
+        "alfworld",
+        "webshop",
+        "kg",
+    ],  # pages know their own truth (tests/environments/mind2web)
     "worlds.os.requests": 300,
     "worlds.db.requests": 150,
     "collect.attempts": 3,

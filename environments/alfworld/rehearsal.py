@@ -94,7 +94,10 @@ class AlfworldRehearsal:
         if wanted is None:
             return Move(_words("stuck", "unknown"), ACT, "look")
         move = self._move(Explorer(wanted, put, intro), [] if fault == "repeats" else said)
-        return _otherwise(move) if fault == "other_form" else move
+        if fault != "other_form":
+            return move
+        in_words = any("ACTION:" in message.content for message in messages[:at])
+        return _otherwise(move, in_words)
 
     def _move(self, player: Explorer, said: Sequence[tuple[str, str]]) -> Move:
         for command, shown in said:
@@ -118,7 +121,7 @@ class AlfworldRehearsal:
     def _command(self, message: Message) -> str:
         if message.tool_calls:
             given = orjson.loads(message.tool_calls[0].arguments or "{}")
-            return str(given.get("action", "")) if isinstance(given, dict) else ""
+            return str(given.get("action", "")).strip() if isinstance(given, dict) else ""
         actions = self._reader.read_text(message.content).actions
         return actions[0].text if actions else ""
 
@@ -157,9 +160,10 @@ def thought_for(choice: Choice, wanted: Wanted, *, is_first: bool) -> str:
     return _words("do", "open" if is_open else "examine" if verb == "examine" else choice.purpose).format(**known)
 
 
-def _otherwise(move: Move) -> Move:
-    """Word a putting down as people do, where the game wants it word by word: the nearest command is meant."""
-    return Move(move.thought, move.kind, move.text.replace(" in/on ", " on "))
+def _otherwise(move: Move, in_words: bool) -> Move:
+    """Word a putting down as people do: in words the nearest command is meant, and of a call's argument all but its
+    blanks is taken as it stands."""
+    return Move(move.thought, move.kind, move.text.replace(" in/on ", " on ") if in_words else f" {move.text} ")
 
 
 def _words(part: str, name: str) -> str:

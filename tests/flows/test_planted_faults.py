@@ -21,13 +21,13 @@ TRUST = ROOT / "docs" / "trust.md"
 EPISODE_REASONS = {
     "wrong_value": {"failed"},
     "no_action": {"failed"},
-    "claimed_write": {"failed"},
+    "claimed_write": {"failed", "repeated"},  # where no act ends an episode, a claim is said again and again
     "extra_write": {"failed"},
     "rolled_back": {"failed"},
     "other_form": set(),
     "repeats": {"repeated"},
     "malformed": {"invalid_action"},
-    "gives_up": {"failed"},
+    "gives_up": {"failed", "repeated"},
     SOUND: set(),
 }
 TASK_REASONS = {
@@ -110,13 +110,14 @@ def test_what_was_planted_is_what_was_done(found: Found) -> None:
         if fault == "no_action":
             assert case.actions == ("answer",) and case.detail.startswith("answered_without_acting"), case
         elif fault == "repeats":
-            assert len(set(case.replies)) == 1 and len(case.replies) == 3, case
+            said = {reply.rpartition("\n")[0] for reply in case.replies}  # without the action, which may be snapped
+            assert len(said) == 1 and len(case.replies) == 3, case
         elif fault == "malformed":
             assert case.actions[-2:] == ("invalid", "invalid") and done["invalid"] == 2, case  # asked once more
         elif fault == "gives_up":
             assert re.search(r"give up|do not|don't", case.replies[-1]), case
         else:
-            assert acted and case.actions[-1] in ("answer", "finish", "click"), case  # a purchase is a click
+            assert acted and case.actions[-1] in ("answer", "finish", "click", "act"), case  # a purchase is a click
         if case.environment == "db" and fault in WRITES:
             written = [
                 reply for reply in case.replies if re.search(r"^(?:INSERT|UPDATE|DELETE)\b", reply, re.MULTILINE)
