@@ -15,7 +15,7 @@ help:  ## this list
 setup:  ## the environment in .venv, as uv.lock has it: 1.1 GB, once
 	@sh deployments/setup.sh "$(PYTHON)" "$(VENV)" "$(origin PYTHON)"
 
-demo: setup  ## the whole figure, offline, into ./data: about a minute
+demo: setup  ## the whole figure, offline, into ./data: a minute to a minute and a half
 	@"$(BIN)/trajmill" build
 
 check: setup  ## format, lint, types, layers, generated docs: under a minute
