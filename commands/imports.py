@@ -147,14 +147,23 @@ def _report_lint(format_: str, rows: list[Complaint | None], json: bool) -> None
 
 def _report(format_: str, counts: Counter[str], json: bool, more: Mapping[str, object]) -> None:
     kept, again = counts.pop("kept", 0), counts.pop("imported_before", 0) + counts.pop("rejected_before", 0)
-    more = {name: counts.pop(name) for name in MORE if name in counts}
+    besides = {name: counts.pop(name) for name in MORE if name in counts}
     rejected = sum(counts.values())
     if json:
         by_reason = dict(sorted(counts.items()))
-        say_json({"imported": kept, "rejected": rejected, "imported_before": again, "by_reason": by_reason, **more})
+        say_json(
+            {
+                "imported": kept,
+                "rejected": rejected,
+                "imported_before": again,
+                "by_reason": by_reason,
+                **besides,
+                **more,
+            }
+        )
         return
     say(f"{format_}: {kept:,} imported, {rejected:,} rejected" + (f", {again:,} imported before" if again else ""))
-    for name, count in more.items():
+    for name, count in besides.items():
         say(MORE[name].format(count=count))
     if rejected:
         say_table("Turned away", TableOf(("reason", "rows"), counts.most_common()))

@@ -130,15 +130,13 @@ def _choose_cut(head: bytes) -> Callable[[Text], Iterator[Piece]]:
 
 
 def _goes_on(head: bytes, lines: list[bytes]) -> bool:
-    """Tell whether the object that the first line begins ends in a later one."""
-    if lines[1][:1] in b'"}' or lines[0] == b"{":
-        return True
+    """Tell whether the object that the first line begins ends in a later one: a broken first line costs no other."""
     if _is_object(lines[0]):
         return False
     whole = next(_Scanner().feed(head), None)
     if whole is not None:
         return b"\n" in whole[0] and _is_object(whole[0])
-    return not any(map(_is_object, lines[1:-1]))  # longer than what was looked at: not where lines are whole
+    return lines[1][:1] == b'"' or not any(map(_is_object, lines[1:]))  # longer than what was looked at
 
 
 def _is_object(raw: bytes) -> bool:

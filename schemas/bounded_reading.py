@@ -97,16 +97,17 @@ def read_text(path: Path, most_bytes: int = MAX_FILE_BYTES) -> str:
         raise InputError(f"{path} is no UTF-8 text: {error.reason} at byte {error.start}. Convert it first.") from error
 
 
-def parse_json(raw: bytes, most_parts: int = MAX_PARTS) -> Any:
+def parse_json(raw: bytes, most_parts: int | None = None) -> Any:
     """Parse one value of JSON whose depth, brackets and commas are within bounds and whose keys stand once.
 
-    `most_parts` is for who knows that values of a format have more, and how many.
+    `most_parts` is for who knows that values of a format have more, and how many; None = `MAX_PARTS`.
 
     Raises:
         NotJson: it is none; the reason and text say why.
     """
-    if len(raw) > most_parts and _has_more_parts(raw, most_parts):
-        raise NotJson("out_of_bounds", f"more than {most_parts:,} brackets, commas and texts, the most that is read")
+    most = MAX_PARTS if most_parts is None else most_parts
+    if len(raw) > most and _has_more_parts(raw, most):
+        raise NotJson("out_of_bounds", f"more than {most:,} brackets, commas and texts, the most that is read")
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

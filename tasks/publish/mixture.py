@@ -201,7 +201,8 @@ def _have_calls(workshop: Workshop, mixture: Mixture, versions: Mapping[str, int
     calls = f"len(list_filter(messages, lambda m: {says_more})) > 0"
     found = workshop.warehouse.query(
         f"SELECT trajectory_id FROM trajectories WHERE tools IS NOT NULL OR {calls} "
-        f"UNION ALL SELECT conversation_id FROM conversations WHERE {calls}",
+        f"UNION ALL SELECT conversation_id FROM conversations WHERE {calls} "
+        f"UNION ALL SELECT row_id FROM foreign_rows WHERE tools IS NOT NULL OR {calls}",
         versions=versions,
     )
     calling = {row[0] for row in found}

@@ -105,7 +105,7 @@ def test_a_format_of_an_installed_package_comes_in(call: Call, installed: None, 
         "the db world has no check 'match'" in {row["reason"]: row["detail"] for row in db.json["rows"]}["not_a_task"]
     )
     mars = call("import", "quiz", str(tmp_path / "in"), "--world", "mars", "--lint", "--json")
-    assert "there is no world 'mars'; there are db, os" in str(mars.json["rows"])
+    assert "there is no world 'mars'; there are alfworld, db, kg, mind2web, os, webshop" in str(mars.json["rows"])
 
 
 def test_an_export_of_an_installed_package_goes_out(call: Call, installed: None, release: Path, tmp_path: Path) -> None:
@@ -127,7 +127,10 @@ def test_an_export_of_an_installed_package_goes_out(call: Call, installed: None,
 def test_help_lists_what_is_there_with_options_and_what_they_are_for(call: Call, installed: None) -> None:
     said = call("import", "--help").out
     assert re.search(r"quiz +questions with one right answer", said) and re.search(r"bird +questions with gold", said)
-    assert re.search(r"--license TEXT +tasks, quiz, episodes, sharegpt: SPDX", said) and "--world TEXT" in said
+    assert (
+        re.search(r"--license TEXT +tasks, quiz, episodes, webshop-sessions, sharegpt,", said)
+        and "--world TEXT" in said
+    )
     assert re.search(r"pairs +one question and one reply a line", call("export", "--help").out)
 
 
@@ -140,7 +143,9 @@ def test_what_is_not_installed_is_not_there(call: Call, tmp_path: Path) -> None:
 def test_an_option_of_another_format_says_whose_it_is(call: Call, tmp_path: Path) -> None:
     made = call("import", "agentbench-db", str(tmp_path), "--license", "MIT")
     assert (
-        made.code == 2 and "agentbench-db takes no --license; it is an option of tasks, episodes, sharegpt" in made.err
+        made.code == 2
+        and "agentbench-db takes no --license; it is an option of tasks, episodes, webshop-sessions, sharegpt"
+        in made.err
     )
     made = call("export", "messages", "--repo", "a/b", "--out", str(tmp_path / "x"))
     assert made.code == 2 and "messages takes no --repo; it is an option of hub" in made.err

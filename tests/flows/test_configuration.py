@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.registry import default_worlds
 from flows.configuration import CONFIGS, config_origins, load_config, parse_overrides, read_config
 from reports.comparison import read_published
 from schemas.errors import ConfigError
@@ -86,12 +85,12 @@ def test_a_world_s_section_under_both_names_is_told_with_both(tmp_path: Path) ->
 
 def test_a_configuration_says_all_that_can_be_said_to_its_worlds() -> None:
     config = load_config("smoke")
-    assert config.environments == default_worlds() == tuple(config.worlds)
+    assert config.environments == ("os", "db") == tuple(config.worlds)
     assert {name: config.worlds[name] for name in ("os", "db")} == {
         "os": {"requests": 6, "seeds": "built-in"},
         "db": {"requests": 6, "seeds": "built-in", "bird": "built-in", "questions": 6},
     }
-    assert set(load_config("demo", {"environments": ["db"]}).worlds) == {"db"}
+    assert set(load_config("openai", {"environments": ["db"]}).worlds) == {"db"}
 
 
 def test_sections_of_worlds_have_their_origins(tmp_path: Path) -> None:
@@ -142,7 +141,7 @@ def test_agentinstruct_asks_for_what_the_papers_table_has() -> None:
         ({"mixture": 7}, r"--set mixture = 7: this is a section, its keys are attempts, caps, curation_id"),
         ({"mixture.eta.x": 7}, r"mixture\.eta = \{'x': 7\}"),
         ({"environments": ["mars"]}, r"there is no world 'mars'; there are .*db.*os"),
-        ({"teacher.solvers": {"mars": "x"}}, r"teacher\.solvers\.mars: there is no world 'mars'; there are .*os"),
+        ({"teacher.solvers": {"mars": "x"}}, r"there is no world 'mars'; there are .*os"),
         ({"collect.goals": {"mars": 1}}, r"collect\.goals\.mars: there is no world"),
         ({"collect.max_turns": {"mars": 1}}, r"collect\.max_turns\.mars: there is no world"),
         ({"curate.thresholds": {"mars": 1}}, r"curate\.thresholds\.mars: there is no world"),
@@ -181,7 +180,9 @@ def test_a_file_that_is_no_toml_is_told(tmp_path: Path, text: str) -> None:
 
 
 def test_an_unknown_name_is_told_with_those_that_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"no config 'nope': neither a file nor one of demo, openai, smoke"):
+    with pytest.raises(
+        ConfigError, match=r"no config 'nope': neither a file nor one of agentinstruct, demo, openai, smoke"
+    ):
         load_config("nope")
 
 
@@ -230,7 +231,7 @@ ODD: dict[str, tuple[Callable[[Path], object], str]] = {
     "a pipe": (os.mkfifo, "it is a pipe or a device. Give a file."),
     "a link to itself": (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
     "a link to nothing": (lambda path: path.symlink_to("nothing"), "No such file or directory"),
-    "nothing": (lambda path: None, "neither a file nor one of demo"),
+    "nothing": (lambda path: None, "neither a file nor one of agentinstruct, demo"),
 }
 
 
@@ -244,7 +245,7 @@ def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path, what: str) -
 
 @pytest.mark.parametrize("name", ["n" * 300, "a\0b", ""])
 def test_a_name_that_no_file_can_have_is_told(name: str) -> None:
-    with pytest.raises(ConfigError, match="neither a file nor one of demo"):
+    with pytest.raises(ConfigError, match="neither a file nor one of agentinstruct, demo"):
         load_config(name)
 
 

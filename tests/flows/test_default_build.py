@@ -53,12 +53,14 @@ def test_its_mixture_reaches_eta_and_the_strata_by_rows(warehouse: Warehouse) ->
     assert abs(achieved["agent"] - 0.2) <= TOLERANCE
     assert abs(achieved["gpt-4"] / general - 0.2) <= TOLERANCE
     assert abs(achieved["gpt-3.5"] / general - 0.8) <= TOLERANCE
-    assert release.notes == ()
+    shop = [note for note in release.notes if note.startswith("webshop has no validation rows")]  # one shop, one side
+    assert release.notes == tuple(shop)
 
 
-def test_its_release_is_read_by_datasets_offline(printed: dict[str, Any]) -> None:
+def test_its_release_is_read_by_datasets_offline(printed: dict[str, Any], warehouse: Warehouse) -> None:
     counts = verify_release(Path(printed["path"]))
-    assert counts == dict.fromkeys(("messages", "tool_calls", "conversations"), printed["rows"])
+    worded = printed["rows"] - warehouse.count("trajectories", "dialect = 'rounds'")  # a world without tools
+    assert counts == {"messages": printed["rows"], "tool_calls": worded, "conversations": printed["rows"]}
 
 
 def test_it_makes_at_most_60_prefect_task_runs(printed: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ async def test_garbage_becomes_rejections_and_failed_episodes_never_a_crash(
     await run_stages(ask_everything, **{"generate.os.requests": 40, "generate.db.requests": 40})
     warehouse = Warehouse(tmp_path / "home")
     assert warehouse.count("task_specs", "origin = 'self_instruct'") == 0
-    assert warehouse.count("rejections", "stage IN ('generate', 'admit')") == 80
+    assert warehouse.count("rejections", "stage IN ('generate', 'admit') AND environment IN ('os', 'db')") == 80
     reasons = set(warehouse.column("rejections", "reason", "stage IN ('generate', 'admit')"))
     assert {"missing_section", "control_characters"} <= reasons
     assert "teacher_error" not in reasons  # the endpoint answered: the answer was bad, not the line

@@ -23,9 +23,11 @@ USED = {
     "generate_alfworld/v1": "e8be23537c7c57a1184864ab5471de5cdd6a544f2f6282ec71de63621b1ed8bf",
     "generate_db/v1": "dc1b6cdc53dc9f359e5a2a2adfb3728555575b7bada55b3afa863037418d4926",
     "generate_db/v2": "e8bde2507e4eda8ee6c1aa9118d4256b0dad1a0af66bd7c226776cb945414a42",
+    "generate_kg/v1": "7d4f1378d904598b50c6db72a64503ce630a0406209cbea1742ca1faccacc2d6",
+    "generate_mind2web/v1": "12a3e49de89ec237573c818cc96a021a068ef52f801d2ff4a415d8fe06679b94",
     "generate_os/v1": "a817c82cf69ce579fda559e5684f196903f5262597e09469b39197c33ade1d4b",
     "generate_os/v2": "3a33a36f32930e231bf2991a9e564b6b5159b9c6558b13a2771d4a382077c448",
-    "generate_mind2web/v1": "12a3e49de89ec237573c818cc96a021a068ef52f801d2ff4a415d8fe06679b94",
+    "generate_webshop/v1": "7dfa396fbeaa2bb3f9445927dc97be6ced29e2e89f21896a8496599f3fefe52a",
     "grow_db/v1": "9746faf903912350552a9f773236d17977e4df0fbfc87074e903ea46518d97af",
     "grow_os/v1": "3bdb2ea7aa020ab9ca695c015cb2743b213ef91dec4afaa3836bb1fd99e71717",
     "repair/v1": "5bdc67c0891ecbd101093be9788411f2298327835092292f17b9d5deede83aad",
@@ -39,6 +41,8 @@ USED = {
     "solve_db_tools/v1": "4d431d32fcc2895560ec458c0fee6003442b89ad6ce65a0d7ae15e066beffbc2",
     "solve_db_tools/v2": "84c601e997cafbd3de09caf7cbac6af47a7884d6011157a1f4eab6a981d87bae",
     "solve_db_tools/v3": "4d8025a5d5a8f07a19f1c2ff8f82b1c4f12351f78f4d20b27f6b90a9d1aafd5a",
+    "solve_kg/v1": "810c708e07b399407a3caa4ed87a42ba713355333bca68c68a496adfbbb81fe7",
+    "solve_kg_tools/v1": "fbf113648781e704bdc0cfc3a1274e7752aa791bb315936c6973f7396f437885",
     "solve_mind2web/v1": "ed4eb94aa6fe4fe41950fc9652a5b62317c5e54ab359a9c1a22d90a1a4b029d4",
     "solve_os/v1": "ab2ec1782de8f802cf3d1b00812999be8e880af162bf005dcc494569dfda6165",
     "solve_os/v2": "39d611b1ecbe24444a0eabed52a1167038a3840e0d2021e68eff4d25c0b26c03",
@@ -46,6 +50,8 @@ USED = {
     "solve_os_tools/v1": "fc81cfe7007c51a51b9f026e30d21151b5d7107d43d963f9fa557ac5e224a283",
     "solve_os_tools/v2": "355842c7af76f406108054394287b8bf93a7d698adf98383d5045e86926577a7",
     "solve_os_tools/v3": "1e6a793169e080c3c2af66af843f77d606a9fd52e297cfa76cd7f6b58072b217",
+    "solve_webshop/v1": "3cb1e852fb8fb4d33f746a3e76e2580f5180613137864e8d17aa11af1a984b7f",
+    "solve_webshop_tools/v1": "04999ef0df1563dffa1d54c313d8d285572789a53387e7b44af0cf330355edf5",
 }
 """sha256 of every version: it stands in people's provenance. A changed wording is a new version."""
 

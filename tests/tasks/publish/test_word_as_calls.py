@@ -118,4 +118,4 @@ def test_a_row_that_cannot_be_worded_so_says_why() -> None:
     }
     assert found == {reason: reason for reason in found}
     assert word_as_calls(WORLDS, SPEC, "react", row, [turns[0], turns[0], turns[2]]) == "no_turns"
-    assert LEFT_OUT.keys() == found.keys() | {"round", "hidden"}
+    assert LEFT_OUT.keys() == found.keys() | {"round", "hidden", "recorded_words"}
