@@ -46,6 +46,7 @@ COMMAND_SECONDS = 900
 TABLE = Marks("<!-- table: python -m benchmarks.chaos --write docs/recovery.md -->")
 CONFIG = """
 name = "chaos"
+environments = ["os", "db"]
 
 [teacher]
 kind = "openai"

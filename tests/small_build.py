@@ -30,6 +30,7 @@ from warehouse.state import State
 from warehouse.warehouse import Warehouse
 
 OVERRIDES = {
+    "environments": ["os", "db"],
     "generate.rounds": 2,
     "worlds.os.requests": 28,
     "worlds.db.requests": 21,

@@ -26,6 +26,7 @@ from warehouse.warehouse import Warehouse
 
 CONFIG = """
 name = "tests"
+environments = ["os", "db"]
 
 [teacher]
 kind = "openai"
