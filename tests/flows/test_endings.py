@@ -122,7 +122,8 @@ def _stage(body: dict[str, Any]) -> str:
 
 
 async def build(ask_everything: Asking, **overrides: Any) -> None:
-    async with open_workshop("build", "openai", CONFIG | {"teacher.prices": FREE} | overrides) as shop:
+    said = CONFIG | {"environments": ["os", "db"], "teacher.prices": FREE} | overrides
+    async with open_workshop("build", "openai", said) as shop:
         await ask_everything(shop)
         land_completions(shop)
         land_losses(shop)
