@@ -50,7 +50,9 @@ def test_one_episode_at_a_time_and_eight_make_the_same_rows_in_every_table(paced
     slow, quick = map(digests, paced)
     assert slow == quick
     filled = {table for table in TABLES if Warehouse(paced[0]).count(table)}
-    assert filled == {*TABLES} - {"recordings", "verdicts", "foreign_rows"}, "every table that a build fills holds rows to compare"
+    assert filled == {*TABLES} - {"recordings", "verdicts", "foreign_rows"}, (
+        "every table that a build fills holds rows to compare"
+    )
 
 
 @pytest.mark.slow
