@@ -63,6 +63,8 @@ class BlockReader:
         """`title_of` tells a heading; text under one of `code` is code, too. With `headings_close` a heading ends a
         block that nothing closed; without `heredocs` none is looked for."""
         self._lines, self._title_of, self._code = lines, title_of, code
+        self._last_of = {line.strip(): number for number, line in enumerate(lines)}
+        """Where each line stands for the last time: a heredoc's end is found without a search."""
         self._headings_close, self._heredocs = headings_close, heredocs
         self._block: Block | None = None
         self._fence, self._indent, self._depth = "", 0, 0
@@ -145,15 +147,15 @@ class BlockReader:
         if fence[3].strip() or not fence[2].startswith(self._wrapper):
             return False
         rest = self._lines[number + 1 :]
-        alike = [line for line in rest if (f := _FENCE.match(line)) and f[2].startswith(self._wrapper)]
-        return not alike and not any(map(self._title_of, rest))
+        is_another_there = any((f := _FENCE.match(line)) and f[2].startswith(self._wrapper) for line in rest)
+        return not is_another_there and not any(map(self._title_of, rest))
 
     def _notice_heredocs(self, number: int, line: str) -> None:
         if not self._heredocs or line.lstrip().startswith("#"):
             return
         for found in _HEREDOC.finditer(line):
             word = found[2] or found[3] or found[4]
-            if any(later.strip() == word for later in self._lines[number + 1 :]):
+            if self._last_of.get(word, -1) > number:
                 self._ends.append(word)
 
     def _dedent(self, line: str) -> str:

@@ -22,6 +22,9 @@ _TAIL = (
 )
 _AFTER = re.compile(r"([*_`#>\]\s]*)([:：.–—-]?)([*_`#\]\s]*)(.*)\Z", re.DOTALL)
 
+MOST_TITLE_CHARS = 300
+"""Of a line, what is searched for a title: a pattern goes back over what it does not find."""
+
 
 class Heading(NamedTuple):
     title: str
@@ -43,7 +46,7 @@ def heading_pattern(words: Mapping[str, str]) -> re.Pattern[str]:
 
 def heading_in(line: str, pattern: re.Pattern[str]) -> Heading | None:
     """Read a heading: marked by hashes, bold, a number, a tag, a colon, or by standing alone on its line."""
-    found = pattern.match(line)
+    found = pattern.match(line, 0, MOST_TITLE_CHARS)
     after = _AFTER.match(line[found.end() :]) if found else None
     if found is None or after is None:
         return None

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
 from environments.code_blocks import BlockReader
+from environments.dialects.fences import find_fences
 from environments.dialects.thoughts import without_reasoning
-from environments.task_headings import Heading, heading_in
+from environments.task_headings import MOST_TITLE_CHARS, Heading, heading_in
 from environments.task_text import Sections
 from schemas.rejection import Refusal
 
@@ -25,7 +27,7 @@ _WORD = r"(?:new\s+|practi[cs]e\s+)?(?:task|exercise|assignment)"
 _BEFORE = r"(?P<before>[ \t#*_=~>|<\[(\-–—]*)"
 _NUMBERED = re.compile(
     rf"{_BEFORE}(?:{_WORD}\s*(?:no\.?|number|nr\.?|id)?\s*[#=:\"']*\s*(?P<number>{_NUMBER})|(?P<ordinal>{'|'.join(_ORDINALS)})\s+{_WORD})"
-    r"(?![\w'’])(?P<of>\s*(?:/|of)\s*\w+)?(?P<parted>[\s*_\"'\])>]*[.:：)\]–—-]?[\s*_>]*)(?P<rest>.*)\Z",
+    r"(?![\w'’])(?P<of>\s*(?:/|of)\s*\w+)?(?P<parted>[\s*_\"'\])>]*[.:：)\]–—-]?[\s*_>]*)",
     re.IGNORECASE,
 )
 _DECORATED = re.compile(
@@ -111,8 +113,8 @@ def _cut_lines(
         for p in passages
         if p.block is None and not p.is_quoted and ((found := _read_line(p.text, pattern)).begins or found.heading)
     }
-    styles = [line.heading.style for line in read.values() if line.heading]
-    style = max(styles, key=styles.count, default="")
+    styles = Counter(line.heading.style for line in read.values() if line.heading)
+    style = max(styles, key=styles.__getitem__, default="")
     starts = list(_starts(read, style if one_style else None))
     ends = [*(start for start, _ in starts[1:]), len(lines)]
     pieces = []
@@ -150,8 +152,8 @@ def _with_first_heading(
     """Word a piece; where its first part has no heading, the task's own mark (`## Task 1: text`) is that heading."""
     title = sections.titles[0]
     if begins.begins and not any(part and part.title == title for part in parts):
-        found = _NUMBERED.match(first)
-        rest = found["rest"].strip(" *_#=") if found else ""
+        found = _NUMBERED.match(first, 0, MOST_TITLE_CHARS)
+        rest = first[found.end() :].strip(" *_#=") if found else ""
         if rest or not (inside[1:] and inside[1].startswith("#")):
             inside = [f"### {title.capitalize()}", rest, *inside[1:]]
     return "\n".join(inside)
@@ -159,11 +161,14 @@ def _with_first_heading(
 
 def _read_line(line: str, pattern: re.Pattern[str]) -> _Line:
     """Read a line outside of code: the mark of a task, the heading of a part, or both on one line."""
+    if not line.strip():
+        return _Line(line)
     plain = heading_in(line, pattern)
-    numbered = _NUMBERED.match(line)
+    numbered = _NUMBERED.match(line, 0, MOST_TITLE_CHARS)
     if numbered and _is_mark(numbered, line):
-        rest = _AFTER_TITLE.sub(r"\1", numbered["before"] + numbered["rest"])
-        heading = heading_in(rest, pattern) if numbered["rest"].strip() else None
+        said = line[numbered.end() :]
+        rest = _without_number(numbered["before"] + said)
+        heading = heading_in(rest, pattern) if said.strip() else None
         return _Line(rest if heading else "", heading, True, _number_of(numbered))
     if plain:
         return _Line(line, plain)
@@ -171,11 +176,18 @@ def _read_line(line: str, pattern: re.Pattern[str]) -> _Line:
         return _Line("", None, True)
     if pure := _PURE.match(line):
         return _Line("", None, True, int(pure["number"] or pure["listed"]))
+    if len(line) > MOST_TITLE_CHARS:
+        return _Line(line)
     other = _DEEP.sub(r"\1", _LISTED.sub("", _OF_TASK.sub("", line)))
-    for text in (other, _AFTER_TITLE.sub(r"\1", other)):
+    for text in (other, _without_number(other)):
         if text != line and (heading := heading_in(text, pattern)):
             return _Line(text, heading)
     return _Line(line)
+
+
+def _without_number(line: str) -> str:
+    """Take a number off the title that it stands behind."""
+    return _AFTER_TITLE.sub(r"\1", line) if len(line) <= MOST_TITLE_CHARS else line
 
 
 def _is_mark(found: re.Match[str], line: str) -> bool:
@@ -184,7 +196,7 @@ def _is_mark(found: re.Match[str], line: str) -> bool:
     number = found["number"] or ""
     if number.isalpha() and len(number) == 1 and not (number.isupper() or marked):
         return False
-    return marked or not found["rest"].strip()
+    return marked or not line[found.end() :].strip()
 
 
 def _number_of(found: re.Match[str]) -> int:
@@ -198,7 +210,7 @@ def _number_of(found: re.Match[str]) -> int:
 
 def _from_json(text: str, sections: Sections) -> Iterator[TaskText]:
     """Yield the tasks of JSON: a list, an object that holds one, objects one after another, fenced or bare."""
-    fenced = [found[3] for found in _FENCE.finditer(text)]
+    fenced = [fence.text for fence in find_fences(text.split("\n"), frozenset())]
     for source in (text, "\n".join(fenced)):
         pieces = [piece for value in _values_in(source) for piece in _tasks_in(value, sections)]
         if pieces:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from environments.alfworld.engine import ACT
@@ -126,11 +127,10 @@ def _marked(text: str) -> Reading | None:
         found = ACT_LABEL.match(line)
         if not found:
             continue
-        region = [after_label(line, found), *lines[number + 1 :]]
+        region = chain((after_label(line, found),), islice(lines, number + 1, None))
         said = next((one for one in region if not _NO_WORD.fullmatch(one)), "")
-        thought = thought_of("\n".join(lines[:number]), range(number))
         if said and not INVENTED_LABEL.match(said) and not THINK_LABEL.match(said):
-            return _act(thought, said)
+            return _act(thought_of("\n".join(lines[:number]), range(number)), said)
     return None
 
 

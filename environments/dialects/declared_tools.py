@@ -16,10 +16,9 @@ from environments.dialects.written_calls import WrittenCall, calls_of, plain_nam
 from schemas.message import ToolCall
 from schemas.record import canonical_json
 
-_LABELLED = re.compile(
-    r"^(?:[^\n]*\bactions?\b[^\n]*?:?[*_ ]*)?[ \t]*```(?:json|tool_call)?[ \t]*\n(?P<json>\s*[\[{].*?)\n[ \t]*```",
-    re.I | re.M | re.S,
-)
+_OPENING = re.compile(r"^(?P<label>[^\n]*?)```(?:json|tool_call)?[ \t]*\n(?=\s*[\[{])", re.I | re.M)
+_ACTION = re.compile(r"\bactions?\b", re.I)
+_CLOSING = re.compile(r"\n[ \t]*```")
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
     "integer": int,
@@ -83,16 +82,24 @@ def _written(text: str) -> tuple[str | None, tuple[WrittenCall, ...]]:
     """Return the words before, and the calls; no words where the text may be something else than calls."""
     if (marked := written_calls(text)) and marked[1]:
         return marked
-    block = _LABELLED.search(text)
-    said = text if block is None else block["json"]
+    start, said = _labelled(text) or (0, text)
     if not said.lstrip().startswith(("{", "[")):
         return text, ()
     try:
         calls = calls_of(read_json(said))
     except ValueError:
         return text, ()
-    words = text[: block.start()].strip() if block else ""
-    return words or None, calls
+    return text[:start].strip() or None, calls
+
+
+def _labelled(text: str) -> tuple[int, str] | None:
+    """Return the JSON of the first code block under the label of an action or none, and where the label begins."""
+    for opening in _OPENING.finditer(text):
+        if opening["label"].strip() and not _ACTION.search(opening["label"]):
+            continue
+        closing = _CLOSING.search(text, opening.end())
+        return (opening.start(), text[opening.end() : closing.start()]) if closing else None
+    return None
 
 
 def _properties(tool: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ while a here-document is open; a block may stand on one line, be closed at the e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 _OPEN = re.compile(r"^(?P<indent>[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<mark>`{2,}+|~{3,}+|'{3})(?P<info>[^`'\n]*)$")
@@ -38,9 +38,9 @@ class Fence:
 
 def find_fences(lines: Sequence[str], languages: frozenset[str]) -> Iterator[Fence]:
     """Yield the code blocks in their order; a first word counts as a language on a line that holds code where known."""
-    at = 0
+    at, last_of = 0, {line.strip(): number for number, line in enumerate(lines)}
     while at < len(lines):
-        fence = _fence_at(lines, at, languages)
+        fence = _fence_at(lines, at, languages, last_of)
         if fence is not None:
             yield fence
         at = fence.last if fence is not None else at + 1
@@ -52,7 +52,7 @@ def outside(lines: Sequence[str], fences: Sequence[Fence]) -> Iterator[int]:
     return (number for number in range(len(lines)) if number not in covered)
 
 
-def _fence_at(lines: Sequence[str], at: int, languages: frozenset[str]) -> Fence | None:
+def _fence_at(lines: Sequence[str], at: int, languages: frozenset[str], last_of: Mapping[str, int]) -> Fence | None:
     whole = _ON_ONE_LINE.match(lines[at])
     if whole:
         language, text = _split_info(whole["text"], languages, is_code=True)
@@ -61,7 +61,7 @@ def _fence_at(lines: Sequence[str], at: int, languages: frozenset[str]) -> Fence
     if opened is None:
         return None
     language, begun = _split_info(opened["info"], languages, is_code=False)
-    last, end = _closing(lines, at, opened["mark"])
+    last, end = _closing(lines, at, opened["mark"], last_of)
     body = [_dedent(line, opened["indent"]) for line in lines[at + 1 : last]]
     if end is not None and end.strip():
         body.append(_dedent(end, opened["indent"]))
@@ -71,8 +71,11 @@ def _fence_at(lines: Sequence[str], at: int, languages: frozenset[str]) -> Fence
     )
 
 
-def _closing(lines: Sequence[str], at: int, mark: str) -> tuple[int, str | None]:
-    """Return the line that closes a block and what code stands on it; None = nothing closes it, it ends there."""
+def _closing(lines: Sequence[str], at: int, mark: str, last_of: Mapping[str, int]) -> tuple[int, str | None]:
+    """Return the line that closes a block and what code stands on it; None = nothing closes it, it ends there.
+
+    `last_of` is where each line stands for the last time, so that a here-document's end is found without a search.
+    """
     bare = re.compile(rf"^[ \t>]*{re.escape(mark[0])}{{{len(mark)},}}[ \t]*$")
     behind = re.compile(rf"^([^`~]*[^`~\s])[ \t]*{re.escape(mark[0])}{{{len(mark)}}}[ \t]*$")
     word, nested = "", list[int]()
@@ -90,7 +93,7 @@ def _closing(lines: Sequence[str], at: int, mark: str) -> tuple[int, str | None]
             nested.append(number)
             if len(nested) > _MOST_NESTED:
                 break
-        elif (begun := HEREDOC.search(line)) and any(later.strip() == begun[2] for later in lines[number + 1 :]):
+        elif (begun := HEREDOC.search(line)) and last_of.get(begun[2], -1) > number:
             word = begun[2]
     return (nested[0] if nested else len(lines)), None
 

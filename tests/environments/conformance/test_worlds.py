@@ -18,7 +18,7 @@ import pytest
 
 from environments.admission import admit
 from environments.agreement import find_agreements
-from environments.base import Action, Dialect, Draw, Place, World, answer_in, judge_episode
+from environments.base import Action, Dialect, Draw, Place, Reading, World, answer_in, judge_episode
 from environments.endings import Ending
 from environments.registry import make_world, world_names
 from schemas.completion import Completion, CompletionRequest
@@ -35,6 +35,8 @@ from tasks.collect.roll_out import Attempt, Rules, replay_reference, roll_out
 from tasks.verify.episode import verify_episode
 from teachers.scripted import receipt
 
+LONG_REPLY = 32_000
+USER = Message(role="user", content="?")
 GARBAGE = ("", "I cannot do that.", "{}", "### Problem\n", "null", "```", "[1, 2]", '{"problem": 1}')
 NAMED = dict(pair.split("=", 1) for pair in os.environ.get("TRAJMILL_CONFORMANCE", "").split(",") if pair)
 FILES = {name: Path(__file__).with_name(f"{name}.jsonl") for name in world_names()} | {
@@ -274,6 +276,45 @@ async def test_arguments_of_any_type_break_no_episode(world: World, spec: TaskSp
                     await environment.reset()
                     seen = [await environment.step(action) for action in reading.actions]
                 assert seen or reading.problem
+
+
+LINES = {
+    "labels": "Action:",
+    "labelled lines": "Thought: x\nAction: look\n",
+    "labels without words": "ACTION:\n",
+    "blocks that open": "```json\n{",
+    "blocks in here-documents": "```bash\ncat <<A\n",
+    "blocks with a label": "Act 1: action ```json\n[",
+    "brackets": "(",
+    "mixed brackets": "[{(",
+    "tags": "<tool_call>",
+    "thinking": "<think>",
+    "braces and quotes": '{"a": "',
+    "backslashes": "\\",
+    "backquotes": "`",
+    "stars": "**Action** ",
+    "blanks": " \t",
+    "empty lines": "\n",
+    "numbered": "1. Action: a ```b``` ",
+    "headings": "### Problem\n### Solution\n",
+    "calls": "answer(",
+    "statements": "SELECT ';' -- ",
+}
+"""What a reply may repeat; a reader that goes back over it for each one holds every other episode up."""
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("repeated", LINES.values(), ids=LINES)
+@pytest.mark.parametrize("name", WORLDS)
+async def test_a_long_reply_holds_nobody_up(world: World, repeated: str) -> None:
+    text = repeated * (LONG_REPLY // len(repeated))
+    request = CompletionRequest(purpose="collect_episodes", teacher="t", model="m", messages=(USER,))
+    for dialect in world.dialects.values():
+        assert isinstance(dialect.read(receipt(request, text)), Reading)
+    if world.author is not None:
+        draw = Draw(GenerateConfig(rounds=2), seed=3, build=1, index=1, machine_made=())
+        ask = (await world.author.asks(draw))[0]
+        assert len(world.author.read_all(receipt(request, text), ask, range(ask.tasks))) >= ask.tasks
 
 
 # Its author.
