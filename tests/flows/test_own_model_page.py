@@ -30,6 +30,7 @@ SPEAKS = {
 TRIED = [(name, quirks) for name, ways in SPEAKS.items() for quirks in ways]
 IDS = [f"{name} {' '.join(quirks)}".strip() for name, quirks in TRIED]
 SMALL = {
+    "environments": '["os", "db"]',
     "worlds.os.requests": 5,
     "worlds.db.requests": 5,
     "worlds.db.questions": 4,
