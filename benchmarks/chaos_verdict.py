@@ -67,6 +67,8 @@ class Verdict:
     """Whether all tables have the digests of the undisturbed build."""
     paid_twice: int
     in_flight: int
+    more: dict[str, int] = field(default_factory=dict)
+    """Rows that the undisturbed build has not and that are told nowhere, by table."""
 
     @property
     def is_clean(self) -> bool:
@@ -84,10 +86,11 @@ def judge(home: Path, reference: Path, bill: Bill) -> Verdict:
         verify_release(release)
     told = {task for (task,) in warehouse.query(TOLD)}
     lost, changed = missing_and_changed(home, reference, told)
+    more, _ = missing_and_changed(reference, home, told)
     twice = sum(warehouse.count(table) - len(full_keys(warehouse, table)) for table in TABLES)
     (seen_twice,) = warehouse.query(TWICE)[0]
     same = all(warehouse.digest(table) == other.digest(table) for table in TABLES)
-    return Verdict(lost, changed, twice + seen_twice, len(told), same, bill.twice(), bill.in_flight.total())
+    return Verdict(lost, changed, twice + seen_twice, len(told), same, bill.twice(), bill.in_flight.total(), more)
 
 
 def missing_and_changed(home: Path, reference: Path, told: set[str]) -> tuple[dict[str, int], dict[str, int]]:

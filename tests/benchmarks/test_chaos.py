@@ -161,13 +161,13 @@ def test_the_table_says_how_often_each_was_struck_and_what_was_lost() -> None:
     pause = Fault("pause", "start", 0, 0, 0, 0)
     late = Struck(KILL, "collect_episodes", "pod (had ended)")
     struck = [Struck(KILL, "collect_episodes", "build", -9), Struck(pause, "start", "pod"), late]
-    dirty = Verdict({"turns": 3}, {}, 1, 0, False, 0, 0)
+    dirty = Verdict({"turns": 3}, {}, 1, 0, False, 0, 0, {"rejections": 2})
     table = draw_table([Endured(1, struck, [-9, 0], verdict=CLEAN), Endured(2, [], [0], verdict=dirty)], seed=7)
     assert "| kill | build | 1 | 1 | `collect_episodes` 1 |" in table
     assert (
         "Seed 7: 1 kills and 2 other faults over 2 builds, which took 3 commands; 2 came to their end, 1 with" in table
     )
-    assert "Rows lost 3, changed 0, twice 1;" in table
+    assert "Rows lost 3, changed 0, twice 1, more than there 2;" in table
     assert [was_killed(one) for one in struck] == [True, False, False]
 
 
