@@ -48,6 +48,10 @@ SOUND: dict[str, Sequence[Message]] = {
         *(TASK, said(ACTED.content, train=False), SEEN, said(ANSWERED.content, train=False)),
         *(user("Now a new problem: how many files are in /srv?"), ACTED, SEEN, ANSWERED),
     ),
+    "placeholders, digests, addresses": (
+        *(TASK, ACTED, user(f'password="[SECRET_1]" {"9f86d081884c7d65" * 4} 10.0.0.7 jane.roe@gmail.com')),
+        ANSWERED,
+    ),
     "empty output": (user("Count."), said("", "bash"), gave(""), said("None.")),
 }
 """Rows with which nothing is wrong."""
@@ -107,7 +111,12 @@ PLANTED: dict[str, list[Sequence[Message]]] = {
             said("Thought: I need a price quote for a new car from the dealer.\nAnswer: B.\nAction: CLICK"),
         )
     ],
-    "secret": [(TASK, ACTED, user(f"aws_access_key_id = {KEY}"), ANSWERED)],
+    "secret": [
+        (TASK, ACTED, user(f"aws_access_key_id = {KEY}"), ANSWERED),
+        (TASK, ACTED, user('DB_PASSWORD="hT7#kQ29xLw"'), ANSWERED),
+        (TASK, ACTED, user("postgres://app:hT7kQ29xLw@db.corp.io/x"), ANSWERED),
+        (user("Count."), said("", "bash"), gave("Authorization: Bearer q7Zr2LmX9vTb4KpWs1"), said("None.")),
+    ],
 }
 """Defect -> rows that have it; what several rows are wrong with together stands in a test of its own."""
 
