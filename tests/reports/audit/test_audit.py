@@ -142,6 +142,15 @@ def test_a_defect_is_found_by_its_name(defect: str, messages: Sequence[Message])
     assert KEY not in json.dumps([finding._asdict() for finding in audit.findings])
 
 
+def test_the_last_step_of_a_success_needs_no_result() -> None:
+    bought = (user("Buy one."), said("I look.", "bash"), gave("Buy now"), said("I buy it.", "bash"))
+    assert found(row(bought)) == {"unanswered_call": 1}
+    assert found(row(bought, claims_success=True)) == {}
+    chosen = (user("Previous: none. Which of A to E comes next?"), said("Thought: C.\nAnswer: C.\nAction: CLICK"))
+    assert found(row(chosen, claims_success=True)) == {}
+    assert found(row((chosen[0], said("It is C.")), claims_success=True)) == {"unshown_success": 1}
+
+
 def test_ids_copies_and_beginnings_are_compared_across_rows() -> None:
     rows = [
         row((*SOUND["words"], user(f"And {n}?"), said(f"No {n}.")), f"r:{n}", row_id=f"i{n}", task=f"t{n}")
