@@ -1,14 +1,14 @@
 """Colours: an option's value is reduced to the first of these words, in this order, that it contains.
 
-Source: WebShop's web_agent_site/engine/normalize.py (princeton-nlp/WebShop). Without it rewards come out
-otherwise: `dark grey` and `dark blue` are both `dark`, and `red` stands in `bordered`.
+So WebShop does it (princeton-nlp/WebShop web_agent_site/engine/normalize.py); `red` stands in `bordered` there, too.
+The words are ours: its list also has words such as `dark` and `light`, so that to it `dark grey` is `dark blue`.
 """
 
 from __future__ import annotations
 
 from environments.webshop.words import words
 
-COLOURS = words("colours")
+COLOURS = tuple(sorted((*words("css_colours"), *words("plain_colours"))))
 
 
 def plain_colour(option: str | tuple[str, str]) -> str | tuple[str, str]:

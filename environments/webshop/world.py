@@ -40,6 +40,7 @@ class WebShopWorld(World):
     """Opens visits, each in the catalogue of its task."""
 
     name = "webshop"
+    check_contract = 2  # 2: colours by words of our own; a shade of another colour is not what was wished for
     Config: ClassVar[type[WebShopConfig]] = WebShopConfig
     typical = (3.6, 27, 180)  # a build of its own, measured with the built-in stand-in
 
