@@ -2,85 +2,55 @@
 
 A world never calls a model: it builds requests and reads replies, `tasks/` calls. It is a folder beside this file, or
 an installed package (`environments/registry.py`); no line outside it names it. docs/architecture.md shows how.
+All that a world is made of can be imported from here.
 """
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Self
 
-import orjson
-
+from environments.actions import Action, Reading, Step, actions_of, answer_in
+from environments.author import Ask, Author, Draw, Part
+from environments.dialects.base import TELLING, Dialect
 from environments.endings import Ending, is_alike
-from prompts import Prompt
+from environments.environment import UNCHANGED, Environment, judge_episode, no_action, own_mistakes_told
 from rehearsals.base import Rehearsal
-from schemas.completion import Completion
-from schemas.episode import Turn, Verdict
-from schemas.errors import CheckError, EnvironmentFault
-from schemas.message import Message, Tool, ToolCall
-from schemas.record import Record, canonical_json, digest
-from schemas.recording import RecordedTurn
-from schemas.rejection import Refusal, Rejection
-from schemas.run_config import GenerateConfig, RunConfig
+from schemas.episode import Verdict
+from schemas.record import Record, digest
+from schemas.rejection import Refusal
+from schemas.run_config import RunConfig
 from schemas.task_spec import Probe, TaskSpec
+
+__all__ = [
+    "OBSERVATION_CHARS",
+    "TELLING",
+    "UNCHANGED",
+    "Action",
+    "Ask",
+    "Author",
+    "Card",
+    "Dialect",
+    "Draw",
+    "Environment",
+    "Honest",
+    "Part",
+    "Place",
+    "Reading",
+    "Step",
+    "World",
+    "actions_of",
+    "answer_in",
+    "judge_episode",
+    "no_action",
+    "own_mistakes_told",
+]
 
 OBSERVATION_CHARS = 800
 """AgentBench: observations are cut at 800 characters."""
-TELLING = 3
-"""Solvers' prompts from this contract on say the world's rules; observations keep head and tail, and count."""
-UNCHANGED = "as set up"
-"""Fingerprint of a state that nothing has changed."""
-
-
-@dataclass(frozen=True)
-class Action:
-    """One thing that the solver does."""
-
-    kind: str
-    """bash, sql, answer, finish, or what the world offers."""
-    text: str = ""
-    """The command, the statement, the answer; of an action with several arguments their canonical JSON."""
-    arguments: Mapping[str, Any] | None = None
-    """JSON arguments, where the dialect has tool calls."""
-
-    @classmethod
-    def of(cls, kind: str, arguments: Mapping[str, Any]) -> Action:
-        """Return an action that is its arguments."""
-        return cls(kind, canonical_json(arguments).decode() if arguments else "", arguments)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a dialect understood of a completion."""
-
-    thought: str | None
-    actions: tuple[Action, ...]
-    """In their order; none = malformed."""
-    problem: str = ""
-    """Why it is malformed."""
-    candidate: str = ""
-    """Text that was meant to be the action: what is snapped to an admissible one."""
-    calls: tuple[ToolCall, ...] = ()
-    """The calls that the actions were read from, one each; malformed ones, too."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """What the environment says after `reset` or an action."""
-
-    observation: str
-    """As the solver sees it, truncated."""
-    terminated: bool = False
-    """The episode is over: an answer was given or the work committed."""
-    truncated: bool = False
-    """The world's own limit ended it."""
-    admissible: tuple[str, ...] = ()
-    """Actions that the world accepts now; empty = any text."""
 
 
 @dataclass(frozen=True)
@@ -98,205 +68,6 @@ class Card:
     """Malformed actions are snapped to the closest admissible one by BLEU."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Limits and digests of what it runs on."""
-
-
-class Environment(ABC):
-    """One live episode; an async context manager whose exit closes it."""
-
-    spec: TaskSpec
-    judge_seconds: float = 600.0
-    """Wall time that `verify` may take: twenty programs of a check at their limit of 30 s each, so that only one that
-    would not end by itself is ended."""
-
-    @abstractmethod
-    async def reset(self) -> Step:
-        """Build the initial state and return the task as the first observation.
-
-        Raises:
-            EnvironmentFault: the set-up failed.
-        """
-
-    @abstractmethod
-    async def step(self, action: Action) -> Step:
-        """Act once.
-
-        Raises:
-            EnvironmentFault, SandboxError: the world broke, not the solver.
-        """
-
-    @abstractmethod
-    async def verify(self) -> Verdict:
-        """Judge the final state and answer by execution, in a fresh view, never in the agent's shell.
-
-        Called by `judge_episode` alone. What computes for long does so in a thread or a process: on the event loop it
-        would hold every other episode, and nothing could end it.
-
-        Raises:
-            CheckError: the check could not run.
-        """
-
-    @abstractmethod
-    async def follow(self) -> tuple[tuple[Action, Step], ...]:
-        """Run the task's reference as the episode (after `reset`) and end it with what it gave; return its turns.
-
-        Raises:
-            EnvironmentFault: the task has none; an answer never comes from a label.
-        """
-
-    async def fingerprint(self) -> str | None:
-        """Digest the state as the agent left it, last of all; None = this world cannot tell.
-
-        Raises:
-            SandboxError: the world broke.
-        """
-        return None
-
-    async def work(self) -> str | None:
-        """Digest what counts of that state as somebody's work, without what programs leave by themselves.
-
-        None = all of it counts. Two attempts that left the same work agree (`World.same_outcome`).
-
-        Raises:
-            SandboxError: the world broke.
-        """
-        return None
-
-    def recall(self, turn: RecordedTurn) -> Action | None:
-        """Return what a recorded turn does in this world as it stands (`submit`: hand in what the last action gave).
-
-        None: the world has no such action, or it says nothing.
-        """
-        return Action(turn.action_kind, turn.action) if turn.action.strip() else None
-
-    async def close(self) -> None:  # noqa: B027
-        """Let go of what the episode holds; idempotent."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await self.close()
-
-
-class Dialect(Protocol):
-    """How a conversation with the solver is written and read. Reading is tolerant, writing is canonical."""
-
-    name: str
-    """react, tools, rounds, or the world's own word; part of `solver_id`."""
-    contract: int
-    """Raised by hand when requests or readings change; the first adds nothing to `solver_id`."""
-    prompt: Prompt
-    """What its requests are worded by; its sha256 counts in `solver_id` and in each request."""
-    stop: tuple[str, ...]
-    """Where an endpoint is to end the reply."""
-
-    def knowing(self, told: Mapping[str, Any]) -> Self:
-        """Return the dialect that tells its solver this of the world (`World.told`)."""
-
-    def tools(self) -> tuple[Tool, ...]:
-        """Return the functions that a request declares; none = text."""
-
-    def render(self, spec: TaskSpec, turns: Sequence[Turn], observation: str) -> tuple[Message, ...]:
-        """Word the whole request for the next turn, from the turns so far and what is seen now."""
-
-    def read(self, completion: Completion) -> Reading:
-        """Read a whole completion: text, calls and reasoning."""
-
-    def write(self, turn: Turn) -> Message:
-        """Word a turn as the assistant's message, canonically; `read` understands it as the same actions."""
-
-    def visible(self, spec: TaskSpec, turns: Sequence[Turn], observation: str) -> tuple[Message, ...]:
-        """Word what the solver saw up to now, the turns canonically, without what stood before the task."""
-
-    def conversations(self, spec: TaskSpec, turns: Sequence[Turn]) -> tuple[tuple[Message, ...], ...]:
-        """Word an episode for training: one conversation, or one a round where there is no memory.
-
-        Messages to train on are marked; context (instructions, examples) is not.
-        """
-
-    def reads_back(self, turn: Turn) -> bool:
-        """Whether the turn's canonical wording, thought included, reads as the action that it is."""
-
-
-@dataclass(frozen=True)
-class Draw:
-    """What a round of self-instruct draws from."""
-
-    generate: GenerateConfig
-    seed: int
-    build: int
-    index: int
-    """Round, from 0."""
-    machine_made: tuple[TaskSpec, ...]
-    """The world's admitted machine-made tasks: examples, and what may be grown."""
-    seeds: tuple[TaskSpec, ...] = ()
-    """The world's tasks in `generate.seeds`; none = its own."""
-
-
-class Part(NamedTuple):
-    """What a reply holds of one task that was asked for."""
-
-    told: TaskSpec | Refusal
-    raw: str
-    """Its words."""
-
-
-class Ask(NamedTuple):
-    """One request for new tasks."""
-
-    messages: tuple[Message, ...]
-    prompt: Prompt
-    key: str
-    """Names it by all that makes two differ: seed, build, world, round, position."""
-    parents: tuple[str, ...] = ()
-    """Names of the examples, in their order."""
-    facts: Any = None
-    """What the author needs to read the reply: the topic, the database."""
-    tasks: int = 1
-    """Tasks that it asks for."""
-
-
-class Author(ABC):
-    """Makes up tasks: words the requests of a round, reads their replies, derives tasks from what the user has."""
-
-    def __init__(self, requests: int) -> None:
-        """`requests` are the tasks that a build asks for, cut into rounds."""
-        self.requests = requests
-
-    @property
-    def looks(self) -> bool:
-        """Whether it looks at the opened world to word a request."""
-        return False
-
-    def positions(self, generate: GenerateConfig, index: int) -> range:
-        """Return the positions of the tasks that round `index` asks for, evenly and in order."""
-        return range(self.requests * index // generate.rounds, self.requests * (index + 1) // generate.rounds)
-
-    @abstractmethod
-    async def asks(self, draw: Draw) -> list[Ask]:
-        """Word the requests of a round."""
-
-    @abstractmethod
-    def read(self, completion: Completion, ask: Ask) -> TaskSpec | Refusal:
-        """Read a whole reply as one task; its provenance is the caller's to add."""
-
-    def read_all(self, completion: Completion, ask: Ask, numbers: Sequence[int]) -> list[Part]:
-        """Read a reply as the tasks of an ask that `numbers` name (from 0; a repair asks for some), in their order.
-
-        What the reply holds beyond them comes behind them. Who asks for one task a request needs only `read`.
-        """
-        return [Part(self.read(completion, ask), completion.reply)]
-
-    def derivable(self, taken: frozenset[str]) -> int:
-        """Count what this build would derive from: each gives a task to solve and one whose reference is replayed."""
-        return 0
-
-    def derive(self, taken: frozenset[str]) -> AsyncIterator[TaskSpec | Rejection]:
-        """Yield this build's tasks that need no model: from questions with their answers, from games.
-
-        `taken` names the sources (`provenance.source`) that earlier builds took.
-        """
-        return _nothing()
 
 
 @dataclass(frozen=True)
@@ -443,9 +214,10 @@ class World(ABC):
             await environment.step(action)
             return await judge_episode(environment)
 
-    def probes(self, spec: TaskSpec, honest: Honest) -> AsyncIterator[Probe]:
+    async def probes(self, spec: TaskSpec, honest: Honest) -> AsyncIterator[Probe]:
         """Try the world's own cheats and guesses, after what all worlds share."""
-        return _nothing()
+        return
+        yield
 
     async def same_outcome(self, spec: TaskSpec, one: Ending, other: Ending) -> bool:
         """Whether two attempts ended alike, by the world's own judge of values: a second opinion.
@@ -466,24 +238,6 @@ class World(ABC):
         return None
 
 
-async def judge_episode(environment: Environment) -> Verdict:
-    """Let an environment judge its episode within its `judge_seconds`.
-
-    Raises:
-        CheckError: the check could not run, or did not end in time.
-        EnvironmentFault, SandboxError: the world broke.
-    """
-    try:
-        async with asyncio.timeout(environment.judge_seconds):
-            return await environment.verify()
-    except TimeoutError as error:
-        raise CheckError(
-            f"the check did not end within {environment.judge_seconds:g} s ({error!r}), so nothing is known of the "
-            f"episode; a check must end by itself: let it do less, or let {type(environment).__name__} have more "
-            "`judge_seconds`"
-        ) from error
-
-
 @dataclass(frozen=True)
 class Honest:
     """A run of the reference, judged: what probes compare with."""
@@ -494,44 +248,3 @@ class Honest:
     """What came of it: the answer, or the state."""
     answer: str | None
     """The answer that its output gave; None = none."""
-
-
-async def _nothing() -> AsyncIterator[Any]:
-    return
-    yield
-
-
-def actions_of(turn: Turn) -> tuple[Action, ...]:
-    """Return what a valid turn did: its calls, or its one action."""
-    if not turn.calls:
-        return (Action(turn.action_kind, turn.action),)
-    return tuple(Action(call.action_kind, call.action, orjson.loads(call.arguments or "{}")) for call in turn.calls)
-
-
-def answer_in(turns: Iterable[tuple[Action, Step]]) -> str | None:
-    """Return the answer that a followed reference ended with; None = it ended without one."""
-    answers = [action.text for action, _ in turns if action.kind == "answer"]
-    return answers[-1] if answers else None
-
-
-STRAY = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
-"""What a world's own mistake raises: a row, a reply or an argument of a shape that it did not think of."""
-
-
-@contextmanager
-def own_mistakes_told(world: str) -> Iterator[None]:
-    """Let a world's stray exception end on its row or episode, as the fault of a world that broke.
-
-    Raises:
-        EnvironmentFault: it strayed; trying again would not help.
-    """
-    try:
-        yield
-    except STRAY as error:
-        told = f"the {world} world broke: {type(error).__name__}: {error}"
-        raise EnvironmentFault(told, transient=False) from error
-
-
-def no_action(world: str, kind: str, known: str) -> EnvironmentFault:
-    """Return the fault of an action that a world does not have."""
-    return EnvironmentFault(f"the {world} world has no action {kind!r}; it has {known}", transient=False)

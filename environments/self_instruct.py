@@ -11,7 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from environments.base import Draw
+from environments.author import Draw
 from formats.json_values import Unread, Value, read_values
 from formats.tasks.task_jsonl import read_task
 from schemas.errors import ConfigError, InputError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from environments.base import Draw, Part
+from environments.author import Draw, Part
 from environments.deals import Order
 from environments.task_parts import TaskText, cut_tasks, match_numbers
 from environments.task_text import Sections

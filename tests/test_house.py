@@ -107,7 +107,7 @@ def test_a_judge_is_only_asked_where_its_time_is_limited() -> None:
         for path in tracked()
         if path.suffix in (".py", ".md") and "tests" not in path.parts and asked.search(path.read_text("utf-8"))
     }
-    assert askers == {"environments/base.py"}, "environments.base.judge_episode limits how long a judge may take"
+    assert askers == {"environments/environment.py"}, "judge_episode limits how long a judge may take"
 
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

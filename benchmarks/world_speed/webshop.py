@@ -58,7 +58,7 @@ async def _measure(world: WebShopWorld, catalogue: Catalogue) -> dict[str, float
 
 
 def _spec(goal: Goal, world: WebShopWorld, catalogue: Catalogue) -> TaskSpec:
-    way = solve(goal, catalogue, world.tagger.nouns, world.max_turns)
+    way = solve(goal, catalogue, world.measure, world.max_turns)
     assert way is not None
     return TaskSpec.make(
         environment="webshop",

@@ -20,17 +20,15 @@ from environments.base import Action, Reading
 from environments.dialects.forms import CUT
 from environments.dialects.labels import ACT_LABEL, INVENTED_LABEL, THINK_LABEL, WITHIN_A_LINE, after_label, thought_of
 from environments.dialects.lenient_json import read_json
-from environments.dialects.text import TextDialect
+from environments.dialects.prompted import PromptedText
 from environments.dialects.written_calls import WrittenCall, python_calls, written_calls
 from schemas.completion import Completion
 from schemas.episode import Turn
-from schemas.message import Message, Role
+from schemas.message import Message
 from schemas.rejection import Refusal
 from schemas.task_spec import TaskSpec
 
 MISSING = "no line with `ACTION:` and a command"
-_SLOT = "\x00problem\x00"
-_ROLES: tuple[Role, Role] = ("user", "assistant")
 _COMMAND = re.compile(
     r"(?:go to|open|close|examine|use)\s+\w+.*|(?:take|pick up)\s+\w.*\bfrom\b.*|inventory|look(?: around)?|help"
     r"|(?:put|move|place)\s+\w.*\b(?:in|on|to|into|in/on)\b.*|(?:clean|heat|cool|slice)\s+\w.*\bwith\b.*",
@@ -49,27 +47,21 @@ MOST_ACTION_CHARS = 300
 """A line longer than this is no command of any household."""
 
 
-class AlfworldDialect(TextDialect):
+class AlfworldDialect(PromptedText):
     """The protocol in the words of a `solve_alfworld` prompt."""
 
-    def context(self, spec: TaskSpec) -> tuple[Message, ...]:
-        """Return instructions, acknowledgement and the example."""
-        parts = self._sections(**prompt_inputs(spec))[:-1]
-        return tuple(Message(role=_ROLES[i % 2], content=part) for i, part in enumerate(parts))
-
-    def _sections(self, **inputs: Any) -> list[str]:
-        return self.prompt.sections(problem=_SLOT, world=self.told, **inputs)
+    def inputs(self, spec: TaskSpec | None) -> Mapping[str, Any]:
+        """Return how putting is worded and whose example is shown."""
+        return prompt_inputs(spec)
 
     def conversations(self, spec: TaskSpec, turns: Sequence[Turn]) -> tuple[tuple[Message, ...], ...]:
         """Word an episode as one conversation, without the example."""
         ((*messages,),) = super().conversations(spec, turns)
         return ((*messages[:2], *messages[len(self.context(spec)) :]),)
 
-    def observe(self, observation: str, index: int) -> str:
-        """Word an observation as it is; index 0 is the task, whose own text never cuts the conversation."""
-        if index:
-            return observation
-        return self._sections(put=PUT["put"], kind=KINDS[0])[-1].replace(_SLOT, observation)
+    def word_result(self, observation: str) -> str:
+        """Word what a command gave as it is."""
+        return observation
 
     def read(self, completion: Completion) -> Reading:
         """Read the completion's text; a native call where the text has no action."""
@@ -92,8 +84,10 @@ class AlfworldDialect(TextDialect):
         return f"THOUGHT: {thought}\nACTION: {action.text}" if thought else f"ACTION: {action.text}"
 
 
-def prompt_inputs(spec: TaskSpec) -> dict[str, Any]:
+def prompt_inputs(spec: TaskSpec | None) -> dict[str, Any]:
     """Return what a solver's prompt takes beside the task's words: how putting is worded, whose example is shown."""
+    if spec is None:
+        return {"put": PUT["put"], "kind": KINDS[0]}
     problem = read_problem(spec)
     grammar: Grammar = "put" if isinstance(problem, Refusal) else problem.home.grammar
     kind = spec.family if spec.family in KINDS else KINDS[0]

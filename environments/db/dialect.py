@@ -16,6 +16,7 @@ from environments.dialects.fences import Fence, find_fences
 from environments.dialects.forms import CUT, Form, NoAct, bounded
 from environments.dialects.labels import ANSWER_LABEL, FINAL_LABEL, after_label
 from environments.dialects.lenient_json import json_span
+from environments.dialects.prompted import in_turn
 from environments.dialects.react import ReAct
 from environments.dialects.text import TextDialect
 from schemas.message import Message
@@ -84,8 +85,7 @@ class DbText(TextDialect):
     def context(self, spec: TaskSpec) -> tuple[Message, ...]:
         """Return the instructions and the acknowledgement; dbbench has no one-shot example."""
         *before, _ = self._sections(spec, "")
-        roles = ("user", "assistant")
-        return tuple(Message.model_validate({"role": roles[i % 2], "content": text}) for i, text in enumerate(before))
+        return in_turn(before)
 
     def task(self, spec: TaskSpec, schema: str) -> str:
         """Word the task: what is asked, the database's name and its schema."""

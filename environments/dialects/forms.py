@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from environments.base import Action
+from environments.actions import Action
 from environments.dialects.fences import Fence, find_fences, outside
 from environments.dialects.labels import ACT_LABEL, FINAL_LABEL, INPUT_LABEL, INVENTED_LABEL, THINK_LABEL
 from environments.dialects.lenient_json import read_json

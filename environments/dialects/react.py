@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from environments.base import Action, Reading, actions_of
+from environments.actions import Action, Reading, actions_of
 from environments.dialects.fences import Fence, find_fences, outside
 from environments.dialects.forms import (
     CUT,

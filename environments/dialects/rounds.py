@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import Any, Self
 
-from environments.base import Dialect, Reading
+from environments.actions import Reading
+from environments.dialects.base import Dialect
 from schemas.completion import Completion
 from schemas.episode import Turn
 from schemas.message import Message, Tool

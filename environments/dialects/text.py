@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any, Self
 
-from environments.base import Action, Reading, actions_of
+from environments.actions import Action, Reading, actions_of
 from prompts import Prompt
 from schemas.completion import Completion
 from schemas.episode import Turn

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import orjson
 
-from environments.base import Action, Reading, actions_of
+from environments.actions import Action, Reading, actions_of
 from environments.dialects.declared_tools import arguments_of, calls_in, find_tool, text_of
 from environments.dialects.forms import CUT
 from environments.dialects.labels import thought_of

@@ -16,16 +16,12 @@ from environments.base import Action, Reading
 from environments.dialects.forms import CUT, Form, NoAct
 from environments.dialects.labels import INPUT_LABEL, thought_of
 from environments.dialects.lenient_json import read_json
+from environments.dialects.prompted import PromptedText
 from environments.dialects.react import ReAct
-from environments.dialects.text import TextDialect
 from environments.dialects.written_calls import WrittenCall
 from environments.kg.calls import action_of, find_call, make_action, split_arguments, written
 from environments.kg.tools import TOOLS, is_found
-from schemas.message import Message, Role
-from schemas.task_spec import TaskSpec
 
-_ROLES: tuple[Role, Role] = ("user", "assistant")
-_PROBLEM = "\x00problem\x00"
 _NUMBER = re.compile(r"#[ \t]?(\d{1,9})|(?:variable|var)[ _]?(\d{1,9})\b", re.IGNORECASE)
 _FIND = re.compile(r"\bFind Answer(?=[*_]*[ \t]*:)")
 """What AgentBench takes for `Final Answer`, too."""
@@ -58,21 +54,11 @@ class ToolForm(Form):
         return make_action(self.kind, [self.text_of(one) for one in listed])
 
 
-class KgText(TextDialect):
+class KgText(PromptedText):
     """The protocol in the words of a `solve_kg` prompt: everything but the reading."""
 
-    def context(self, spec: TaskSpec) -> tuple[Message, ...]:
-        """Return instructions, acknowledgement and one-shot example; the task itself is the first observation."""
-        return tuple(Message(role=_ROLES[i % 2], content=part) for i, part in enumerate(self._sections()[:-1]))
-
-    def _sections(self) -> list[str]:
-        """Return the prompt's messages; a problem's own text is put in later, so that it never cuts them."""
-        return self.prompt.sections(problem=_PROBLEM, world=self.told)
-
-    def observe(self, observation: str, index: int) -> str:
-        """Word an observation; index 0 is the task. A mistake is told without a label, as in AgentBench."""
-        if index == 0:
-            return self._sections()[-1].replace(_PROBLEM, observation)
+    def word_result(self, observation: str) -> str:
+        """Word what a call gave. A mistake is told without a label, as in AgentBench."""
         return f"Observation: {observation}" if is_found(observation) else observation
 
     def write_text(self, thought: str | None, action: Action) -> str:

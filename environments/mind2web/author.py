@@ -116,18 +116,20 @@ class PageAuthor(Author):
         return Shot(page.cleaned.page, tuple(candidates), previous, wanted)
 
     def derivable(self, taken: frozenset[str]) -> int:
-        """Count the steps that this build takes."""
-        return len(self._chosen(taken))
+        """Count the pairs of steps that this build takes: one to replay, one to solve.
+
+        Not the same one both ways: good solvers choose just this element, and the second row would repeat the first.
+        """
+        return len(self._chosen(taken)) // len(WAYS)
 
     def _chosen(self, taken: frozenset[str]) -> list[FlowStep]:
         left = (step for step in _in_order(self._seed) if step.source not in taken)
-        return list(islice(left, self._config.derived))
+        return list(islice(left, self._config.derived - self._config.derived % len(WAYS)))
 
     async def derive(self, taken: frozenset[str]) -> AsyncIterator[TaskSpec | Rejection]:
-        """Yield two tasks a step of the built-in flows: one to replay, one to solve."""
-        for step in self._chosen(taken):
-            for way in WAYS:
-                yield self.derived(step, way)
+        """Yield this build's steps of the built-in flows, to replay and to solve in turn."""
+        for number, step in enumerate(self._chosen(taken)):
+            yield self.derived(step, WAYS[number % len(WAYS)])
 
     def derived(self, step: FlowStep, way: Literal["replay", "interact"]) -> TaskSpec:
         """Return a step of a flow as a task."""

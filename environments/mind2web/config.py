@@ -12,8 +12,8 @@ from schemas.record import Record
 class Mind2WebConfig(Record):
     requests: int = Field(default=9, ge=0)
     """Tasks on built-in pages that a build asks for; `generate.tasks_per_request` of them share a request."""
-    derived: int = Field(default=10, ge=0)
-    """Steps of the built-in flows that a build derives; each is tried both ways."""
+    derived: int = Field(default=20, ge=0)
+    """Steps of the built-in flows that a build derives at most: half are to be solved, half are replayed."""
     top: int = Field(default=TOP, ge=2, le=50)
     """Candidates of a made task (AgentBench: the ten best)."""
     per_round: int = Field(default=PER_ROUND, ge=2, le=10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from environments.base import Action, Reading
+from environments.dialects.prompted import in_turn
 from environments.dialects.text import TextDialect
 from environments.mind2web.pruning import Shown
 from environments.mind2web.reply import Unreadable, read_choice, write_choice
@@ -49,9 +50,7 @@ class ChoiceText(TextDialect):
         super().__init__(prompt)
         self.contract = prompt.front.get("contract", 1)
         *before, _ = prompt.sections(task="", previous=(), html="", choices=[])
-        self._context = tuple(
-            Message(role="assistant" if number % 2 else "user", content=text) for number, text in enumerate(before)
-        )
+        self._context = in_turn(before)
 
     def context(self, spec: TaskSpec) -> tuple[Message, ...]:
         """Return the worked rounds."""

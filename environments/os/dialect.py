@@ -15,18 +15,13 @@ import prompts
 from environments.base import TELLING, Action
 from environments.dialects.fences import Fence, find_fences
 from environments.dialects.forms import Form
+from environments.dialects.prompted import PromptedText
 from environments.dialects.react import ReAct
-from environments.dialects.text import TextDialect
 from environments.os.answers_said import in_brackets, plain, said_answer
 from environments.os.scripts_said import SHELL, script_of
-from schemas.message import Message, Role
-from schemas.task_spec import TaskSpec
-
-_PROBLEM = "\x00problem\x00"
-_ROLES: tuple[Role, Role] = ("user", "assistant")
 
 
-class OsText(TextDialect):
+class OsText(PromptedText):
     """AgentBench's OS protocol in the words of a `solve_os` prompt: everything but the reading."""
 
     def __init__(self, prompt: prompts.Prompt) -> None:
@@ -34,18 +29,8 @@ class OsText(TextDialect):
         self._observation = jinja2.Template(prompt.front["observation"])
         self._empty = str(prompt.front["empty_observation"])
 
-    def context(self, spec: TaskSpec) -> tuple[Message, ...]:
-        """Return the instructions and the one-shot example; the task itself is the first observation."""
-        return tuple(Message(role=_ROLES[i % 2], content=part) for i, part in enumerate(self._sections()[:-1]))
-
-    def _sections(self) -> list[str]:
-        """Return the prompt's messages; a problem's own text is put in later, so that it never cuts them."""
-        return self.prompt.sections(problem=_PROBLEM, world=self.told)
-
-    def observe(self, observation: str, index: int) -> str:
-        """Word an observation; index 0 is the task."""
-        if index == 0:
-            return self._sections()[-1].replace(_PROBLEM, observation)
+    def word_result(self, observation: str) -> str:
+        """Word what a script gave."""
         return self._observation.render(output=observation) if observation else self._empty
 
 

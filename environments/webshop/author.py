@@ -27,8 +27,8 @@ from environments.webshop.goal import Goal, check_of, state_of
 from environments.webshop.goals import Wish
 from environments.webshop.loading import files_in, read_object, read_products, read_wishes
 from environments.webshop.product import Product
+from environments.webshop.reward import Measure
 from environments.webshop.solver import solve
-from environments.webshop.tagger import Tagger
 from schemas.completion import Completion
 from schemas.message import Message
 from schemas.record import digest
@@ -65,9 +65,9 @@ class WebShopAuthor(Author):
 
     looks = True
 
-    def __init__(self, config: WebShopConfig, catalogues: Catalogues, tagger: Tagger, turns: int) -> None:
+    def __init__(self, config: WebShopConfig, catalogues: Catalogues, measure: Measure, turns: int) -> None:
         super().__init__(config.requests)
-        self._config, self._catalogues, self._tagger, self._turns = config, catalogues, tagger, turns
+        self._config, self._catalogues, self._measure, self._turns = config, catalogues, measure, turns
 
     @cached_property
     def _stock(self) -> Stock:
@@ -130,7 +130,7 @@ class WebShopAuthor(Author):
         return read_parts(completion.reply, SECTIONS, ask.tasks, numbers, read)
 
     def _made_up(self, goal: Goal, ask: Ask, number: int, explanation: str) -> TaskSpec | Refusal:
-        way = solve(goal, self._stock.catalogue, self._tagger.nouns, self._turns)
+        way = solve(goal, self._stock.catalogue, self._measure, self._turns)
         if way is None:
             return Refusal("goal_unreachable", "no search of its words leads to a purchase that is worth 1")
         return TaskSpec.make(
@@ -176,7 +176,7 @@ class WebShopAuthor(Author):
     def _derived(self, wish: Wish, stock: Stock) -> list[TaskSpec | Rejection]:
         goal, source = wish.goal, self._source(wish)
         if isinstance(goal, Goal):
-            way = solve(goal, stock.catalogue, self._tagger.nouns, self._turns)
+            way = solve(goal, stock.catalogue, self._measure, self._turns)
             if way is not None:
                 reference = Script(code=write_actions(way.actions))
                 return [self._task(goal, reference, source, kind, stock) for kind in ("replay", "interact")]

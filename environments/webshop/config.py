@@ -23,3 +23,5 @@ class WebShopConfig(Record):
     made of them. The built-in catalogue has none."""
     tagger: Literal["auto", "spacy", "rules"] = "auto"
     """Who finds the nouns of a product's name: spaCy's model, our rules, or spaCy where it is installed."""
+    colours: str = "built-in"
+    """Words that colours are told by: `built-in`, or a file of others with blanks between them, in their order."""

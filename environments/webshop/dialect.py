@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from environments.base import Action, Reading
 from environments.dialects.forms import CUT, Form, NoAct
+from environments.dialects.prompted import in_turn
 from environments.dialects.react import ReAct
 from environments.dialects.text import TextDialect
 from schemas.message import Message
@@ -32,8 +33,7 @@ class ShopText(TextDialect):
     def context(self, spec: TaskSpec) -> tuple[Message, ...]:
         """Return the instructions, the acknowledgement and a purchase as an example."""
         *before, _ = self.prompt.sections(observation="", world=self.told)
-        roles = ("user", "assistant")
-        return tuple(Message.model_validate({"role": roles[i % 2], "content": text}) for i, text in enumerate(before))
+        return in_turn(before)
 
     def observe(self, observation: str, index: int) -> str:
         """Word a page; the first one is worded like the others."""

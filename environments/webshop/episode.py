@@ -15,8 +15,7 @@ from environments.webshop.catalogue import LARGE, Catalogue, Catalogues
 from environments.webshop.goal import Problem
 from environments.webshop.pages import BACK_TO_SEARCH, BUY, NEXT, PER_PAGE, PREVIOUS, SUB_PAGES, Page, Shown, show
 from environments.webshop.product import Product
-from environments.webshop.reward import reward_of, worded
-from environments.webshop.tagger import Tagger
+from environments.webshop.reward import Measure, reward_of, worded
 from schemas.episode import Verdict
 from schemas.errors import EnvironmentFault
 from schemas.record import canonical_json
@@ -27,12 +26,12 @@ from schemas.task_spec import TaskSpec
 class WebShopEnvironment(Environment):
     """`reset`, `step` until something is bought, `verify`."""
 
-    def __init__(self, spec: TaskSpec, problem: Problem, catalogues: Catalogues, tagger: Tagger) -> None:
+    def __init__(self, spec: TaskSpec, problem: Problem, catalogues: Catalogues, measure: Measure) -> None:
         self.spec = spec
         self.page = Page()
         self.is_over = False
         """Whether something was bought: the page's product with its options."""
-        self._problem, self._catalogues, self._tagger = problem, catalogues, tagger
+        self._problem, self._catalogues, self._measure = problem, catalogues, measure
         self._catalogue: Catalogue
         self._found: list[int] = []
         self._shown = Shown("", False, ())
@@ -125,14 +124,14 @@ class WebShopEnvironment(Environment):
         if not self.is_over or product is None:
             return Verdict(name="failed", detail="nothing was bought")
         reward = await asyncio.to_thread(
-            reward_of, product, self.page.options.values(), self._problem.wanted, self._tagger.nouns
+            reward_of, product, self.page.options.values(), self._problem.wanted, self._measure
         )
-        said = worded(reward, product, self.page.options, self._problem.wanted)
+        said = worded(reward, product, self.page.options, self._problem.wanted, self._measure.colours)
         return Verdict(
             name="passed" if reward.total >= 1 else "failed",
             reward=reward.total,
             parts=reward.parts,
-            detail=f"{said} (nouns by {self._tagger.name})",
+            detail=f"{said} ({self._measure.name})",
         )
 
     async def fingerprint(self) -> str:

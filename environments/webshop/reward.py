@@ -6,7 +6,7 @@ web_agent_site/engine/goal.py. Words are compared by thefuzz's token_set_ratio, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rapidfuzz import fuzz, utils
@@ -54,11 +54,21 @@ class Reward(NamedTuple):
         return tuple(RewardPart(name=name, value=float(value)) for name, value in named.items() if value is not None)
 
 
-def reward_of(product: Product, options: Iterable[str], wanted: Wanted, nouns: Nouns) -> Reward:
+class Measure(NamedTuple):
+    """What purchases are measured by."""
+
+    nouns: Nouns
+    colours: tuple[str, ...]
+    """An option's value is reduced to the first of these that it contains."""
+    name: str
+    """Who finds the nouns, and whose the colours are where they are not ours: what rewards depend on."""
+
+
+def reward_of(product: Product, options: Iterable[str], wanted: Wanted, measure: Measure) -> Reward:
     """Measure the purchase of a product with these option values."""
-    kind, title_score, query_match, category_match = _kind(product, wanted, nouns)
+    kind, title_score, query_match, category_match = _kind(product, wanted, measure.nouns)
     attributes = sum(has_attribute(product, one) for one in wanted.attributes)
-    chosen = options_met(options, wanted)
+    chosen = options_met(options, wanted, measure.colours)
     price = product.price <= wanted.price_upper
     total = kind * (attributes + chosen + price) / (len(wanted.attributes) + len(wanted.chosen) + 1)
     return Reward(
@@ -99,10 +109,10 @@ def has_attribute(product: Product, attribute: str) -> bool:
     return any(attribute in text.lower() for text in texts)
 
 
-def options_met(chosen: Iterable[str], wanted: Wanted) -> int:
+def options_met(chosen: Iterable[str], wanted: Wanted, colours: Sequence[str]) -> int:
     """Count the wanted options that are among the chosen values."""
-    bought = [plain_colour(one) for one in chosen]
-    return sum(any(is_alike(one, plain_colour(option)) for one in bought) for option in wanted.chosen)
+    bought = [plain_colour(one, colours) for one in chosen]
+    return sum(any(is_alike(one, plain_colour(option, colours)) for one in bought) for option in wanted.chosen)
 
 
 def is_alike(one: object, other: object) -> bool:
@@ -114,16 +124,16 @@ def _plain(value: object) -> str:
     return utils.default_process(str(value).translate(_NOT_ASCII))
 
 
-def worded(reward: Reward, product: Product, options: Mapping[str, str], wanted: Wanted) -> str:
+def worded(reward: Reward, product: Product, options: Mapping[str, str], wanted: Wanted, colours: Sequence[str]) -> str:
     """Say what was bought and what is lacking."""
     lacking = [f"not {one!r}" for one in wanted.attributes if not has_attribute(product, one)]
-    lacking += [f"no option {one!r} chosen" for one in wanted.chosen if not _is_met(one, options, wanted)]
+    lacking += [f"no option {one!r} chosen" for one in wanted.chosen if not _is_met(one, options, wanted, colours)]
     lacking += [] if reward.price else [f"{product.price:.2f} is above {wanted.price_upper:.2f} dollars"]
     lacking += [] if reward.kind == 1 else [f"another kind of thing (r_type {reward.kind:g})"]
     bought = f"bought {product.asin} {dict(options)}" if options else f"bought {product.asin}"
     return f"{bought}: {'; '.join(lacking) or 'all that was wanted'}"
 
 
-def _is_met(option: str | tuple[str, str], options: Mapping[str, str], wanted: Wanted) -> bool:
+def _is_met(option: str | tuple[str, str], options: Mapping[str, str], wanted: Wanted, colours: Sequence[str]) -> bool:
     alone = (dict([option]) if isinstance(option, tuple) else (option,)) if option else ()
-    return bool(options_met(options.values(), wanted.model_copy(update={"options": alone})))
+    return bool(options_met(options.values(), wanted.model_copy(update={"options": alone}), colours))

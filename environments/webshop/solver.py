@@ -16,8 +16,7 @@ from environments.webshop.catalogue import Catalogue
 from environments.webshop.goal import Goal, Wanted
 from environments.webshop.pages import BUY, NEXT, PER_PAGE
 from environments.webshop.product import Product
-from environments.webshop.reward import options_met, reward_of
-from environments.webshop.tagger import Nouns
+from environments.webshop.reward import Measure, options_met, reward_of
 
 MOST_WORDS = 20
 """Of a wish that is searched for as it stands."""
@@ -50,16 +49,16 @@ class Way(NamedTuple):
         return (Action("search", self.keywords), *(Action("click", text) for text in clicks))
 
 
-def solve(goal: Goal, catalogue: Catalogue, nouns: Nouns, most_turns: int) -> Way | None:
+def solve(goal: Goal, catalogue: Catalogue, measure: Measure, most_turns: int) -> Way | None:
     """Return the shortest way to a purchase worth 1 that a search of the wish's words finds; None = there is none."""
     wanted = goal.wanted
     own = catalogue.find(wanted.asin)
     searches = [(keywords, catalogue.search(keywords)) for keywords in _keywords(goal)]
-    known = dict(_worth_one([own] if own else [], wanted, nouns))
+    known = dict(_worth_one([own] if own else [], wanted, measure))
     ways = list(_ways(searches, known, catalogue, most_turns))
     if not ways:
         shown = [catalogue.at(number) for _, hits in searches for number in dict.fromkeys(hits)]
-        ways = list(_ways(searches, dict(_worth_one(shown, wanted, nouns)), catalogue, most_turns))
+        ways = list(_ways(searches, dict(_worth_one(shown, wanted, measure)), catalogue, most_turns))
     if not ways and known and own:
         title = own.title.lower()
         ways = list(_ways([(title, catalogue.search(title))], known, catalogue, most_turns))
@@ -76,36 +75,40 @@ def _keywords(goal: Goal) -> list[str]:
     return [one for one in dict.fromkeys(listed) if one.strip()]
 
 
-def _worth_one(products: Sequence[Product], wanted: Wanted, nouns: Nouns) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _worth_one(
+    products: Sequence[Product], wanted: Wanted, measure: Measure
+) -> Iterator[tuple[str, Mapping[str, str]]]:
     for product in products:
         if product.price <= wanted.price_upper:
-            options = choose(product, wanted)
-            if options is not None and reward_of(product, options.values(), wanted, nouns).total >= 1:
+            options = choose(product, wanted, measure.colours)
+            if options is not None and reward_of(product, options.values(), wanted, measure).total >= 1:
                 yield product.asin, options
 
 
-def choose(product: Product, wanted: Wanted) -> dict[str, str] | None:
+def choose(product: Product, wanted: Wanted, colours: Sequence[str]) -> dict[str, str] | None:
     """Return the fewest of a product's options that meet all that is wanted; None = they cannot be met.
 
     An option that carries the very value is tried first, since likeness is loose: `large` is like `x-large`.
     """
     if not wanted.chosen:
         return {}
-    needs = [_meeting(product, wanted, one) for one in wanted.chosen]
+    needs = [_meeting(product, wanted, one, colours) for one in wanted.chosen]
     for picked in itertools.islice(itertools.product(*needs), 2000):
         options: dict[str, str] = {}
         is_one_each = all(options.setdefault(name, value) == value for name, value in picked)
-        if is_one_each and options_met(options.values(), wanted) == len(wanted.chosen):
+        if is_one_each and options_met(options.values(), wanted, colours) == len(wanted.chosen):
             return {name: options[name] for name in product.options if name in options}
     return None
 
 
-def _meeting(product: Product, wanted: Wanted, one: str | tuple[str, str]) -> list[tuple[str, str]]:
+def _meeting(
+    product: Product, wanted: Wanted, one: str | tuple[str, str], colours: Sequence[str]
+) -> list[tuple[str, str]]:
     """Return the values that meet one wanted option, the best first; of a value under two names the last is clicked."""
     alone = wanted.model_copy(update={"options": dict([one]) if isinstance(one, tuple) else (one,)})
     name_said, value_said = one if isinstance(one, tuple) else ("", one)
     last = {value: name for name, values in product.options.items() for value in values}
-    found = [pair for value, name in last.items() if options_met([value], alone) for pair in [(name, value)]]
+    found = [pair for value, name in last.items() if options_met([value], alone, colours) for pair in [(name, value)]]
     return sorted(found, key=lambda pair: (pair[1] != value_said.lower(), pair[0] != name_said))
 
 

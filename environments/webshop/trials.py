@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from environments.webshop.catalogue import Catalogue
 from environments.webshop.goal import Wanted, problem_in
-from environments.webshop.reward import reward_of
-from environments.webshop.tagger import Nouns
+from environments.webshop.reward import Measure, reward_of
 from schemas.rejection import Refusal
 from schemas.task_spec import Probe, TaskSpec
 
@@ -26,15 +25,15 @@ def names_no_asin(spec: TaskSpec) -> Probe:
     return Probe(name="names_no_asin", passed=not tells, detail=f"the wish says {asin}" if tells else "")
 
 
-def cheats_fail(spec: TaskSpec, wanted: Wanted, catalogue: Catalogue, nouns: Nouns) -> Iterator[Probe]:
+def cheats_fail(spec: TaskSpec, wanted: Wanted, catalogue: Catalogue, measure: Measure) -> Iterator[Probe]:
     """Buy products drawn blindly, without choosing anything, and the wanted one without the options that are wanted."""
     drawn = random.Random(spec.task_id).sample(range(len(catalogue)), min(BLIND, len(catalogue)))
-    worth = sum(reward_of(catalogue.at(number), (), wanted, nouns).total >= 1 for number in drawn)
+    worth = sum(reward_of(catalogue.at(number), (), wanted, measure).total >= 1 for number in drawn)
     is_luck = worth > max(1, MOST_LUCK * len(drawn))
     detail = f"{worth} of {len(drawn)} products bought blindly are worth 1" if is_luck else ""
     yield Probe(name="blind_purchase_fails", passed=not is_luck, detail=detail)
     product = catalogue.find(wanted.asin)
     if wanted.chosen and product is not None:
-        unchosen = reward_of(product, (), wanted, nouns).total
+        unchosen = reward_of(product, (), wanted, measure).total
         detail = f"without options it is worth {unchosen:g}"
         yield Probe(name="unchosen_options_fail", passed=unchosen < 1, detail=detail)

@@ -17,17 +17,20 @@ from environments.dialects.tool_calls import ToolCalls
 from environments.webshop.actions import read_actions
 from environments.webshop.author import WebShopAuthor
 from environments.webshop.catalogue import Catalogues, catalogues_of
+from environments.webshop.colours import COLOURS, read_colours
 from environments.webshop.config import WebShopConfig
 from environments.webshop.dialect import AgentBenchShop, ShopReAct
 from environments.webshop.episode import WebShopEnvironment
 from environments.webshop.goal import problem_in
 from environments.webshop.pages import PAGE_CHARS
+from environments.webshop.reward import Measure
 from environments.webshop.sample import keep_built_in
 from environments.webshop.search import SEARCH_CONTRACT
 from environments.webshop.tagger import Tagger
 from environments.webshop.trials import cheats_fail, names_no_asin
 from rehearsals.base import Rehearsal
 from schemas.errors import ConfigError, EnvironmentFault
+from schemas.record import digest
 from schemas.rejection import Refusal
 from schemas.task_spec import Probe, TaskSpec
 
@@ -40,6 +43,7 @@ class WebShopWorld(World):
     """Opens visits, each in the catalogue of its task."""
 
     name = "webshop"
+    check_contract = 2  # 2: colours by words of our own; a shade of another colour is not what was wished for
     Config: ClassVar[type[WebShopConfig]] = WebShopConfig
     typical = (3.6, 27, 180)  # a build of its own, measured with the built-in stand-in
 
@@ -48,7 +52,11 @@ class WebShopWorld(World):
         self.max_turns = max_turns
         self.catalogues = Catalogues(catalogues_of(home), keep_built_in)
         self.tagger = Tagger(self.config.tagger)
-        self._author = WebShopAuthor(self.config, self.catalogues, self.tagger, max_turns)
+        colours = read_colours(self.config.colours)
+        self._others = {"colours": digest(colours)[:12]} if colours != COLOURS else {}
+        said = ", ".join([f"nouns by {self.tagger.name}", *(f"colours by {one}" for one in self._others.values())])
+        self.measure = Measure(self.tagger.nouns, colours, said)
+        self._author = WebShopAuthor(self.config, self.catalogues, self.measure, max_turns)
         prompt = prompts.load(PROMPT)
         self.dialects: Mapping[str, Dialect] = {
             "react": ShopReAct(prompt),
@@ -63,8 +71,8 @@ class WebShopWorld(World):
 
     @property
     def card(self) -> Card:
-        """Describe the world: its search and its tagger decide what comes out."""
-        extra = {"search": SEARCH_CONTRACT, "bm25s": version("bm25s"), "tagger": self.tagger.name}
+        """Describe the world: its search, its tagger and colours that are not ours decide what comes out."""
+        extra = {"search": SEARCH_CONTRACT, "bm25s": version("bm25s"), "tagger": self.tagger.name, **self._others}
         return Card(self.name, self.contract, self.max_turns, PROMPT, observation_chars=PAGE_CHARS, extra=extra)
 
     @property
@@ -99,8 +107,8 @@ class WebShopWorld(World):
         return self.world_id
 
     def describe(self, spec: TaskSpec | None = None) -> Mapping[str, str]:
-        """Return provenance: what searches, and what finds nouns."""
-        return {"image": f"bm25s {version('bm25s')}, nouns by {self.tagger.name}"}
+        """Return provenance: what searches, and what measures."""
+        return {"image": f"bm25s {version('bm25s')}, {self.measure.name}"}
 
     def open(self, spec: TaskSpec) -> Environment:
         """Return a visit, not yet begun.
@@ -111,7 +119,7 @@ class WebShopWorld(World):
         problem = problem_in(spec)
         if isinstance(problem, Refusal):
             raise EnvironmentFault(f"{problem.reason}: {problem.detail}", transient=False)
-        return WebShopEnvironment(spec, problem, self.catalogues, self.tagger)
+        return WebShopEnvironment(spec, problem, self.catalogues, self.measure)
 
     def problem_of(self, spec: TaskSpec) -> Refusal | None:
         """Refuse what is no goal of the shop, or has a reference that is no list of actions."""
@@ -142,7 +150,7 @@ class WebShopWorld(World):
         problem = problem_in(spec)
         assert not isinstance(problem, Refusal)  # else it was turned away before
         catalogue = await self.catalogues.opened(problem.catalogue)
-        cheats = cheats_fail(spec, problem.wanted, catalogue, self.tagger.nouns)
+        cheats = cheats_fail(spec, problem.wanted, catalogue, self.measure)
         for probe in await asyncio.to_thread(list, cheats):
             yield probe
 

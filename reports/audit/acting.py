@@ -57,6 +57,11 @@ def is_finishing(message: Message) -> bool:
     return FINISHING_TEXT.search(message.content) is not None
 
 
+def acts(message: Message) -> bool:
+    """Whether a turn does something, in a call or in words, that hands in nothing."""
+    return not is_finishing(message) and (bool(message.tool_calls) or ACTION.search(message.content) is not None)
+
+
 def words_of(message: Message) -> str:
     """Return what a turn says and thinks, calls apart."""
     return "\n".join(part for part in (message.reasoning_content, message.content) if part)

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from reports.audit.acting import texts
 from reports.audit.claim_checks import check_claims
 from reports.audit.defects import OF_THE_SET, AuditedRow, DefectFound
-from reports.audit.secret_spans import FindSecrets, find_secrets
 from reports.audit.set_checks import SetChecks
 from reports.audit.thought_check import ThoughtCheck
 from reports.audit.turn_checks import check_turns
 from schemas.rejection import Rejection
+from tasks.privacy.placeholders import find_secrets
 
 
 class Audit(NamedTuple):
@@ -36,7 +36,7 @@ class Audit(NamedTuple):
         return Counter(defect for defect, _ in {(one.defect, one.place) for one in self.findings})
 
 
-def audit_rows(rows: Iterable[AuditedRow | Rejection], secrets: FindSecrets = find_secrets) -> Audit:
+def audit_rows(rows: Iterable[AuditedRow | Rejection]) -> Audit:
     """Audit rows in their order."""
     read, unread, losses = 0, list[Rejection](), Counter[str]()
     findings: list[DefectFound] = []
@@ -47,23 +47,24 @@ def audit_rows(rows: Iterable[AuditedRow | Rejection], secrets: FindSecrets = fi
             continue
         read += 1
         losses.update(set(row.losses))
-        findings += _of_a_row(row, secrets)
+        findings += _of_a_row(row)
         findings += across.look_at(row)
         thoughts.look_at(row)
     findings += [*across.findings(), *thoughts.findings()]
     return Audit(read, tuple(findings), tuple(unread), losses)
 
 
-def _of_a_row(row: AuditedRow, secrets: FindSecrets) -> Iterator[DefectFound]:
+def _of_a_row(row: AuditedRow) -> Iterator[DefectFound]:
     """Yield what is wrong with a row by itself, a defect once with the first place of it."""
     told: set[str] = set()
-    for defect, detail in (*check_turns(row), *check_claims(row), *_secrets(row, secrets)):
+    for defect, detail in (*check_turns(row), *check_claims(row), *_secrets(row)):
         if defect not in told:
             told.add(defect)
             yield DefectFound(defect, row.place, detail)
 
 
-def _secrets(row: AuditedRow, secrets: FindSecrets) -> Iterator[tuple[str, str]]:
-    """Yield the kinds of secrets; what they are stays where it is."""
-    for span in secrets("\n".join(texts(row.messages))):
-        yield "secret", f"{span.kind}, {span.end - span.start} characters"
+def _secrets(row: AuditedRow) -> Iterator[tuple[str, str]]:
+    """Yield the kinds of secrets, as a build finds them in its own rows; what they are stays where it is."""
+    for text in texts(row.messages):
+        for span in find_secrets(text):
+            yield "secret", f"{span.kind}, {span.end - span.start} characters"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from reports.audit.acting import CLAIM, is_agents, is_finishing, observations, replies, words_of
+from reports.audit.acting import CLAIM, acts, is_agents, is_finishing, observations, replies, words_of
 from reports.audit.defects import AuditedRow
 
 _NEXT_TASK = re.compile(
@@ -36,7 +36,7 @@ def _check_success(row: AuditedRow) -> Iterator[tuple[str, str]]:
     last, words = said[-1][1], words_of(said[-1][1])
     claims = row.claims_success or is_finishing(last) or CLAIM.search(words)
     seen = observations(row)
-    if claims and not seen and not any(one.tool_calls and not is_finishing(one) for _, one in said):
+    if claims and not seen and not any(acts(one) for _, one in said):
         yield "unshown_success", f"nothing was seen before it said {words[:80]!r}"
     elif seen and _ERROR.match(seen[-1]) and CLAIM.search(words):
         yield "unshown_success", f"the last thing that it saw was {seen[-1].strip()[:80]!r}"

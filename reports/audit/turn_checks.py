@@ -89,5 +89,5 @@ def _check_links(row: AuditedRow) -> Told:
                 yield "unanswered_call", f"the call of turn {max(waiting.values())} has no result"
         waiting = {call.call_id: at for call in message.tool_calls}
     last = row.messages[-1] if row.messages else None
-    if waiting and last is not None and not (last.role == "assistant" and is_finishing(last)):
+    if waiting and last is not None and not (last.role == "assistant" and (is_finishing(last) or row.claims_success)):
         yield "unanswered_call", f"the row ends with the call of turn {max(waiting.values())}, unanswered"

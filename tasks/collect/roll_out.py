@@ -1,4 +1,4 @@
-"""The rollout: one solver on one task, turn by turn, journalled. A turn is a thought and an action, or several calls.
+"""The rollout: one solver on one task, turn by turn, on a tape. A turn is a thought and an action, or several calls.
 
 After a crash the journalled actions are executed again; while observations agree, the answers come from the ledger.
 Where one differs the episode closes as `environment_error`, reason `not_reproducible`.
@@ -7,7 +7,7 @@ Where one differs the episode closes as `environment_error`, reason `not_reprodu
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from environments.base import (
 from environments.dialects.tool_calls import ToolCalls
 from environments.snapping import snap
 from schemas.completion import Completion, CompletionRequest
-from schemas.episode import Call, Episode, Outcome, Solver, ThoughtSource, Turn, Usage, Verdict, make_episode_id
+from schemas.episode import Episode, Outcome, Solver, Turn, Verdict, make_episode_id
 from schemas.errors import (
     CheckError,
     ContextOverflow,
@@ -43,13 +43,11 @@ from schemas.recording import RecordedTurn, Recording
 from schemas.task_spec import SOFTWARE, TaskSpec
 from tasks.collect.journal import Journal, NoJournal
 from tasks.collect.repairs import say_why, understood
+from tasks.collect.tape import REPEATS, NotReproducible, Tape
 from teachers.base import Teacher
 
 LOOP_CONTRACT = 1
 """Raised by hand when the loop's behaviour changes; counts in `solver_id`."""
-
-REPEATS = 3
-"""Identical outputs in a row that end an episode (AgentTuning, section 2.2)."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +74,6 @@ class Attempt:
     attempt: int
     try_number: int
     landing: str
-
-
-@dataclass
-class _Tape:
-    """What has happened so far."""
-
-    turns: list[Turn] = field(default_factory=list)
-    completions: list[Completion] = field(default_factory=list)
-    acts: int = 0
-    """Actions carried out: the journal's position."""
-    answer: str | None = None
-    state_digest: str | None = None
-    work_digest: str | None = None
 
 
 async def roll_out(
@@ -130,9 +115,10 @@ class _Rollout:
         recording: Recording | None = None,
     ) -> None:
         self.spec, self.world, self.teacher, self.world_id = spec, world, teacher, world_id
-        self.rules, self.attempt, self.journal, self.recording = rules, attempt, journal, recording
+        self.rules, self.attempt, self.recording = rules, attempt, recording
         self.episode_id = make_episode_id(spec.task_id, rules.solver.solver_id, world_id, attempt.attempt)
-        self.tape = _Tape()
+        self.tape = Tape(self.episode_id, attempt.landing, journal)
+        self.digests: tuple[str | None, str | None] = None, None
 
     async def run(self, play: Callable[[Environment], Awaitable[tuple[Outcome, str]]]) -> tuple[Episode, list[Turn]]:
         """Open the world, play, verify; classify whatever crosses a boundary."""
@@ -151,7 +137,7 @@ class _Rollout:
                 if outcome == "finished":
                     with self._mistakes_told():
                         verdict = await judge_episode(environment)
-                self.tape.state_digest, self.tape.work_digest = await _fingerprints(environment)
+                self.digests = await _fingerprints(environment)
                 return outcome, reason, verdict
         except TeacherError as error:
             if isinstance(error, ContextOverflow) and self.tape.turns:  # the first turn alone tells of the set-up
@@ -213,7 +199,7 @@ class _Rollout:
         with self._mistakes_told():
             steps = await environment.follow()
         for action, step in steps:
-            self._record(observation, Reading(None, (action,)))
+            self.tape.record(observation, Reading(None, (action,)))
             observation = step.observation
         self.tape.answer = answer_in(steps) or None
         if not steps or not steps[-1][1].terminated:
@@ -226,7 +212,7 @@ class _Rollout:
         step = await self._reset(environment)
         for index, turn in enumerate(self.recording.turns):
             reading = self._recall(environment, turn)
-            self._record(step.observation, reading, reasoning=turn.reasoning)
+            self.tape.record(step.observation, reading, recorded=turn)
             if not reading.actions:
                 return "invalid_action", f"turn {index}: {reading.problem}"
             step = await self._act(environment, reading.actions)
@@ -258,8 +244,7 @@ class _Rollout:
             raw = (reading.actions[0].text if reading.actions else reading.candidate) or completion.reply
             snapped = None if reading.actions and raw in step.admissible else _snapped(raw, step.admissible)
             reading = replace(reading, actions=(snapped,) if snapped else reading.actions)
-        self.tape.completions.append(completion)
-        self._record(step.observation, reading, completion, raw)
+        self.tape.record(step.observation, reading, completion, raw)
         return reading
 
     def _ends(self, completion: Completion, reading: Reading) -> tuple[Outcome, str] | None:
@@ -269,8 +254,7 @@ class _Rollout:
             return "empty", "the model wrote nothing" + (" but reasoning" if completion.reasoning else "")
         if completion.finish_reason == "length" and not reading.actions:
             return "token_limit", "the reply was cut at the maximum of output tokens"
-        last = [_said(completion) for completion in self.tape.completions[-REPEATS:]]
-        if len(last) == REPEATS and all(said == last[0] for said in last):
+        if self.tape.repeats_itself:
             return "repeated", f"{REPEATS} identical outputs in a row"
         return None
 
@@ -279,71 +263,18 @@ class _Rollout:
         seen: list[str] = []
         step = Step("")
         for action in actions:
-            step = await self._carry_out(environment, action)
+            with self._mistakes_told():
+                step = await environment.step(action)
+            self.tape.carried_out(action, step)
             seen.append(step.observation)
             if step.terminated:
                 break
-        turn = self.tape.turns[-1]
-        if turn.calls:
-            given = [*seen, *([None] * (len(turn.calls) - len(seen)))]
-            calls = [call.model_copy(update={"observation": one}) for call, one in zip(turn.calls, given, strict=True)]
-            self.tape.turns[-1] = turn.model_copy(update={"calls": tuple(calls)})
+        self.tape.gave(seen)
         return replace(step, observation="\n".join(seen)) if len(seen) > 1 else step
-
-    async def _carry_out(self, environment: Environment, action: Action) -> Step:
-        with self._mistakes_told():
-            step, position = await environment.step(action), self.tape.acts
-        self.tape.acts += 1
-        if action.kind in ("answer", "finish"):
-            self.tape.answer = action.text or None
-        earlier = self.journal.observed(position)
-        if earlier is None:
-            self.journal.append(position, action.text, step.observation)
-        elif earlier != step.observation:
-            raise NotReproducible(
-                f"turn {len(self.tape.turns) - 1}: {action.text[:80]!r} showed something else than before the "
-                "interruption"
-            )
-        return step
-
-    def _record(
-        self,
-        observation: str,
-        reading: Reading,
-        completion: Completion | None = None,
-        raw: str | None = None,
-        reasoning: str | None = None,
-    ) -> None:
-        candidate = reading.candidate or (completion.reply if completion else "")
-        first = reading.actions[0] if reading.actions else Action("invalid", candidate)
-        turn = Turn(
-            episode_id=self.episode_id,
-            landing=self.attempt.landing,
-            index=len(self.tape.turns),
-            observation=observation,
-            thought=reading.thought,
-            thought_source=self._source_of(reading.thought, completion),
-            action=first.text,
-            action_kind=first.kind,
-            action_raw=raw if raw != first.text else None,
-            reply=completion.reply if completion else None,
-            valid=bool(reading.actions),
-            completion_id=completion.completion_id if completion else None,
-            prompt_tokens=completion.prompt_tokens if completion else 0,
-            completion_tokens=completion.completion_tokens if completion else 0,
-            reasoning=completion.reasoning if completion else reasoning,
-            calls=tuple(_calls(reading)),
-        )
-        self.tape.turns.append(turn)
-
-    def _source_of(self, thought: str | None, completion: Completion | None) -> ThoughtSource | None:
-        if not thought:
-            return None
-        return "teacher" if completion else "recorded" if self.recording else None
 
     def _episode(self, outcome: Outcome, reason: str, verdict: Verdict, started: datetime, seconds: float) -> Episode:
         described = self.world.describe(self.spec)
-        paid = [receipt for completion in self.tape.completions for receipt in completion.receipts]
+        usage, cost = self.tape.paid
         return Episode(
             episode_id=self.episode_id,
             task_id=self.spec.task_id,
@@ -363,8 +294,8 @@ class _Rollout:
             rewards=verdict.parts,
             answer=self.tape.answer,
             n_turns=len(self.tape.turns),
-            usage=_usage(paid),
-            cost_usd=sum(c.cost_usd for c in paid),
+            usage=usage,
+            cost_usd=cost,
             started_at=started,
             seconds=seconds,
             landing=self.attempt.landing,
@@ -372,15 +303,11 @@ class _Rollout:
             sandbox=described.get("sandbox"),
             recording_id=self.recording.recording_id if self.recording else None,
             software=SOFTWARE,
-            state_digest=self.tape.state_digest,
-            work_digest=self.tape.work_digest,
+            state_digest=self.digests[0],
+            work_digest=self.digests[1],
             check_contract=self.world.check_contract,
             told=canonical_json(self.rules.told).decode() if self.rules.told else None,
         )
-
-
-class NotReproducible(EnvironmentFault):
-    """A journalled action showed something else when it was executed again."""
 
 
 def _reason_of(error: EpisodeError) -> str:
@@ -402,23 +329,3 @@ async def _fingerprints(environment: Environment) -> tuple[str | None, str | Non
 def _snapped(text: str, admissible: Sequence[str]) -> Action | None:
     chosen = snap(text, admissible)
     return Action("act", chosen) if chosen is not None else None
-
-
-def _said(completion: Completion) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Return what a reply says and does; an id that is drawn for each call makes no difference."""
-    return completion.reply, tuple((call.name, call.arguments) for call in completion.tool_calls)
-
-
-def _calls(reading: Reading) -> Iterator[Call]:
-    actions = reading.actions or tuple(Action("invalid", call.arguments) for call in reading.calls)
-    for call, action in zip(reading.calls, actions, strict=bool(reading.calls)):
-        shown = {"action_kind": action.kind, "action": action.text}
-        yield Call(call_id=call.call_id, name=call.name, arguments=call.arguments, **shown)
-
-
-def _usage(paid: Sequence[Completion]) -> Usage:
-    return Usage(
-        prompt_tokens=sum(c.prompt_tokens for c in paid),
-        completion_tokens=sum(c.completion_tokens for c in paid),
-        requests=len(paid),
-    )

@@ -49,9 +49,18 @@ def find_private(text: str) -> tuple[PrivateSpan, ...]:
     found = [*_find_plain(text), *(_find_encoded(text) if "%" in text else ())]
     kept: list[PrivateSpan] = []
     for one in sorted(found, key=lambda one: (one.start, -one.end)):
-        if (not kept or one.start >= kept[-1].end) and not PLACEHOLDER.match(text, max(0, one.start - 1)):
+        if (not kept or one.start >= kept[-1].end) and not _is_placeholder(text, one):
             kept.append(one)
     return tuple(kept)
+
+
+def find_secrets(text: str) -> Iterator[PrivateSpan]:
+    """Yield the secrets of a text, personal data apart; they may overlap."""
+    return (one for one in find_credentials(text, text.lower()) if not _is_placeholder(text, one))
+
+
+def _is_placeholder(text: str, one: PrivateSpan) -> bool:
+    return any(PLACEHOLDER.match(text, start) for start in (one.start, max(0, one.start - 1)))
 
 
 def _find_plain(text: str) -> Iterator[PrivateSpan]:

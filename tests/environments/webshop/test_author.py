@@ -31,7 +31,7 @@ REQUEST = CompletionRequest(
 
 @pytest.fixture
 def author(shop: WebShopWorld) -> WebShopAuthor:
-    return WebShopAuthor(WebShopConfig(requests=6, goals=3), shop.catalogues, shop.tagger, 10)
+    return WebShopAuthor(WebShopConfig(requests=6, goals=3), shop.catalogues, shop.measure, 10)
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ async def test_cheats_are_turned_away(
 ) -> None:
     catalogue = shop.catalogues.open(shop.catalogues.built_in)
     goal = Goal("a women's dress", wanted_of(dress, dress.attributes[:1], dress.options["color"][:1], 1000.0))
-    way = solve(goal, catalogue, shop.tagger.nouns, 10)
+    way = solve(goal, catalogue, shop.measure, 10)
     assert way is not None
     assert await admitted(shop, make_spec(goal, *way.actions)) == ""
     told = goal._replace(instruction=f"buy {dress.asin.lower()}")
@@ -164,7 +164,7 @@ async def test_cheats_are_turned_away(
     anything = goal.wanted.model_copy(update={"attributes": ("what we promise",), "options": (), "name": ""})
     blind = Goal("anything", anything.model_copy(update={"query": "x", "product_category": dress.product_category}))
     monkeypatch.setattr("environments.webshop.trials.MOST_LUCK", 0.01)
-    way = solve(blind, catalogue, shop.tagger.nouns, 10)
+    way = solve(blind, catalogue, shop.measure, 10)
     assert way is not None and await admitted(shop, make_spec(blind, *way.actions)) == "blind_purchase_fails"
 
 
@@ -203,6 +203,6 @@ async def test_a_task_in_a_catalogue_of_another_home_comes_in_and_is_not_played(
 
 def test_a_folder_without_products_is_told_in_one_sentence(tmp_path: Path, shop: WebShopWorld) -> None:
     config = WebShopConfig(data=str(tmp_path))
-    author = WebShopAuthor(config, shop.catalogues, shop.tagger, 10)
+    author = WebShopAuthor(config, shop.catalogues, shop.measure, 10)
     with pytest.raises(InputError, match=r"holds 0 files items_shuffle\*\.json"):
         author.derivable(frozenset())

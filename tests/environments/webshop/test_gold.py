@@ -8,6 +8,7 @@ from collections.abc import Callable
 from environments.base import judge_episode
 from environments.webshop import sample
 from environments.webshop.catalogue import Catalogue, catalogue_id_of
+from environments.webshop.colours import COLOURS
 from environments.webshop.goal import Goal, wanted_of
 from environments.webshop.product import Product
 from environments.webshop.solver import choose, solve
@@ -37,7 +38,7 @@ async def test_gold_is_worth_one_on_every_goal(
 ) -> None:
     lengths = Counter[int]()
     for goal in sample.goals(233):
-        way = solve(goal, catalogue, shop.tagger.nouns, shop.max_turns)
+        way = solve(goal, catalogue, shop.measure, shop.max_turns)
         assert way is not None, goal
         visit = shop.open(make_spec(goal, *way.actions))
         await visit.reset()
@@ -54,7 +55,7 @@ def test_a_goal_that_its_own_product_does_not_meet_is_reached_with_another(
     other = next(one for one in sample.products() if one.query == dress.query and one.asin != dress.asin)
     trait = next(one for one in other.attributes if one not in dress.attributes)
     goal = Goal(f"a women's dress, {trait}", wanted_of(dress, (trait,), (), 1000.0))
-    way = solve(goal, catalogue, shop.tagger.nouns, 10)
+    way = solve(goal, catalogue, shop.measure, 10)
     assert way is not None and way.product.asin != dress.asin and trait in way.product.attributes
 
 
@@ -65,16 +66,16 @@ def test_what_cannot_be_reached_has_no_way(shop: WebShopWorld, catalogue: Catalo
         wanted_of(dress, dress.attributes, ("no such option",), 1000.0),
         wanted_of(dress, dress.attributes, dress.options["size"][:2], 1000.0),  # two of one name
     ):
-        assert solve(Goal("a dress", wanted), catalogue, shop.tagger.nouns, 10) is None
+        assert solve(Goal("a dress", wanted), catalogue, shop.measure, 10) is None
     reachable = Goal("a dress", wanted_of(dress, dress.attributes, (), 1000.0))
-    assert solve(reachable, catalogue, shop.tagger.nouns, 10) is not None
-    assert solve(reachable, catalogue, shop.tagger.nouns, 2) is None, "search, click and buy are three rounds"
+    assert solve(reachable, catalogue, shop.measure, 10) is not None
+    assert solve(reachable, catalogue, shop.measure, 2) is None, "search, click and buy are three rounds"
 
 
 def test_the_very_value_is_chosen_before_one_that_is_only_like_it(dress: Product) -> None:
     sized = dress._replace(options={"size": ("large", "x-large"), "color": ("black", "jet black")})
-    assert choose(sized, wanted_of(sized, ("x",), ("x-large", "jet black"), 9.0)) == {
+    assert choose(sized, wanted_of(sized, ("x",), ("x-large", "jet black"), 9.0), COLOURS) == {
         "size": "x-large",
         "color": "jet black",
     }
-    assert choose(sized, wanted_of(sized, ("x",), {"size": "large"}, 9.0)) == {"size": "large"}
+    assert choose(sized, wanted_of(sized, ("x",), {"size": "large"}, 9.0), COLOURS) == {"size": "large"}

@@ -186,7 +186,7 @@ def test_wishes_that_people_wrote_are_goals_or_turned_away_and_none_is_lost(writ
 
 def derived(shop: WebShopWorld, **section: Any) -> tuple[WebShopAuthor, WebShopConfig]:
     config = WebShopConfig(**section)
-    return WebShopAuthor(config, shop.catalogues, shop.tagger, 10), config
+    return WebShopAuthor(config, shop.catalogues, shop.measure, 10), config
 
 
 async def test_an_import_takes_every_goal_and_counts_add_up(shop: WebShopWorld, write: Write) -> None:

@@ -112,7 +112,7 @@ def test_another_world_s_conversation_is_not_recognised() -> None:
 
 
 async def drafts(shop: WebShopWorld, fault: str | None) -> list[TaskSpec | Refusal]:
-    author = WebShopAuthor(WebShopConfig(requests=30), shop.catalogues, shop.tagger, 10)
+    author = WebShopAuthor(WebShopConfig(requests=30), shop.catalogues, shop.measure, 10)
     made: list[TaskSpec | Refusal] = []
     for ask in await author.asks(Draw(GenerateConfig(rounds=1), 1, 1, 0, ())):
         prompt = ask.messages[-1].content

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from environments.webshop.colours import COLOURS, plain_colour
+from environments.webshop.config import WebShopConfig
 from environments.webshop.goal import Wanted
 from environments.webshop.product import Product
-from environments.webshop.reward import has_attribute, is_alike, options_met, reward_of
+from environments.webshop.reward import Measure, has_attribute, is_alike, options_met, reward_of
 from environments.webshop.tagger import rule_nouns
+from environments.webshop.words import words
+from environments.webshop.world import WebShopWorld
+from schemas.errors import ConfigError
 
 SNEAKERS = "Mens D.O.N. Issue 2 Gca Basketball Sneakers Shoes Casual - Off White"
 PEAK = "PEAK High Top Mens Basketball Shoes Lou Williams Streetball Master Breathable Non Slip Outdoor Sneakers"
@@ -19,6 +24,7 @@ THEATER = f"{CORD} Home Theater System Subwoofer"
 BRST = "BRST AC Power Cord Outlet Socket Cable Plug Lead for Panasonic SC-HT830V DVD/VCR Combo Home Theater System"
 KNOB = "Rusticware 921ORB Kitchen and Bath Cabinet Knob"
 TWEEZERS = "Minkissy 2pcs Stainless Steel Eyebrow Tweezers Blackhead Acne Remover Portable Makeup Tweezers (Silver)"
+MEASURE = Measure(rule_nouns, COLOURS, "")
 
 
 def product(**said: Any) -> Product:
@@ -37,7 +43,7 @@ def wanted(**said: Any) -> Wanted:
 
 
 def worth(bought: Product, goal: Wanted, *options: str) -> float:
-    return reward_of(bought, options, goal, rule_nouns).total
+    return reward_of(bought, options, goal, MEASURE).total
 
 
 @pytest.mark.parametrize(
@@ -54,7 +60,7 @@ def test_names_of_its_own_tests_are_of_the_kind_that_spacy_makes_them(
 ) -> None:
     """Our rules find a few nouns more or fewer than spaCy's model; the kind is the same."""
     apart = product(title=bought, query="query 2", product_category="d › e › f")
-    reward = reward_of(apart, (), wanted(name=goal), rule_nouns)
+    reward = reward_of(apart, (), wanted(name=goal), MEASURE)
     assert reward.kind == kind and abs(reward.title_score - theirs) < 0.12
 
 
@@ -73,16 +79,16 @@ def test_names_of_its_own_tests_are_of_the_kind_that_spacy_makes_them(
 def test_the_kind_of_thing_by_its_nouns_query_and_category(common: int, query: str, category: str, kind: float) -> None:
     names = [f"thing{letter}" for letter in "abcdefghij"]
     bought = product(title=" ".join([*names[:common], "strangeword"]), query=query, product_category=category)
-    assert reward_of(bought, (), wanted(name=" ".join(names)), rule_nouns).kind == kind
+    assert reward_of(bought, (), wanted(name=" ".join(names)), MEASURE).kind == kind
 
 
 def test_a_tenth_of_the_nouns_is_the_least_that_is_not_another_thing() -> None:
     names = [f"thing{letter}" for letter in "abcdefghijk"]
-    assert reward_of(product(title="thinga"), (), wanted(name=" ".join(names)), rule_nouns).kind == 0.1
+    assert reward_of(product(title="thinga"), (), wanted(name=" ".join(names)), MEASURE).kind == 0.1
 
 
 def test_a_name_without_nouns_scores_a_fifth() -> None:
-    reward = reward_of(product(title="Cord", query="x", product_category="y"), (), wanted(name="of the 12"), rule_nouns)
+    reward = reward_of(product(title="Cord", query="x", product_category="y"), (), wanted(name="of the 12"), MEASURE)
     assert reward.title_score == 0.2 and reward.kind == 0.5, "a fifth is not more than a fifth"
 
 
@@ -110,6 +116,8 @@ def test_attributes_are_met_by_likeness_or_word_for_word(own: tuple[str, ...], t
         ([], ["goal 1"], 0),
         (["goal 1", "goal 2"], [], 0),
         (["navy blue"], ["royal blue"], 1),  # both are `blue`
+        (["dark grey"], ["dark blue"], 0),  # to the original both are `dark`
+        (["dark grey"], ["grey"], 1),
         (["rl56 | 60 silver mist"], ["silver"], 1),
         (["x-large"], ["large"], 1),  # the words of the one are among those of the other
         (["8"], ["18"], 0),
@@ -120,7 +128,7 @@ def test_attributes_are_met_by_likeness_or_word_for_word(own: tuple[str, ...], t
     ],
 )
 def test_options_are_met_by_likeness_of_what_is_left_of_them(goal: Any, chosen: list[str], met: int) -> None:
-    assert options_met(chosen, wanted(options=goal)) == met
+    assert options_met(chosen, wanted(options=goal), COLOURS) == met
 
 
 @pytest.mark.parametrize(
@@ -130,7 +138,7 @@ def test_options_are_met_by_likeness_of_what_is_left_of_them(goal: Any, chosen: 
         ("black forest", "black"),
         ("violet lavender", "lavender"),
         ("steelivy fuchsia", "fuchsia"),
-        ("123alabaster", "alabaster"),
+        ("123crimson", "crimson"),
         ("webshop", "webshop"),
         ("bordered", "red"),
         (("color", "navy"), "navy"),
@@ -138,8 +146,36 @@ def test_options_are_met_by_likeness_of_what_is_left_of_them(goal: Any, chosen: 
     ],
 )
 def test_an_option_is_the_first_colour_in_the_list_that_it_contains(option: Any, plain: Any) -> None:
-    assert plain_colour(option) == plain
-    assert len(COLOURS) == 102 and list(COLOURS) == sorted(COLOURS)
+    assert plain_colour(option, COLOURS) == plain
+    assert list(COLOURS) == sorted(set(COLOURS))
+
+
+def test_the_colours_of_a_file_measure_instead_of_ours_and_count_in_the_world(
+    tmp_path: Path, shop: WebShopWorld
+) -> None:
+    path = tmp_path / "colours.txt"
+    path.write_text("dark light\nred\n")
+    world = WebShopWorld(tmp_path, WebShopConfig(colours=str(path)))
+    assert world.measure.colours == ("dark", "light", "red")
+    assert options_met(["dark blue"], wanted(options=["dark grey"]), world.measure.colours) == 1
+    assert world.world_id != shop.world_id and "colours" not in shop.card.extra
+    assert ", colours by " in world.describe()["image"] and "colours" not in shop.describe()["image"]
+    path.write_text(" ".join(COLOURS))
+    assert WebShopWorld(tmp_path, WebShopConfig(colours=str(path))).world_id == shop.world_id
+
+
+@pytest.mark.parametrize(("text", "told"), [(None, "cannot be read"), (b" \n", "holds no word"), (b"\xff", "as text")])
+def test_a_file_without_colours_is_told(tmp_path: Path, text: bytes | None, told: str) -> None:
+    path = tmp_path / "colours.txt"
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(ConfigError, match=told):
+        WebShopWorld(tmp_path, WebShopConfig(colours=str(path)))
+
+
+def test_no_colour_of_css_holds_another() -> None:
+    names = words("css_colours")
+    assert len(names) > 50 and not [one for one in names for other in names if other != one and other in one]
 
 
 @pytest.mark.parametrize(
@@ -177,9 +213,9 @@ def test_the_whole_is_the_kind_times_the_share_of_all_that_is_met(
 
 
 def test_its_parts_have_the_original_s_names_and_none_stands_for_options_that_nobody_wants() -> None:
-    parts = {part.name for part in reward_of(product(), (), wanted(), rule_nouns).parts}
+    parts = {part.name for part in reward_of(product(), (), wanted(), MEASURE).parts}
     assert parts == {"r_type", "r_att", "r_price", "title_score", "query_match", "category_match"}
-    more = reward_of(product(), (), wanted(options=["red"]), rule_nouns).parts
+    more = reward_of(product(), (), wanted(options=["red"]), MEASURE).parts
     assert {part.name: part.value for part in more}["r_option"] == 0.0
 
 

@@ -48,6 +48,10 @@ SOUND: dict[str, Sequence[Message]] = {
         *(TASK, said(ACTED.content, train=False), SEEN, said(ANSWERED.content, train=False)),
         *(user("Now a new problem: how many files are in /srv?"), ACTED, SEEN, ANSWERED),
     ),
+    "placeholders, digests, addresses": (
+        *(TASK, ACTED, user(f'password="[SECRET_1]" {"9f86d081884c7d65" * 4} 10.0.0.7 jane.roe@gmail.com')),
+        ANSWERED,
+    ),
     "empty output": (user("Count."), said("", "bash"), gave(""), said("None.")),
 }
 """Rows with which nothing is wrong."""
@@ -107,7 +111,12 @@ PLANTED: dict[str, list[Sequence[Message]]] = {
             said("Thought: I need a price quote for a new car from the dealer.\nAnswer: B.\nAction: CLICK"),
         )
     ],
-    "secret": [(TASK, ACTED, user(f"aws_access_key_id = {KEY}"), ANSWERED)],
+    "secret": [
+        (TASK, ACTED, user(f"aws_access_key_id = {KEY}"), ANSWERED),
+        (TASK, ACTED, user('DB_PASSWORD="hT7#kQ29xLw"'), ANSWERED),
+        (TASK, ACTED, user("postgres://app:hT7kQ29xLw@db.corp.io/x"), ANSWERED),
+        (user("Count."), said("", "bash"), gave("Authorization: Bearer q7Zr2LmX9vTb4KpWs1"), said("None.")),
+    ],
 }
 """Defect -> rows that have it; what several rows are wrong with together stands in a test of its own."""
 
@@ -131,6 +140,15 @@ def test_a_defect_is_found_by_its_name(defect: str, messages: Sequence[Message])
     audit = audit_rows([row(messages)])
     assert defect in audit.by_defect() and audit.faulty == 1
     assert KEY not in json.dumps([finding._asdict() for finding in audit.findings])
+
+
+def test_the_last_step_of_a_success_needs_no_result() -> None:
+    bought = (user("Buy one."), said("I look.", "bash"), gave("Buy now"), said("I buy it.", "bash"))
+    assert found(row(bought)) == {"unanswered_call": 1}
+    assert found(row(bought, claims_success=True)) == {}
+    chosen = (user("Previous: none. Which of A to E comes next?"), said("Thought: C.\nAnswer: C.\nAction: CLICK"))
+    assert found(row(chosen, claims_success=True)) == {}
+    assert found(row((chosen[0], said("It is C.")), claims_success=True)) == {"unshown_success": 1}
 
 
 def test_ids_copies_and_beginnings_are_compared_across_rows() -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from schemas.message import Message, ToolCall
-from tasks.privacy.placeholders import Unhideable, find_private, hide_messages, hide_text
+from tasks.privacy.placeholders import Unhideable, find_private, find_secrets, hide_messages, hide_text
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\n" + "aB3xQ9/z" * 16 + "\n-----END RSA PRIVATE KEY-----"
 REAL: dict[str, str] = {
@@ -86,9 +86,19 @@ def test_a_value_has_one_placeholder_in_question_command_output_and_answer() -> 
     assert row.kinds == ("EMAIL", "PHONE")
 
 
-def test_hiding_twice_changes_nothing_more() -> None:
-    once = hide_text(" ".join(REAL))
-    assert hide_text(once) == once
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ".join(REAL),
+        'password = "hT7#kQ29xLw"',
+        "curl -u bob:hT7kQ29xLw x",
+        "postgres://app:hT7kQ29xLw@db/x",
+        "the token is hT7kQ29xLw.",
+    ],
+)
+def test_hiding_twice_changes_nothing_more(text: str) -> None:
+    once = hide_text(text)
+    assert once != text and hide_text(once) == once and not list(find_secrets(once))
 
 
 def test_a_row_is_turned_away_where_a_value_stands_in_a_form_that_no_placeholder_fits() -> None:
@@ -98,6 +108,11 @@ def test_a_row_is_turned_away_where_a_value_stands_in_a_form_that_no_placeholder
     ]
     with pytest.raises(Unhideable, match="CARD"):
         hide_messages(messages)
+
+
+def test_secrets_are_found_apart_from_personal_data() -> None:
+    text = "jane.roe@gmail.com has postgres://app:hT7kQ29xLw@corp.io/x"
+    assert {(one.kind, text[one.start : one.end]) for one in find_secrets(text)} == {("PASSWORD", "hT7kQ29xLw")}
 
 
 def test_rows_without_any_are_the_same_objects() -> None:
