@@ -29,7 +29,7 @@ UNPARSED: Any = object()
 """In place of a value that nobody has parsed yet."""
 
 
-class Found(NamedTuple):
+class CutValue(NamedTuple):
     """One value between its neighbours."""
 
     raw: bytes
@@ -52,7 +52,7 @@ class Scanner:
         self._opening = b""
         """What stood between two values, up to the first key of the second; empty where no two have been seen."""
 
-    def feed(self, chunk: bytes) -> Iterator[Found]:
+    def feed(self, chunk: bytes) -> Iterator[CutValue]:
         """Take more bytes, yield the values that are complete."""
         self.buffer += chunk
         start, last = 0, -1
@@ -67,7 +67,7 @@ class Scanner:
             if raw := (self.head or self.buffer[start:end]).strip(BLANKS):
                 self._learn(last, end if self.head else end - len(raw))
                 last = end
-                yield Found(raw, not self.head and len(raw) <= MAX_VALUE_BYTES)
+                yield CutValue(raw, not self.head and len(raw) <= MAX_VALUE_BYTES)
             self.head = b""
             start = self._position
         self.buffer = self.buffer[start:]
@@ -83,7 +83,7 @@ class Scanner:
         if opening and 0 <= last <= begin <= last + _MOST_BETWEEN:
             self._opening = self.buffer[last : opening.end()]
 
-    def _guess(self, start: int) -> Found | None:
+    def _guess(self, start: int) -> CutValue | None:
         """Return the next value, if it begins as the one before did, ends where the next does so, and is one."""
         is_between = start == self._position and not (self._depth or self._in_text or self.head)
         if not (is_between and self._opening and self.buffer.startswith(self._opening, start)):
@@ -97,7 +97,7 @@ class Scanner:
         except NotJson:
             return None
         self._position = end
-        return Found(raw, True, value)
+        return CutValue(raw, True, value)
 
     def _find_end(self) -> int | None:
         """Return where the value at hand ends, or None where more bytes are needed."""
