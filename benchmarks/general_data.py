@@ -145,9 +145,9 @@ def clean(path: Path) -> None:
     from formats.chats.chat import Chat, ChatRow, read_chats
     from formats.chats.sharegpt import read_chat
     from schemas.cleaning import CleaningConfig
-    from schemas.message import Message
     from schemas.record import canonical_json, digest
-    from tasks.ingest.mend import find_fault, mend_texts, repair
+    from schemas.rejection import Refusal
+    from tasks.ingest.clean_chat import clean_chat
     from tasks.ingest.split_chat import counter, split_chat
 
     rules, seen = CleaningConfig(), set[str]()
@@ -155,15 +155,13 @@ def clean(path: Path) -> None:
         for row in read_chats([path], read_chat):
             if not isinstance(row, ChatRow) or not isinstance(row.chat, Chat):
                 continue
-            told = [m if isinstance(m, Message) else Message(role=m[0], content=m[1]) for m in row.chat.messages]
-            messages = mend_texts(repair([m.model_copy(update={"train": True}) for m in told])[0], rules)[0]
-            if find_fault(messages, rules):
+            chat = clean_chat(row.chat.messages, rules)
+            if isinstance(chat, Refusal):
                 continue
-            for part in split_chat(messages, rules.max_tokens, counter(None)):
-                plain = [(message.role, message.content) for message in part]
-                if (name := digest(plain)) not in seen:
+            for part in split_chat(chat.messages, rules.max_tokens, counter(None)):
+                if (name := digest(part)) not in seen:
                     seen.add(name)
-                    out.write(canonical_json({"id": name, "messages": plain}) + b"\n")
+                    out.write(canonical_json({"id": name, "messages": part}) + b"\n")
 
 
 def language(path: Path) -> None:

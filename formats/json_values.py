@@ -7,15 +7,15 @@ bounds of `schemas.bounded_reading`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from formats.json_scanner import BLANKS, UNPARSED, Scanner
 from formats.parquet_rows import cut_parquet
 from formats.unpacked import Damaged, Text, is_parquet, open_text
-from schemas.bounded_reading import IN_TEXT, MAX_VALUE_BYTES, NotJson, end_of_text, parse_json
-from schemas.rejection import MAX_RAW_BYTES, Rejection
+from schemas.bounded_reading import MAX_VALUE_BYTES, NotJson, parse_json
+from schemas.rejection import Rejection
 
 UNREADABLE_VALUE: Mapping[str, str] = {
     "not_json": "is no JSON, or no UTF-8",
@@ -29,13 +29,6 @@ _HEAD_BYTES = 64 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _LOOK_AHEAD_BYTES = 64 * 1024
 """Of an object that begins behind the first line and goes on over many: a longer one is told line by line."""
-_STRING = rb'"' + IN_TEXT + rb'"'
-_WITHIN = re.compile(rb'(?:[^"\[\]{}]++|' + _STRING + rb"){0,1000}", re.DOTALL)
-"""Everything up to the next bracket outside a string, or up to a string that is long or whose end has not come yet."""
-_BETWEEN = re.compile(rb'(?:[^"\[\]{},]++|' + _STRING + rb"){0,1000}", re.DOTALL)
-"""The same between values, where commas count too."""
-_MARKS = b"[]{},"
-_BLANKS = b" \t\r\n,"
 
 
 class Value(NamedTuple):
@@ -78,6 +71,8 @@ class Piece(NamedTuple):
     """Why the value's end was not found; empty where it was."""
     reason: str = "cut_off"
     """What a fault is called, one of `UNREADABLE_VALUE`."""
+    value: Any = UNPARSED
+    """What it says, where it was parsed to find its end."""
 
 
 def read_values(path: Path) -> Iterator[Value | Unread]:
@@ -86,16 +81,14 @@ def read_values(path: Path) -> Iterator[Value | Unread]:
     Raises:
         InputError: the file cannot be opened, or is no text at all (an archive).
     """
-    for line, raw, fault, reason in cut_values(path):
+    for line, raw, fault, reason, value in cut_values(path):
         if fault:
             yield Unread(line, raw, reason, fault)
             continue
         try:
-            value = parse_json(raw)
+            yield Value(line, raw, parse_json(raw) if value is UNPARSED else value)
         except NotJson as error:
             yield Unread(line, raw, error.reason, str(error))
-        else:
-            yield Value(line, raw, value)
 
 
 def cut_values(path: Path) -> Iterator[Piece]:
@@ -133,7 +126,7 @@ def _goes_on(head: bytes, lines: list[bytes]) -> bool:
     """Tell whether the object that the first line begins ends in a later one: a broken first line costs no other."""
     if _is_object(lines[0]):
         return False
-    whole = next(_Scanner().feed(head), None)
+    whole = next(Scanner().feed(head), None)
     if whole is not None:
         return b"\n" in whole[0] and _is_object(whole[0])
     return lines[1][:1] == b'"' or not any(map(_is_object, lines[1:]))  # longer than what was looked at
@@ -165,12 +158,12 @@ def _spread(text: Text, first: bytes) -> bytes | None:
     """Return the object that a line begins and later ones end, and go behind it; None = there is none."""
     ahead = text.peek(_LOOK_AHEAD_BYTES)
     begun = first + b"\n"
-    whole = next(_Scanner().feed(begun + ahead), None)
+    whole = next(Scanner().feed(begun + ahead), None)
     if whole is None or b"\n" not in whole[0] or not _is_object(whole[0]):
         return None
     rest = (begun + ahead)[len(whole[0]) :]
     end = rest.find(b"\n") + 1
-    if rest[: end or None].strip(_BLANKS):
+    if rest[: end or None].strip(BLANKS):
         return None
     text.read(len(ahead))
     text.put_back(rest[end:] if end else b"")
@@ -185,13 +178,13 @@ def _cut_array(text: Text, after: int = 0) -> Iterator[Piece]:
 
 def _cut_sequence(text: Text, *, in_array: bool = False, after: int = 0) -> Iterator[Piece]:
     """Cut values that follow each other, with or without commas; behind a closing bracket comes an array, or lines."""
-    scanner, index = _Scanner(), after
+    scanner, index = Scanner(), after
     too_long = f"more than {MAX_VALUE_BYTES:,} bytes, the most that is read"
     try:
         while not scanner.is_closed and (chunk := text.read(_CHUNK_BYTES)):
-            for raw, is_whole in scanner.feed(chunk):
+            for raw, is_whole, value in scanner.feed(chunk):
                 index += 1
-                yield Piece(index, raw, "" if is_whole else too_long, "out_of_bounds")
+                yield Piece(index, raw, "" if is_whole else too_long, "out_of_bounds", value)
     except Damaged as damage:
         yield Piece(index + 1, (scanner.head or scanner.buffer).strip(), str(damage))
         return
@@ -217,70 +210,4 @@ def _is_list(raw: bytes) -> bool:
     try:
         return isinstance(parse_json(raw.strip()), list)
     except NotJson:
-        return False
-
-
-class _Scanner:
-    """Finds where values end; keeps only the bytes of the unfinished one, and of one that is too long its head."""
-
-    def __init__(self) -> None:
-        self.buffer = b""
-        self.head = b""
-        """Where the value at hand is too long: how it begins."""
-        self.is_closed = False
-        self._position = 0
-        self._depth = 0
-        self._in_text = False
-
-    def feed(self, chunk: bytes) -> Iterator[tuple[bytes, bool]]:
-        """Take more bytes, yield the values that are complete, each with whether it is whole."""
-        self.buffer += chunk
-        start = 0
-        while not self.is_closed:
-            end = self._find_end()
-            if end is None:
-                break
-            if raw := (self.head or self.buffer[start:end]).strip(_BLANKS):
-                yield raw, not self.head and len(raw) <= MAX_VALUE_BYTES
-            self.head = b""
-            start = self._position
-        self.buffer = self.buffer[start:]
-        self._position -= start
-        if self.head or len(self.buffer) > MAX_VALUE_BYTES:
-            self.head = self.head or self.buffer.lstrip(_BLANKS)[:MAX_RAW_BYTES]
-            self.buffer = self.buffer[self._position :]
-            self._position = 0
-
-    def _find_end(self) -> int | None:
-        """Return where the value at hand ends, or None where more bytes are needed."""
-        while True:
-            if self._in_text:
-                self._position, is_over = end_of_text(self.buffer, self._position)
-                if not is_over:
-                    return None
-                self._in_text = False
-            skipped = (_WITHIN if self._depth else _BETWEEN).match(self.buffer, self._position)
-            self._position = skipped.end() if skipped else self._position
-            mark = self.buffer[self._position : self._position + 1]
-            if not mark:
-                return None
-            if mark == b'"':
-                self._in_text = True
-                self._position += 1
-            elif mark in _MARKS:
-                self._position += 1
-                if self._ends_value(mark):
-                    return self._position - self.is_closed
-
-    def _ends_value(self, mark: bytes) -> bool:
-        if mark in b"[{":
-            self._depth += 1
-        elif mark == b",":
-            return True
-        elif self._depth:
-            self._depth -= 1
-            return self._depth == 0
-        else:
-            self.is_closed = mark == b"]"
-            return True
         return False

@@ -45,15 +45,27 @@ class RawRow(NamedTuple):
         return f"{self.file}:{self.line}"
 
 
+Said = tuple[Role, str] | Message
+"""A pair is all that there is of most messages, and a reply is then trained on; a message says more: calls and what
+they gave, reasoning, a reply that is not trained on."""
+
+
+def as_message(said: Said) -> Message:
+    """Return a message of either."""
+    if isinstance(said, Message):
+        return said
+    role, text = said
+    return Message(role=role, content=text, train=role == "assistant")
+
+
 class Chat(NamedTuple):
     """What a row says: roles are known, texts are text, nothing is repaired."""
 
     row_id: str | None
     model: str | None
     """Normalised name of the model that wrote the replies; None = the row does not say."""
-    messages: Sequence[tuple[Role, str] | Message]
-    """In order. A pair is all that there is of most messages, and a reply is then trained on; a message says more:
-    calls and what they gave, reasoning, a reply that is not trained on."""
+    messages: Sequence[Said]
+    """In order."""
     tools: str | None = None
     """JSON text of the tools that its calls may use; None = it names none."""
 

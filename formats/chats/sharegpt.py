@@ -10,21 +10,48 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from formats.catalogue import LICENSE, SOURCE_MODEL, Importer
-from formats.chats.chat import UNREADABLE, Chat, Unreadable, normalise_model, read_chats
+from formats.chats.chat import UNREADABLE, Chat, Said, Unreadable, normalise_model, read_chats
 from formats.chats.masks import UnknownMask, row_masks
 from formats.chats.told_calls import UnpairedCall, pair_calls, read_tools
-from formats.chats.told_messages import MEDIA_KEYS, names_of, read_message
+from formats.chats.told_messages import MEDIA_KEYS, ROLES, names_of, read_message, shows_media
 from schemas.message import Message, Role
 
 READING = 2
 """Raised by hand when rows are read otherwise: a file that came in before is read again, and what that gives instead
 supersedes what it gave. 2 = null-filled columns, masks, tool chats, media, content parts, Alpaca, cleaning."""
 _LISTED = ("conversations", "messages", "conversation", "items", "dialog", "dialogue", "turns")
+_PLAIN_KEYS = frozenset({"id", "model", "source_model", "conversations", "messages"})
 _ASKED, _ANSWERED = ("instruction", "prompt", "question"), ("output", "response", "completion", "answer")
 
 
 def read_chat(value: Any) -> Chat | Unreadable:
     """Read one row in any of the spellings; a top-level `system` becomes the first message."""
+    return _read_plain(value) or _read_any(value)
+
+
+def _read_plain(value: Any) -> Chat | None:
+    """Read a row that holds roles and words and no more, as most do; None = it holds more, or is no such row."""
+    if type(value) is not dict or not value.keys() <= _PLAIN_KEYS:
+        return None
+    listed = value.get("conversations", value.get("messages"))
+    if type(listed) is not list or not listed:
+        return None
+    pairs: list[Said] = []
+    for item in listed:
+        if type(item) is not dict or len(item) != 2:
+            return None
+        name, text = (
+            (item.get("from"), item.get("value")) if "from" in item else (item.get("role"), item.get("content"))
+        )
+        role = ROLES.get(name) if type(name) is str else None
+        if role is None or type(text) is not str or shows_media(text):
+            return None
+        pairs.append((role, text))
+    row_id = value.get("id")
+    return Chat(None if row_id is None else str(row_id), _read_model(value), pairs)
+
+
+def _read_any(value: Any) -> Chat | Unreadable:
     if not isinstance(value, dict):
         return Unreadable("not_an_object", f"a row is an object, this is {type(value).__name__}")
     if value.get("plugins"):  # FastChat's clean_sharegpt drops them: the replies used tools that the text hides
@@ -101,7 +128,7 @@ def _mask(value: Mapping[str, Any], messages: Sequence[Message]) -> list[Message
     ]
 
 
-def _shortest(message: Message) -> tuple[Role, str] | Message:
+def _shortest(message: Message) -> Said:
     """Return role and words where there is nothing else to say."""
     plain = Message(role=message.role, content=message.content, train=message.role == "assistant")
     return (message.role, message.content) if message == plain else message

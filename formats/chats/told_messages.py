@@ -65,6 +65,13 @@ def first_said(item: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
     return next((one for one in present if one not in ("", [], {})), present[0] if present else None)
 
 
+def shows_media(text: str) -> bool:
+    """Whether a text begins or ends with a place for an image, video or sound."""
+    if "<" not in text:
+        return False
+    return _MEDIA_TOKEN.search(text[:100]) is not None or _MEDIA_TOKEN.search(text[-100:]) is not None
+
+
 def _worded(index: int, item: Mapping[str, Any], name: str, role: Role, text: str | None) -> Message | Unreadable:
     calls = read_calls(item) if role == "assistant" else ()
     if name in CALLING and not calls:
@@ -89,7 +96,7 @@ def _read_text(index: int, item: Mapping[str, Any]) -> str | Unreadable | None:
     if isinstance(said, list):
         return _join_parts(index, said)
     if isinstance(said, str):
-        if _MEDIA_TOKEN.search(said[:100]) or _MEDIA_TOKEN.search(said[-100:]):
+        if shows_media(said):
             return Unreadable("media", f"message {index} begins or ends with a place for an image, video or sound")
         return said
     if said is None:

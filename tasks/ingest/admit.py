@@ -11,15 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from formats.chats.chat import UNREADABLE, Chat, ChatRow, Unreadable
+from formats.chats.chat import UNREADABLE, Chat, ChatRow, Unreadable, as_message
 from schemas.cleaning import CleaningConfig
 from schemas.message import Message
 from schemas.record import digest
 from schemas.rejection import Refusal, Rejection
 from schemas.trajectory import Conversation
+from tasks.ingest.clean_chat import clean_chat
 from tasks.ingest.decontaminate import load_benchmarks
 from tasks.ingest.judge_language import DETECTOR, UNDETERMINED, judge_language
-from tasks.ingest.mend import find_fault, hide_private, mend_texts, repair
+from tasks.ingest.mend import hide_private
 from tasks.ingest.near_duplicates import NearDuplicates
 from tasks.ingest.split_chat import counter, split_chat
 from tasks.privacy.placeholders import LOOKED_BY
@@ -150,11 +151,10 @@ def admit_row(
     chat, rules = row.chat, rules or CleaningConfig()
     if isinstance(chat, Unreadable):
         return reject(row, chat.reason, chat.detail)
-    messages, repaired = repair([_spoken(message) for message in chat.messages])
-    messages, mended = mend_texts(messages, rules)
-    if fault := find_fault(messages, rules):
-        return reject(row, fault.reason, fault.detail)
-    private = hide_private(messages, chat.tools, rules)
+    clean = clean_chat(chat.messages, rules)
+    if isinstance(clean, Refusal):
+        return reject(row, clean.reason, clean.detail)
+    private = hide_private([as_message(one) for one in clean.messages], chat.tools, rules)
     if isinstance(private, Refusal):
         return reject(row, private.reason, private.detail)
     messages, tools, kinds = private
@@ -167,7 +167,7 @@ def admit_row(
         return reject(row, "contaminated", f"it covers {overlap.share:.0%} of the tokens of {overlap.item}")
     parts = split_chat(messages, rules.max_tokens, counter(rules.tokenizer))
     trained = [(number, part) for number, part in enumerate(parts) if any(message.train for message in part)]
-    repaired += (*mended, *(("split",) if len(parts) > 1 else ()))
+    repaired = (*clean.done, *(("split",) if len(parts) > 1 else ()))
     said = {
         "source_model": chat.model or source_model,
         "repaired": repaired + (("dropped_untrained_part",) if len(trained) < len(parts) else ()),
@@ -187,13 +187,6 @@ def admit_row(
 def reject(row: ChatRow, reason: str, detail: str) -> Rejection:
     """Turn a row away."""
     return Rejection.make(stage="ingest", reason=reason, detail=detail, source=row.source, raw=row.raw)
-
-
-def _spoken(said: Message | tuple[str, str]) -> Message:
-    if isinstance(said, Message):
-        return said
-    role, text = said
-    return Message(role=role, content=text, train=role == "assistant")
 
 
 def _conversation(

@@ -30,6 +30,7 @@ _TOTAL_CHARACTERS = 480
 _NOT_PROSE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+|<[^<>\n]{1,200}>", re.DOTALL)
 _WORD = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]{1,2}|[^\W\d_]+")
 """Scripts without spaces count two characters as a word."""
+_ASCII_WORD = re.compile(r"[A-Za-z]+")
 _LAST_LATIN = "\u024f"
 
 
@@ -39,10 +40,11 @@ def judge_language(texts: Iterable[str]) -> tuple[str, float]:
     Prose whose words are mostly not in Latin letters is never English, nor left open, however mixed it is.
     """
     prose = _prose(texts)
-    words = _WORD.findall(prose)
+    is_ascii = prose.isascii()
+    words = (_ASCII_WORD if is_ascii else _WORD).findall(prose)
     if len(words) < MIN_WORDS:
         return UNDETERMINED, 0.0
-    is_foreign = 2 * sum(map(_LAST_LATIN.__lt__, words)) > len(words)
+    is_foreign = not is_ascii and 2 * sum(map(_LAST_LATIN.__lt__, words)) > len(words)
     is_shouted = 2 * sum(map(str.isupper, words)) > len(words)  # capitals pass for Japanese otherwise
     candidates = _detector().detect(prose.lower() if is_shouted else prose, model="lite", k=3 if is_foreign else 1)
     best = next((c for c in candidates if not (is_foreign and c["lang"] == "en")), None)
@@ -51,8 +53,15 @@ def judge_language(texts: Iterable[str]) -> tuple[str, float]:
 
 
 def _prose(texts: Iterable[str]) -> str:
-    excerpts = (" ".join(_NOT_PROSE.sub(" ", t[:_MESSAGE_CHARACTERS]).split())[:_EXCERPT_CHARACTERS] for t in texts)
-    return " ".join(excerpts)[:_TOTAL_CHARACTERS]
+    prose = ""
+    for text in texts:
+        looked_at = text[:_MESSAGE_CHARACTERS]
+        if "`" in looked_at or "<" in looked_at or "://" in looked_at:
+            looked_at = _NOT_PROSE.sub(" ", looked_at)
+        prose += " ".join(looked_at.split(None, _EXCERPT_CHARACTERS // 2))[:_EXCERPT_CHARACTERS] + " "
+        if len(prose) > _TOTAL_CHARACTERS:
+            break
+    return prose[:-1][:_TOTAL_CHARACTERS]
 
 
 @functools.cache

@@ -63,17 +63,27 @@ def _merge(messages: Sequence[Message]) -> list[Message]:
     return merged
 
 
-def mend_texts(messages: Sequence[Message], rules: CleaningConfig) -> tuple[list[Message], tuple[str, ...]]:
+def mend_messages(messages: Sequence[Message], rules: CleaningConfig) -> tuple[list[Message], tuple[str, ...]]:
     """Return the chat with its texts mended, and what was done. What tools gave and were told stays as it is."""
+    texts, done = mend_texts([message.content for message in messages if message.role != "tool"], rules)
+    better = iter(texts)
+    mended = (message.content if message.role == "tool" else next(better) for message in messages)
+    return [
+        message if text is message.content else message.model_copy(update={"content": text})
+        for message, text in zip(messages, mended, strict=True)
+    ], done
+
+
+def mend_texts(texts: Sequence[str], rules: CleaningConfig) -> tuple[list[str], tuple[str, ...]]:
+    """Return texts mended, and what was done; one that needs nothing is the very same."""
     menders = [(name, mend) for rule, (name, mend) in MENDERS.items() if getattr(rules, rule)]
     mended, done = [], []
-    for message in messages:
-        text = message.content
-        for name, mend in menders if message.role != "tool" else ():
+    for text in texts:
+        for name, mend in menders:
             if (better := mend(text)) != text:
                 done.append(name)
                 text = better
-        mended.append(message if text is message.content else message.model_copy(update={"content": text}))
+        mended.append(text)
     return mended, tuple(dict.fromkeys(done))
 
 
@@ -98,7 +108,7 @@ def find_fault(messages: Sequence[Message], rules: CleaningConfig) -> Refusal | 
             return Refusal("not_alternating", f"a system message stands in the middle, as message {index}")
         if not message.content.strip() and not message.tool_calls and message.role != "tool":
             return Refusal("empty_message", f"message {index} ({message.role}) is empty")
-        if message.role == "assistant" and message.content.lstrip().startswith(_SERVICE_ERROR):
+        if message.role == "assistant" and is_service_error(message.content):
             return Refusal("service_error", f"message {index} is the service's own error text")
     characters = sum(len(message.content) for message in messages)
     replies = [message for message in messages if message.role == "assistant"]
@@ -106,17 +116,23 @@ def find_fault(messages: Sequence[Message], rules: CleaningConfig) -> Refusal | 
         return Refusal("too_short", f"{len(messages)} messages, {characters} characters after repairs")
     if not any(reply.train for reply in replies):
         return Refusal("nothing_to_train", f"none of {len(replies)} replies is trained on, say the row's masks")
-    return _find_words(messages, rules)
+    return find_words([message.content for message in messages], rules)
 
 
-def _find_words(messages: Sequence[Message], rules: CleaningConfig) -> Refusal | None:
+def is_service_error(reply: str) -> bool:
+    """Whether a reply is what the service said in its place."""
+    return _SERVICE_ERROR in reply and reply.lstrip().startswith(_SERVICE_ERROR)
+
+
+def find_words(texts: Sequence[str], rules: CleaningConfig) -> Refusal | None:
+    """Return the first reason to turn a chat away that its words give, if there is one."""
     blocked = _blocked(rules.blocked_phrases)
-    for index, message in enumerate(messages):
-        if blocked and (found := blocked.search(message.content)):
+    for index, text in enumerate(texts):
+        if blocked and (found := blocked.search(text)):
             return Refusal("blocked_phrase", f"message {index} says {found[0]!r}")
-        if rules.wrong_lists and "\n1. " in message.content and _WRONG_LIST.search(message.content):
+        if rules.wrong_lists and "\n1. " in text and _WRONG_LIST.search(text):
             return Refusal("wrong_format", f"message {index} has a numbered list that begins anew at 1")
-        if rules.repeated_digits and (found := _REPEATED_DIGITS.search(message.content)):
+        if rules.repeated_digits and (found := _REPEATED_DIGITS.search(text)):
             return Refusal("repeated_digits", f"message {index} has {found[0]!r}")
     return None
 

@@ -7,44 +7,45 @@ what they miss is measured in tests: recall at the threshold, and above it.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from array import array
 from collections.abc import Sequence
 
-from rensa import RMinHash
+from rensa import RMinHash, RMinHashLSH
 
 from schemas.message import Message
 
 PERMUTATIONS = 128
 """Hashes of a signature: its estimate of likeness has a standard error of 0.044 at most."""
-_ROWS = 4
-"""Hashes of a band: two chats alike by 0.7 share one of 32 bands with a chance of 0.9998."""
+_BANDS = 32
+"""Of four hashes each: two chats alike by 0.7 share one with a chance of 0.9998."""
 _SHINGLE = 5
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w+")
 _SEED = 42
+_NO_WORDS = str.maketrans({chr(code): " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")})
+"""What stands between the words of ASCII."""
 
 
 class NearDuplicates:
-    """The signatures of the chats so far, by band."""
+    """The signatures of the chats so far."""
 
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
-        self._bands: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        self._index = RMinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, num_bands=_BANDS)
         self._names: list[str] = []
         self._signatures: list[bytes] = []
 
     def find(self, messages: Sequence[Message], name: str) -> tuple[str, float] | None:
         """Return name and likeness of an earlier chat at least as like as the threshold, or keep this one and return
         None."""
-        signature = sign(messages)
-        keys = [(at, *signature[at : at + _ROWS]) for at in range(0, PERMUTATIONS, _ROWS)]
-        for other in dict.fromkeys(one for key in keys for one in self._bands.get(key, ())):
+        made = _hash(messages)
+        signature = array("I", made.digest())
+        for other in sorted(self._index.query(made)):
             likeness = self._compare(signature, other)
             if likeness >= self._threshold:
                 return self._names[other], likeness
-        for key in keys:
-            self._bands[key].append(len(self._names))
+        self._index.insert(len(self._names), made)
         self._names.append(name)
-        self._signatures.append(_pack(signature))
+        self._signatures.append(signature.tobytes())
         return None
 
     def _compare(self, signature: Sequence[int], other: int) -> float:
@@ -54,13 +55,14 @@ class NearDuplicates:
 
 def sign(messages: Sequence[Message]) -> list[int]:
     """Return the MinHash of a chat's shingles; a chat of fewer words than a shingle is one."""
-    words = _WORD.findall(" ".join(message.content for message in messages).lower())
-    shingles = [" ".join(words[at : at + _SHINGLE]) for at in range(max(1, len(words) - _SHINGLE + 1))]
-    made = RMinHash(num_perm=PERMUTATIONS, seed=_SEED)
-    made.update(shingles)
-    digest: list[int] = made.digest()
+    digest: list[int] = _hash(messages).digest()
     return digest
 
 
-def _pack(signature: Sequence[int]) -> bytes:
-    return b"".join(one.to_bytes(4, "little") for one in signature)
+def _hash(messages: Sequence[Message]) -> RMinHash:
+    text = " ".join(message.content for message in messages).lower()
+    words = text.translate(_NO_WORDS).split() if text.isascii() else _WORD.findall(text)
+    shingles = [" ".join(some) for some in zip(*(words[at:] for at in range(_SHINGLE)), strict=False)]
+    made = RMinHash(num_perm=PERMUTATIONS, seed=_SEED)
+    made.update(shingles or [" ".join(words)])
+    return made

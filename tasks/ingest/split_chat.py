@@ -8,26 +8,30 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+from formats.chats.chat import Said
 from schemas.errors import ConfigError
-from schemas.message import Message, approximate_tokens
+from schemas.message import approximate_tokens
 
 _EACH = 6
 """Tokens of a message's role and ends (FastChat split_long_conversation.py)."""
+_S = TypeVar("_S", bound=Said)
 
 
-def split_chat(messages: Sequence[Message], most: int | None, count: Callable[[str], int]) -> list[list[Message]]:
+def split_chat(messages: Sequence[_S], most: int | None, count: Callable[[str], int]) -> list[list[_S]]:
     """Return the chat in parts of at most `most` tokens; an exchange longer than that is a part by itself."""
-    if most is None:
+    if most is None or _surely_fits(messages, most):
         return [list(messages)]
     lengths = [_length(message, count) for message in messages]
     if sum(lengths) <= most:
         return [list(messages)]
-    start = next((i for i, message in enumerate(messages) if message.role != "system"), len(messages))
+    roles = [message[0] if isinstance(message, tuple) else message.role for message in messages]
+    start = next((i for i, role in enumerate(roles) if role != "system"), len(roles))
     head, held = list(messages[:start]), sum(lengths[:start])
-    parts: list[list[Message]] = []
+    parts: list[list[_S]] = []
     length = 0
-    for first, end in _exchanges(messages, start):
+    for first, end in _exchanges(roles, start):
         own = sum(lengths[first:end])
         if parts and held + length + own <= most:
             parts[-1] += messages[first:end]
@@ -38,15 +42,25 @@ def split_chat(messages: Sequence[Message], most: int | None, count: Callable[[s
     return parts
 
 
-def _length(message: Message, count: Callable[[str], int]) -> int:
+def _surely_fits(messages: Sequence[Said], most: int) -> bool:
+    """Whether a chat of plain words fits however they are cut into tokens: ASCII has a byte a token, and one more where
+    a tokenizer puts a blank before a text."""
+    texts = [message[1] for message in messages if isinstance(message, tuple)]
+    few = sum(map(len, texts)) + (_EACH + 1) * len(messages) <= most
+    return few and len(texts) == len(messages) and all(map(str.isascii, texts))
+
+
+def _length(message: Said, count: Callable[[str], int]) -> int:
+    if isinstance(message, tuple):
+        return _EACH + count(message[1])
     calls = (text for call in message.tool_calls for text in (call.name, call.arguments))
     return _EACH + sum(count(text) for text in (message.content, message.reasoning_content or "", *calls) if text)
 
 
-def _exchanges(messages: Sequence[Message], start: int) -> list[tuple[int, int]]:
+def _exchanges(roles: Sequence[str], start: int) -> list[tuple[int, int]]:
     """Return where each exchange begins and ends: a person's turn and all that follows up to the next."""
-    begins = [i for i in range(start, len(messages)) if messages[i].role == "user" or i == start]
-    return list(zip(begins, [*begins[1:], len(messages)], strict=True))
+    begins = [i for i in range(start, len(roles)) if roles[i] == "user" or i == start]
+    return list(zip(begins, [*begins[1:], len(roles)], strict=True))
 
 
 @functools.cache

@@ -19,7 +19,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from formats import json_values
+from formats import json_scanner, json_values
 from formats.json_values import cut_values
 from schemas.errors import InputError
 
@@ -49,7 +49,7 @@ def write(folder: Path, data: str | bytes) -> Path:
 
 @pytest.mark.parametrize("form", FORMS)
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=st.lists(JSON_OBJECTS, max_size=5), chunk=st.integers(1, 40))
+@given(rows=st.lists(JSON_OBJECTS, max_size=5), chunk=st.integers(1, 40) | st.just(1 << 20))
 def test_reading_is_the_inverse_of_writing_in_every_form_and_chunk_size(
     form: str, rows: list[object], chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +112,7 @@ def test_a_value_in_an_array_that_is_too_long_costs_only_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: str, chunk: int
 ) -> None:
     monkeypatch.setattr(json_values, "MAX_VALUE_BYTES", 20)
+    monkeypatch.setattr(json_scanner, "MAX_VALUE_BYTES", 20)
     monkeypatch.setattr(json_values, "_CHUNK_BYTES", chunk)
     read = list(cut_values(write(tmp_path, f'[{{"a": 1}}, {" " * 90} {long}, {{"c": 3}}]')))
     assert [p.raw for p in read if not p.fault] == [b'{"a": 1}', b'{"c": 3}']
@@ -254,3 +255,26 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert path.stat().st_size > 20_000_000
     assert peak < 6_000_000
+
+
+LAYOUTS = {
+    "one a line": lambda rows: "[" + ",\n".join(json.dumps(row) for row in rows) + "]",
+    "all in a line": json.dumps,
+    "indented": lambda rows: json.dumps(rows, indent=2),
+    "one behind another": lambda rows: "\n".join(json.dumps(row, indent=1) for row in rows),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_values_that_are_cut_where_the_next_begins_as_they_do_are_those_that_brackets_give(
+    tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = {"id": 1, "says": '}, {"id": 2}', "more": [{"id": 3}, {"id": 4}]}
+    rows = [{"id": n, "inner": [inner, {"id": n}] * (n % 4 == 1)} for n in range(40)]
+    text = LAYOUTS[layout](rows).replace('"id": 10,', '"id": 10;').replace('"id": 12,', '"other": 12,')
+    path = write(tmp_path, text)
+    cut = [(piece.line, piece.raw) for piece in cut_values(path)]
+    guessed = sum(piece.value is not json_scanner.UNPARSED for piece in cut_values(path))
+    monkeypatch.setattr(json_scanner, "_MOST_GUESSED", 0)
+    assert cut == [(piece.line, piece.raw) for piece in cut_values(path)]
+    assert 20 <= guessed < len(cut) == 40

@@ -130,6 +130,7 @@ def test_a_format_whose_values_have_more_parts_says_how_many() -> None:
 @pytest.mark.parametrize("name", GOOD)
 def test_a_row_that_is_too_long_costs_no_other(rows: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("formats.json_values.MAX_VALUE_BYTES", 1000)
+    monkeypatch.setattr("formats.json_scanner.MAX_VALUE_BYTES", 1000)
     lines = (good(name, 1), b'{"query":"' + b"x" * 5000 + b'"}', good(name, 2))
     for content in (b"\n".join(lines), b"[" + b",".join(lines) + b"]"):
         first, rejected, last = rows(name, content)

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from formats.chats import sharegpt
 from formats.chats.chat import Chat, RawRow, Unreadable, normalise_model, read_rows
 from formats.chats.sharegpt import read_chat
 from schemas.rejection import Rejection
@@ -124,3 +127,26 @@ def test_a_cut_file_is_one_rejection(tmp_path: Path) -> None:
     assert [row.value for row in whole if isinstance(row, RawRow)] == [{"a": 1}, {"a": 2}]
     assert isinstance(cut, Rejection)
     assert (cut.reason, cut.source, cut.raw) == ("cut_off", "cut.json:3", '{"conver')
+
+
+_WORDS = st.sampled_from(["Hi", "", "<image> what is it?", "a < b", "<video>"])
+_PLAIN_ITEMS = st.fixed_dictionaries(
+    {"from": st.sampled_from(["human", "gpt", "GPT ", "system", "who"]), "value": _WORDS},
+    optional={"weight": st.sampled_from([0, 1]), "images": st.just(["a.png"])},
+) | st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", None]), "content": _WORDS | st.none()})
+_PLAIN_ROWS = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.sampled_from([None, 7, "a"]),
+        "model": st.sampled_from(["Model: GPT-4", None, 3]),
+        "conversations": st.lists(_PLAIN_ITEMS, max_size=4) | st.none(),
+        "messages": st.lists(_PLAIN_ITEMS, max_size=2),
+        "system": st.just("Be brief."),
+    },
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(row=_PLAIN_ROWS)
+def test_a_row_of_nothing_but_words_is_read_as_any_other(row: dict[str, Any]) -> None:
+    assert sharegpt.read_chat(row) == sharegpt._read_any(row)

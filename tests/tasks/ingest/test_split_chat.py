@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from formats.chats.chat import as_message
 from schemas.message import Message, approximate_tokens
 from tasks.ingest.split_chat import split_chat
 
@@ -49,3 +50,23 @@ def test_a_call_stays_with_what_it_gave() -> None:
 def test_a_chat_that_fits_and_one_without_a_limit_stay_whole() -> None:
     chat = exchanges([(900, 900)] * 5)
     assert split_chat(chat, None, approximate_tokens) == split_chat(chat, 10_000, approximate_tokens) == [chat]
+
+
+@settings(deadline=None, max_examples=150)
+@given(lengths=LENGTHS, most=st.integers(64, 1200), word=st.sampled_from(["x", "ü", "\U0001f600"]))
+def test_pairs_are_cut_where_messages_are_and_a_chat_is_counted_only_where_it_may_not_fit(
+    lengths: list[tuple[int, int]], most: int, word: str
+) -> None:
+    chat = [
+        message.model_copy(update={"content": message.content.replace("x", word)}) for message in exchanges(lengths)
+    ]
+    pairs = [(message.role, message.content) for message in chat]
+    counted: list[str] = []
+
+    def count(text: str) -> int:
+        counted.append(text)
+        return len(text.encode())
+
+    parts = split_chat(pairs, most, count)
+    assert [[as_message(one) for one in part] for part in parts] == split_chat(chat, most, count)
+    assert counted or len(parts) == 1
