@@ -15,6 +15,7 @@ from schemas.record import Record
 from schemas.tables import TABLES
 from schemas.task_spec import Check, Provenance, Setup, TaskSpec
 from schemas.trajectory import Conversation, Trajectory
+from tasks.privacy.placeholders import LOOKED_BY
 from warehouse.columns import to_arrow
 from warehouse.warehouse import Warehouse
 
@@ -128,6 +129,7 @@ def _trajectory(number: int, texts: random.Random) -> Trajectory:
         license="Apache-2.0",
         content_sha256=str(number),
         curation_id=CURATION,
+        looked_at=LOOKED_BY,
         **about,
     )
 
@@ -147,4 +149,5 @@ def _chat(number: int, texts: random.Random) -> Conversation:
         source_file="chats.jsonl",
         source_line=number + 1,
         license="CC-BY-4.0",
+        looked_at=LOOKED_BY,
     )

@@ -27,7 +27,11 @@ OFFLINE: dict[str, str | bool | int | float | list[str]] = {
 _PEOPLE: dict[str, tuple[tuple[str, ...], str]] = {
     "latest_episodes": (
         ("episodes",),
-        "SELECT * FROM episodes QUALIFY row_number() OVER (PARTITION BY episode_id ORDER BY try_number DESC) = 1",
+        """
+        SELECT one.* FROM episodes AS one
+            ANTI JOIN (SELECT episode_id, try_number FROM episodes WHERE try_number > 1) AS later
+            ON later.episode_id = one.episode_id AND later.try_number > one.try_number
+        """,  # a window over all tries is ten times slower where nearly every attempt has one
     ),
     "latest_verdicts": (
         ("episodes", "verdicts", "latest_episodes"),

@@ -35,7 +35,7 @@ class Chance(NamedTuple):
         return cls(task_id, "reference" if solver == "reference" else "teacher", int(attempt), int(try_number))
 
     def __str__(self) -> str:
-        return ":".join(map(str, self))
+        return f"{self.task_id}:{self.solver}:{self.attempt}:{self.try_number}"
 
 
 def plan_wave(workshop: Workshop, world: str, wave: int, solver: str, origins: Sequence[str]) -> list[str]:
@@ -103,16 +103,14 @@ class SolverIds:
         return self._known[key]
 
 
-def _open_tasks(workshop: Workshop, world: str, solver: str, origins: Sequence[str]) -> list[OpenTask]:
+def _open_tasks(workshop: Workshop, world: str, solver: str, origins: Sequence[str]) -> Iterable[OpenTask]:
     where = "environment = ? AND list_contains(?::VARCHAR[], origin) AND task_id NOT IN (SELECT id FROM turned_away)"
     if solver == "reference":
         where += " AND len(reference) > 0"
     rows = workshop.warehouse.query(
-        f"SELECT task_id, environment, coalesce(derivation = 'replay', false) FROM task_specs WHERE {where} "
-        "ORDER BY task_id",
-        (world, list(origins)),
+        f"SELECT task_id, coalesce(derivation = 'replay', false) FROM task_specs WHERE {where}", (world, list(origins))
     )
-    return [OpenTask(*row) for row in rows]
+    return (OpenTask(task_id, world, is_replay) for task_id, is_replay in rows)
 
 
 def _past_tries(workshop: Workshop, world: str) -> dict[tuple[str, str], dict[str, dict[int, Past]]]:
@@ -151,6 +149,10 @@ def _done(by_solver: dict[str, dict[int, Past]], solver_id: str, again: bool) ->
 
 def _chances(workshop: Workshop, task_id: str, kind: SolverKind, done: dict[int, Past], wave: int) -> Iterable[Chance]:
     attempts = 1 if kind == "reference" else workshop.config.collect.attempts
+    if not done:  # nearly every task of a large home
+        if wave <= attempts:
+            yield Chance(task_id, kind, wave, 1)
+        return
     if workshop.config.collect.until_passed and any(past.has_passed for past in done.values()):
         return
     for attempt, past in sorted(done.items()):

@@ -103,6 +103,14 @@ def test_the_latest_try_of_an_episode_is_the_one_that_counts(warehouse: Warehous
     assert [row.try_number for row in warehouse.read("episodes")] == [1, 2]
 
 
+def test_the_latest_try_is_found_in_whatever_order_tries_landed(warehouse: Warehouse, make: SimpleNamespace) -> None:
+    for number, tried in ((1, 3), (2, 1), (1, 1), (3, 2), (1, 2), (2, 2)):
+        warehouse.land("episodes", [make.episode(number, try_number=tried)], key=f"{number}/{tried}")
+    window = "SELECT episode_id, max(try_number) FROM episodes GROUP BY episode_id ORDER BY episode_id"
+    found = warehouse.query("SELECT episode_id, try_number FROM latest_episodes ORDER BY episode_id")
+    assert found == warehouse.query(window) and [tried for _, tried in found] == [3, 2, 2]
+
+
 def test_rows_are_chosen_by_sql_with_parameters_over_other_views(warehouse: Warehouse, make: SimpleNamespace) -> None:
     warehouse.land("episodes", [make.episode(n) for n in range(4)], key="one")
     warehouse.land("trajectories", [make.trajectory(2)], key="one")
