@@ -135,7 +135,9 @@ def _render_splits(sources: Mapping[tuple[str, str], int]) -> str:
 
 
 def _name_writers(recipe: MixtureConfig) -> str:
-    """Name, per stratum, the models whose chats the recipe counts to it."""
+    """Name, per stratum, the models whose chats the recipe counts to it; a source takes chats of whatever model."""
+    if any(source.table == "conversations" for source in recipe.sources.values()):
+        return "whoever the column `model` names"
     models = {s: sorted(m for m, of in recipe.source_models.items() if of == s) for s in sorted(recipe.strata)}
     return "; ".join(f"{' or '.join(names) or 'nobody'} ({stratum})" for stratum, names in models.items())
 

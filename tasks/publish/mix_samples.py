@@ -27,6 +27,7 @@ from tasks.publish.pools import (
     amounts,
     beside_recorded,
     general_pools,
+    most_of,
 )
 
 
@@ -60,7 +61,8 @@ def mix_samples(
     """Choose the rows of a mixture; an id given twice counts once. Recorded rows count to eta, as agent rows do.
 
     Raises:
-        ConfigError: the strata's shares do not add up to 1, or a stratum is called `agent`.
+        ConfigError: the strata's shares do not add up to 1, a stratum is called `agent`, or a side of the mixture is
+            empty because the recipe's sources take no row.
     """
     _check(recipe)
     rows, chats, of_sets = _by_id(agent), _by_id(general), _by_id(recorded)
@@ -68,6 +70,7 @@ def mix_samples(
     eligible = _cap_guessable(thinned.rows, recipe)
     ours = beside_recorded(agent_pools(eligible, recipe), of_sets, recipe)
     theirs = general_pools(chats, recipe)
+    _check_sources(ours, theirs, recipe)
     asked = amounts(ours, theirs, recipe)
     drawn = [(pool, pool.draw(asked[pool.name], recipe)) for pool in (*ours, *theirs)]
     chosen = _by_stratum(drawn)
@@ -102,6 +105,22 @@ def _check(recipe: MixtureConfig) -> None:
         if name in recipe.strata or name in named:
             where = "mixture.strata" if name in recipe.strata else "mixture.sources, of conversations,"
             raise ConfigError(f"A stratum of {where} is called {name!r}; that is {what}. Use another name.")
+
+
+def _check_sources(ours: Sequence[Pool], theirs: Sequence[Pool], recipe: MixtureConfig) -> None:
+    """Refuse a mixture of one side alone that a source's condition made so: that is a mistake in it, not a shortage."""
+    sides = {
+        "agent": ours if recipe.eta > 0 and most_of(ours, recipe) == 0 else (),
+        "general": theirs if recipe.eta < 1 and not any(pool.rows for pool in theirs) else (),
+    }
+    for side, pools in sides.items():
+        lacking = [f"mixture.sources.{pool.name}" for pool in pools if pool.name in recipe.sources and not pool.rows]
+        if lacking:
+            raise ConfigError(
+                f"{', '.join(lacking)} takes no row, so the mixture's {side} side is empty where eta = {recipe.eta:g} "
+                "asks for it: no row meets its `where`, a source before it takes them all, or there is none. "
+                "`trajmill sql` shows what a condition meets"
+            )
 
 
 def _by_id(candidates: Iterable[Eligible]) -> list[Eligible]:

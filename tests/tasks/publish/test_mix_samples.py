@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -83,6 +84,26 @@ def test_shares_that_do_not_add_up_are_refused(strata: dict[str, float]) -> None
 def test_a_stratum_may_not_take_the_agents_name() -> None:
     with pytest.raises(ConfigError, match="Use another name"):
         mix_samples(agent(1), [], MixtureConfig(strata={"agent": 1.0}))
+
+
+@pytest.mark.parametrize(
+    ("sources", "eta", "told"),
+    [
+        ({"code": {"table": "conversations"}}, 0.2, "mixture.sources.code takes no row, so the mixture's general side"),
+        ({"hard": {"table": "trajectories", "weight": 1}}, 0.2, "mixture.sources.hard takes no row, so .* agent side"),
+        ({"code": {"table": "conversations"}}, 1.0, None),
+        ({"code": {"table": "conversations"}, "all": {"table": "conversations"}}, 0.2, None),
+    ],
+)
+def test_sources_that_leave_a_side_empty_are_refused(sources: dict[str, Any], eta: float, told: str | None) -> None:
+    rows = [row._replace(source="rest") for row in agent(5)]
+    chats = [row._replace(source="all" if "all" in sources else "") for row in general(50, "gpt-4")]
+    recipe = MixtureConfig.model_validate({"sources": sources, "eta": eta})
+    if told is None:
+        assert mix_samples(rows, chats, recipe).picks
+        return
+    with pytest.raises(ConfigError, match=told):
+        mix_samples(rows, chats, recipe)
 
 
 def test_another_seed_chooses_other_rows() -> None:
