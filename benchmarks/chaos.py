@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import os
 import subprocess
 import sys
@@ -108,13 +109,14 @@ class Campaign:
     tell: Callable[[str], None]
     endured: list[Endured] = field(default_factory=list)
 
-    def run(self, kills: int, seed: int) -> None:
-        """Build undisturbed, then strike builds."""
+    def run(self, kills: int, seed: int, minutes: float) -> None:
+        """Build undisturbed, then strike builds; none is begun once so many minutes are over."""
+        deadline = time.monotonic() + 60 * minutes
         self.builder.endpoint.settings["TRAJMILL_CACHE"] = str(self.cache)
         reference = self._undisturbed()
         faults = draw_faults(seed, with_clock=self.clock is not None)
         done = 0
-        while done < kills:
+        while done < kills and time.monotonic() < deadline:
             drawn = take(faults, FAULTS_A_BUILD, kills - done)
             one = self._endure(drawn, reference)
             self.endured.append(one)
@@ -265,7 +267,9 @@ def count_rows(by_table: dict[str, int]) -> int:
     return sum(by_table.values())
 
 
-def run_campaign(folder: Path, kills: int, seed: int, tell: Callable[[str], None] = say) -> list[Endured]:
+def run_campaign(
+    folder: Path, kills: int, seed: int, tell: Callable[[str], None] = say, minutes: float = math.inf
+) -> list[Endured]:
     """Run a campaign in a folder of its own and return its builds."""
     os.environ["TRAJMILL_SERVER_IDLE_MINUTES"] = "0"  # the server belongs to the build, and is struck with it
     config = folder / "chaos.toml"
@@ -276,7 +280,7 @@ def run_campaign(folder: Path, kills: int, seed: int, tell: Callable[[str], None
         library = make_clock(folder)
         tell(f"seed {seed}, {kills} kills" + ("" if library else "; no C compiler, so no clock is set back"))
         campaign = Campaign(Builder(folder, config, endpoint), folder / "cache", library, tell)
-        campaign.run(kills, seed)
+        campaign.run(kills, seed, minutes)
         return campaign.endured
     finally:
         endpoint.stop()
@@ -287,6 +291,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="after which no other build is begun")
     parser.add_argument("--folder", type=Path, help="an empty one, kept; else one that is removed")
     parser.add_argument("--write", type=Path, help="the page that the table is put into")
     chosen = parser.parse_args()
@@ -294,7 +299,7 @@ def main() -> None:
         folder: Path = chosen.folder or Path(made)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # sandboxes of root's drop root and read the cache
-        endured = run_campaign(folder.resolve(), chosen.kills, chosen.seed)
+        endured = run_campaign(folder.resolve(), chosen.kills, chosen.seed, minutes=chosen.minutes)
     table = draw_table(endured, chosen.seed)
     print(table)
     if chosen.write:

@@ -9,12 +9,13 @@ from typing import NamedTuple
 from environments.admission import admit
 from environments.base import World
 from environments.registry import Worlds
-from schemas.errors import CheckSandboxError, EnvironmentFault, EpisodeError, SandboxError
+from schemas.errors import CheckSandboxError, EnvironmentFault, EpisodeError, OutageError, SandboxError
 from schemas.rejection import Rejection
 from schemas.task_spec import TaskSpec
 from tasks.together import finish_all
 
 STAGE = "admit"
+BROKEN = "sandbox_error"
 TRIES = 2
 """Trials of a candidate when the sandbox, not the task, breaks."""
 
@@ -52,7 +53,11 @@ class Refused(NamedTuple):
 async def try_all(
     worlds: Worlds, candidates: Sequence[Candidate], at_once: int
 ) -> tuple[list[Candidate], list[Refused]]:
-    """Try candidates, `at_once` at a time; keep their order. What is let in carries its probes and what it ran on."""
+    """Try candidates, `at_once` at a time; keep their order. What is let in carries its probes and what it ran on.
+
+    Raises:
+        OutageError: the sandbox broke under candidates, and breaks now under a task that it held before.
+    """
     gate = asyncio.Semaphore(at_once)
 
     async def one(candidate: Candidate) -> Candidate | Refused:
@@ -60,7 +65,23 @@ async def try_all(
             return await _try(await worlds.enter(candidate.spec.environment), candidate)
 
     results = await finish_all(one(candidate) for candidate in candidates)
-    return [r for r in results if isinstance(r, Candidate)], [r for r in results if isinstance(r, Refused)]
+    admitted, refused = [r for r in results if isinstance(r, Candidate)], [r for r in results if isinstance(r, Refused)]
+    await _require_walls(worlds, admitted, [one for one in refused if one.reason == BROKEN])
+    return admitted, refused
+
+
+async def _require_walls(worlds: Worlds, admitted: Sequence[Candidate], broken: Sequence[Refused]) -> None:
+    """Tell whose fault a broken sandbox is: one task of each world that was let in is tried again."""
+    proven = {candidate.spec.environment: candidate.spec for candidate in reversed(admitted)}
+    for environment in sorted({one.environment for one in broken} & proven.keys()):
+        try:
+            await admit(await worlds.enter(environment), proven[environment])
+        except (SandboxError, CheckSandboxError) as error:
+            raise OutageError(
+                f"The sandbox of the {environment} world broke, under {len(broken):,} new tasks and under one that it "
+                f"held before: {error}. Nothing of this round is kept; `trajmill doctor` tries the sandbox. When it "
+                "stands, run the same command again: it goes on here, and what was paid comes from the ledger"
+            ) from error
 
 
 async def _try(world: World, candidate: Candidate) -> Candidate | Refused:
@@ -84,4 +105,4 @@ async def _try(world: World, candidate: Candidate) -> Candidate | Refused:
         )
         update = {"probes": probes, "provenance": provenance}
         return Candidate(candidate.spec.model_copy(update=update), candidate.source)
-    return Refused.of(candidate, STAGE, "sandbox_error", broke)
+    return Refused.of(candidate, STAGE, BROKEN, broke)

@@ -16,7 +16,7 @@ from environments.os.dialect import OsDialect
 from environments.registry import Worlds
 from schemas.completion import Completion, CompletionRequest
 from schemas.episode import Verdict
-from schemas.errors import BudgetError, EnvironmentFault, SandboxError, TeacherError
+from schemas.errors import BudgetError, EnvironmentFault, OutageError, SandboxError, TeacherError
 from schemas.task_spec import Probe, Script, TaskSpec
 from tasks.generate.admit import TRIES, Candidate, try_all
 from tasks.generate.novelty import NoveltyGate
@@ -363,6 +363,25 @@ async def test_a_sandbox_that_stays_broken_is_named(
     candidates = [Candidate(spec, "source") for spec in make_specs(1)]
     _, (refused,) = await try_all(Worlds({"os": gate}, entered=True), candidates, 4)
     assert (refused.stage, refused.reason, refused.detail) == ("admit", "sandbox_error", "died")
+
+
+@pytest.mark.parametrize("again", [None, SandboxError("gone")])
+async def test_a_sandbox_that_breaks_under_a_task_that_it_held_is_an_outage_and_no_tasks_fault(
+    make_specs: Callable[[int], list[TaskSpec]], again: Exception | None
+) -> None:
+    held, other = make_specs(2)
+    fates = {held.instruction: [None, again], other.instruction: SandboxError("died")}
+    candidates, worlds = (
+        [Candidate(spec, "source") for spec in (held, other)],
+        Worlds({"os": Gatekeeper(**fates)}, entered=True),
+    )
+    if again is None:
+        admitted, refused = await try_all(worlds, candidates, 1)
+        assert [one.spec.task_id for one in admitted] == [held.task_id]
+        assert [one.reason for one in refused] == ["sandbox_error"]
+        return
+    with pytest.raises(OutageError, match=r"os world broke, under 1 new tasks and under one that it held before: gone"):
+        await try_all(worlds, candidates, 1)
 
 
 async def test_questions_are_derived_only_where_the_database_world_is_open(
