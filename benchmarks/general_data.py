@@ -111,16 +111,20 @@ def measure(folder: Path, rows: int, fastchat: str | None) -> str:
     for row in asked:
         found[row.step] = Figures(rows // row.part, run(_command(row, bulks[row.part], fastchat or "")))
         print(row.what, found[row.step], file=sys.stderr, flush=True)
-    size = bulks[1].stat().st_size / 1e6
+    return render(rows, bulks[1].stat().st_size, found)
+
+
+def render(rows: int, size: int, found: Mapping[str, Figures]) -> str:
+    """Return the table of what was measured of so many chats of so many bytes."""
     lines = [
         f"{date.today()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}: {rows:,} conversations "
-        f"({size:.0f} MB); each line a process of its own, its start included.",
+        f"({size / 1e6:.0f} MB); each line a process of its own, its start included.",
         "",
         table_line(("what", "conversations", "s", "CPU s", "memory, MB", "ms CPU each", "share")),
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
-        *(table_line((row.what, *_cells(row, found))) for row in asked),
+        *(table_line((row.what, *_cells(row, found))) for row in ROWS if row.step in found),
     ]
-    if not fastchat:
+    if WORDS not in found:
         lines += ["", "FastChat is not measured: no interpreter that has it was named (`--fastchat`)."]
     return "\n".join(lines)
 
@@ -134,14 +138,9 @@ def _command(row: Row, bulk: Path, fastchat: str) -> list[str]:
 
 
 def _cells(row: Row, found: Mapping[str, Figures]) -> Iterator[str]:
-    count, one = found[row.step]
-    yield from (
-        f"{count:,}",
-        f"{one.seconds:.0f}",
-        f"{one.cpu:.1f}",
-        f"{one.memory:.0f}",
-        f"{found[row.step].each:.2f}",
-    )
+    one = found[row.step]
+    yield from (f"{one.count:,}", f"{one.took.seconds:.0f}", f"{one.took.cpu:.1f}")
+    yield from (f"{one.took.memory:.0f}", f"{one.each:.3f}")
     goal = "10 %" if row.of in (WORDS, BPE) else "130 %"
     yield f"{one.each / found[row.of].each:.1%} (goal {goal})" if row.of in found else ""
 
