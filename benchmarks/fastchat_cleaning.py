@@ -1,29 +1,38 @@
-"""FastChat's own cleaning, deduplication and splitting of a file, for an interpreter that has FastChat (fschat 0.2.36).
+"""FastChat's own cleaning, splitting and format filter, for an interpreter that has FastChat (fschat 0.2.36).
 
-    python benchmarks/fastchat_cleaning.py IN.json OUT.json
+    python benchmarks/fastchat_cleaning.py IN.json OUT.json [TOKENIZER]
 
-Its tokenizer is replaced by one that counts words: a model's own costs more.
+Its scripts run one behind the other with files between them, as its prepare_all.py runs them; language is left out.
+TOKENIZER is a folder that transformers loads. Without one words are counted, which costs next to nothing: FastChat
+itself cannot do without.
 """
 
 from __future__ import annotations
 
-import json
+import runpy
 import sys
-from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+
+WORDS = "words"
 
 
-def main(source: str, target: str) -> None:
-    """Do what prepare_all.py does of these steps."""
-    from fastchat.data.clean_sharegpt import clean_html_all
-    from fastchat.data.filter_wrong_format import should_skip
-    from fastchat.data.split_long_conversation import filter_invalid_roles, split_all
+def main(source: str, target: str, tokenizer: str = WORDS) -> None:
+    """Do what prepare_all.py does of these steps, with its length of 4096 tokens."""
+    from fastchat.data import clean_sharegpt, split_long_conversation
 
-    content = json.loads(Path(source).read_text(encoding="utf-8"))
-    content = clean_html_all(content, None, None)
-    content = split_all(content, None, None, lambda text: SimpleNamespace(input_ids=text.split()), 4096)
-    content = [one for one in filter_invalid_roles(content) if not should_skip(one)]
-    Path(target).write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+    if tokenizer == WORDS:
+        split_long_conversation.transformers = SimpleNamespace(AutoTokenizer=SimpleNamespace(from_pretrained=_words))
+    cleaned, split = f"{target}.clean", f"{target}.split"
+    clean_sharegpt.main({"in_file": source, "out_file": cleaned, "begin": None, "end": None})
+    asked = {"in_file": cleaned, "out_file": split, "begin": None, "end": None, "max_length": 4096}
+    split_long_conversation.main(SimpleNamespace(**asked, model_name_or_path=tokenizer))
+    sys.argv = ["filter_wrong_format", "--in-file", split, "--out-file", target]
+    runpy.run_module("fastchat.data.filter_wrong_format", run_name="__main__")
+
+
+def _words(name: str, **_: Any) -> Any:
+    return lambda text: SimpleNamespace(input_ids=text.split())
 
 
 if __name__ == "__main__":

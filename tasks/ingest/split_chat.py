@@ -21,10 +21,8 @@ _S = TypeVar("_S", bound=Said)
 
 def split_chat(messages: Sequence[_S], most: int | None, count: Callable[[str], int]) -> list[list[_S]]:
     """Return the chat in parts of at most `most` tokens; an exchange longer than that is a part by itself."""
-    if most is None or _surely_fits(messages, most):
-        return [list(messages)]
-    lengths = [_length(message, count) for message in messages]
-    if sum(lengths) <= most:
+    lengths = [] if most is None else _lengths(messages, most, count)
+    if most is None or sum(lengths) <= most:
         return [list(messages)]
     roles = [message[0] if isinstance(message, tuple) else message.role for message in messages]
     start = next((i for i, role in enumerate(roles) if role != "system"), len(roles))
@@ -42,12 +40,21 @@ def split_chat(messages: Sequence[_S], most: int | None, count: Callable[[str], 
     return parts
 
 
-def _surely_fits(messages: Sequence[Said], most: int) -> bool:
-    """Whether a chat of plain words fits however they are cut into tokens: ASCII has a byte a token, and one more where
-    a tokenizer puts a blank before a text."""
-    texts = [message[1] for message in messages if isinstance(message, tuple)]
-    few = sum(map(len, texts)) + (_EACH + 1) * len(messages) <= most
-    return few and len(texts) == len(messages) and all(map(str.isascii, texts))
+def _lengths(messages: Sequence[Said], most: int, count: Callable[[str], int]) -> list[int]:
+    """Return the tokens of each message; or, where a chat fits all the same, of some as many as they have at most.
+
+    ASCII has a byte a token, and one more where a tokenizer puts a blank before a text. The longest are counted first.
+    """
+    plain = {i: len(one[1]) for i, one in enumerate(messages) if isinstance(one, tuple) and one[1].isascii()}
+    lengths = [_EACH + 1 + plain[i] if i in plain else _length(one, count) for i, one in enumerate(messages)]
+    total = sum(lengths)
+    for place in sorted(plain, key=lambda place: -plain[place]) if total > most else ():
+        total -= lengths[place]
+        lengths[place] = _length(messages[place], count)
+        total += lengths[place]
+        if total <= most:
+            break
+    return lengths
 
 
 def _length(message: Said, count: Callable[[str], int]) -> int:

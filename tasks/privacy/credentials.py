@@ -96,6 +96,14 @@ def _is_token(match: re.Match[str]) -> bool:
     return not _MADE_UP.match(value) and len(set(value)) > 6 and re.search(r"\d", value) is not None
 
 
+def _is_minted(match: re.Match[str]) -> bool:
+    """Whether the longest run behind a prefix is letters of both cases and digits, all through each other."""
+    run = max(re.split(r"[_.-]", match[1]), key=len)
+    kinds = all(re.search(kind, run) for kind in ("[a-z]", "[A-Z]", r"\d"))
+    return len(run) >= 22 and kinds and len(_CHANGES.findall(run)) * 5 >= len(run) and not _MADE_UP.match(match[1])
+
+
+_CHANGES = re.compile(r"(?<=[A-Za-z])\d|(?<=\d)[A-Za-z]|(?<=[a-z])[A-Z]")
 _OWN: tuple[Recogniser, ...] = (
     Recogniser(
         "PRIVATE_KEY",
@@ -140,6 +148,30 @@ _OWN: tuple[Recogniser, ...] = (
             r"|nvapi-[\w-]{40,}|pplx-[A-Za-z0-9]{40,}|r8_[A-Za-z0-9]{30,}))"
         ),
         _is_token,
+    ),
+    Recogniser(  # of other services, in the forms of gitleaks' rules: one case of letters, or hex
+        "TOKEN",
+        (
+            *("dapi", "pmak-", "pul-", "sntry", "nrak-", "age-secret-key-", "sbp_", "ltai", "clojars_", "ezak", "eztk"),
+            *("flwsec", "pnu_", "rdme_", "rubygems_", "xkeysib-", "xsmtpsib-", "shippo_", "pat"),
+        ),
+        re.compile(
+            r"(?<![\w-])((?:dapi[a-h0-9]{32}|PMAK-[a-f0-9]{24}-[a-f0-9]{34}|pul-[a-f0-9]{40}|sntry[su]_[\w=+/-]{60,}"
+            r"|NRAK-[A-Z0-9]{27}|AGE-SECRET-KEY-1[A-Z0-9]{58}|sbp_[a-f0-9]{40}|LTAI[A-Za-z0-9]{16,24}"
+            r"|CLOJARS_[a-z0-9]{60}|EZ[AT]K[A-Za-z0-9]{54}|FLWSECK(?:_TEST)?-[a-h0-9]{12,32}(?:-X)?|pnu_[a-z0-9]{36}"
+            r"|rdme_[a-z0-9]{70}|rubygems_[a-f0-9]{48}|x(?:key|smtp)sib-[a-f0-9]{64}-[A-Za-z0-9]{16}"
+            r"|shippo_(?:live|test)_[a-f0-9]{40}|pat[A-Za-z0-9]{14}\.[a-f0-9]{64}))"
+        ),
+        _is_token,
+    ),
+    Recogniser(  # of any service: a prefix, and a long run that nobody made up
+        "TOKEN",
+        _LONG,
+        re.compile(
+            r"(?<![\w.+/@-])([A-Za-z][A-Za-z0-9]{1,12}(?:[_.-][A-Za-z0-9]{1,6}){0,2}[_.-]"
+            r"(?=[A-Za-z0-9_-]{24})[A-Za-z0-9_-]*[A-Za-z0-9])(?![\w-]*(?:[+/=]|\.\w))"
+        ),
+        _is_minted,
     ),
     Recogniser(
         "PASSWORD",

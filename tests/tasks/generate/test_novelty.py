@@ -32,6 +32,27 @@ def test_the_decision_at_exactly_the_threshold_is_that_of_rouge_score() -> None:
     assert (NoveltyGate([first]).too_close(second) is not None) == (rouge(first, second) >= 0.7)
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_TEXTS, max_size=8), st.lists(_TEXTS, max_size=4), _TEXTS, st.sampled_from([0.5, 0.7, 0.8, 1.0]))
+def test_of_many_texts_the_first_of_the_closest_is_found_as_rouge_score_ranks_them(
+    first: list[str], later: list[str], text: str, threshold: float
+) -> None:
+    gate = NoveltyGate(first, threshold)
+    for other in later:
+        gate.too_close(text)
+        gate.admit(other)
+    scores = [(rouge(other, text), other) for other in (*first, *later)]
+    best = max((score for score, _ in scores), default=0.0)
+    named = next((other for score, other in scores if score == best), "")
+    near = gate.too_close(text)
+    assert near == ((best, named) if best >= threshold and text.strip() else None)
+
+
+def test_what_shares_only_common_words_is_not_even_compared() -> None:
+    gate = NoveltyGate([f"count the files in the folder w{n} x{n} y{n} z{n} and sort them" for n in range(200)])
+    assert len(gate._near(gate._encode("rename w7 in the folder"))) == 1
+
+
 def test_the_closest_neighbour_is_named_with_its_score() -> None:
     gate = NoveltyGate(["list all files in etc", "count the files in etc please"])
     near = gate.too_close("count the files in etc")

@@ -38,6 +38,20 @@ SECRETS = {
 }
 
 
+UNNAMED = {
+    "doppler": ("dp.pt.", 43),
+    "planetscale": ("pscale_tkn_", 43),
+    "vault": ("hvs.", 92),
+    "notion": ("ntn_", 46),
+    "typeform": ("tfp_", 59),
+    "docker": ("dckr_pat_", 27),
+    "figma": ("figd_", 40),
+    "contentful": ("CFPAT-", 43),
+    "tavily": ("tvly-dev-", 32),
+}
+"""Services that no rule names, as gitleaks' rules and their own pages spell them."""
+
+
 def secrets(rng: random.Random) -> Iterator[tuple[str, str]]:
     for name, (head, letters, count, tail) in SECRETS.items():
         yield f"{name}_token", head + "".join(rng.choices(letters, k=count)) + tail
@@ -83,6 +97,27 @@ def test_personal_data_is_found(seed: int) -> None:
     made = [one for number in range(12) for one in personal(seed * 1000 + number)]
     values = [(name, value) for name, value in made if not value.partition("@")[2].startswith("example.")]
     assert recall(values) >= 0.97
+
+
+def test_tokens_of_services_that_no_rule_names_are_found_by_their_shape() -> None:
+    rng = random.Random(77003)
+    forms = [one for _ in range(20) for one in UNNAMED.items()]
+    made = [(f"{name}_token", head + "".join(rng.choices(LETTERS, k=count))) for name, (head, count) in forms]
+    assert recall(made) >= 0.97
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "integrity sha512-YAJBxr1NNqZp3Uu8yjLVDwcmkMh5jSuZ7JYkI3Z1Vb3VTs0Qm0P1nR8xPg2uWc5d7Ew4fH6kLzX9sQvBtA==",
+        "https://cdn.corp.io/assets/main-Ab3dE5gH7jK9mN2pQ4sT6vX8z.js",
+        "layer sha256-0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0",
+        "my_very_long_function_name_with_many_parts_and_version_2_in_it()",
+        "drafts/chapter-2-the_quick_brown_fox_jumps_over_the_lazy_dog",
+    ],
+)
+def test_hashes_names_and_files_are_no_tokens(text: str) -> None:
+    assert find_private(text) == ()
 
 
 def code(rng: random.Random, count: int) -> list[str]:
