@@ -8,7 +8,7 @@ from typing import Any
 
 from environments.registry import Worlds
 from formats.releases.release_folder import ReleaseRow
-from schemas.episode import Episode, Turn
+from schemas.episode import Turn
 from schemas.foreign_row import ForeignRow
 from schemas.message import Message
 from schemas.record import digest
@@ -28,8 +28,10 @@ from tasks.workshop import Workshop
 
 AT_ONCE = 2000
 """Rows that are looked at together where only little of each is kept."""
+STRETCH = 10_000
+"""Rows whose plain chats are read together, as columns: each reading passes over the whole table."""
 BLOCK = 5000
-"""Rows that are read together: each reading passes over its whole table."""
+"""Rows of which the others are read together."""
 CHUNK = 500
 """Rows that are rendered together."""
 OF_ITS_PARENT = 0.5
@@ -80,14 +82,20 @@ class MixtureReader:
 
     def chunks(self, picks: Sequence[Pick], *, with_calls: bool) -> Iterator[Chunk]:
         """Yield rows in every table of a release, in the order of `picks`, some at a time."""
-        warehouse, versions = self._workshop.warehouse, self._versions
+        for stretch in _cut(picks, STRETCH):  # each a call of its own: what it held is gone before the next is read
+            yield from self._stretch(stretch, with_calls)
+
+    def _stretch(self, picks: Sequence[Pick], with_calls: bool) -> Iterator[Chunk]:
+        chats = [pick for pick in picks if pick.stratum not in (AGENT, RECORDED)]
+        plain = PlainChats.read(self._workshop.warehouse, chats, self._versions)
         for block in _cut(picks, BLOCK):
-            chats = [pick for pick in block if pick.stratum not in (AGENT, RECORDED)]
-            plain = PlainChats.read(warehouse, chats, versions)
-            rows = self._agent_rows(block) | self._general_rows([p for p in chats if p.id not in plain.place])
-            rows |= word_recorded(self._recorded(block))
-            for some in _cut(block, CHUNK):
-                yield _render(some, rows, plain, with_calls=with_calls)
+            yield from self._block(block, plain, with_calls)
+
+    def _block(self, picks: Sequence[Pick], plain: PlainChats, with_calls: bool) -> Iterator[Chunk]:
+        rows = self._agent_rows(picks) | self._general_rows([pick for pick in picks if pick.id not in plain.place])
+        rows |= word_recorded(self._recorded(picks))
+        for some in _cut(picks, CHUNK):
+            yield _render(some, rows, plain, with_calls=with_calls)
 
     def _recorded(self, picks: Sequence[Pick]) -> list[ForeignRow]:
         mine = sorted({pick.id for pick in picks if pick.stratum == RECORDED})
@@ -131,8 +139,8 @@ class MixtureReader:
         return said
 
     def _turns(self, episodes: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
-        latest: list[Episode] = self._read("latest_episodes", "episode_id", episodes)
-        landings = {(one.episode_id, one.landing) for one in latest}
+        sql = "SELECT episode_id, landing FROM latest_episodes WHERE episode_id IN (SELECT unnest(?::VARCHAR[]))"
+        landings = set(self._workshop.warehouse.query(sql, (list(episodes),), versions=self._versions))
         turns: dict[str, list[Turn]] = defaultdict(list)
         for turn in self._read("turns", "episode_id", episodes):
             if (turn.episode_id, turn.landing) in landings:
