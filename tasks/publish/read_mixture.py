@@ -66,7 +66,7 @@ class MixtureReader:
         picks = [pick for pick in picks if pick.copy == 1]
         tasks = self._tasks([pick.id for pick in picks if pick.stratum == AGENT])
         known = self._instructions(sorted(set(tasks.values())))
-        asked = self._questions([pick.id for pick in picks if pick.stratum not in (AGENT, RECORDED)])
+        asked = self._questions([pick.id for pick in _chats(picks)])
         for some in _cut(picks, AT_ONCE):
             specs = self._specs(tasks[pick.id] for pick in some if pick.stratum == AGENT)
             yield from kin_of_recorded(self._recorded(some))
@@ -86,13 +86,13 @@ class MixtureReader:
             yield from self._stretch(stretch, with_calls)
 
     def _stretch(self, picks: Sequence[Pick], with_calls: bool) -> Iterator[Chunk]:
-        chats = [pick for pick in picks if pick.stratum not in (AGENT, RECORDED)]
-        plain = PlainChats.read(self._workshop.warehouse, chats, self._versions)
+        plain = PlainChats.read(self._workshop.warehouse, _chats(picks), self._versions)
         for block in _cut(picks, BLOCK):
             yield from self._block(block, plain, with_calls)
 
     def _block(self, picks: Sequence[Pick], plain: PlainChats, with_calls: bool) -> Iterator[Chunk]:
-        rows = self._agent_rows(picks) | self._general_rows([pick for pick in picks if pick.id not in plain.place])
+        others = [pick for pick in _chats(picks) if pick.id not in plain.place]
+        rows = self._agent_rows(picks) | self._general_rows(others)
         rows |= word_recorded(self._recorded(picks))
         for some in _cut(picks, CHUNK):
             yield _render(some, rows, plain, with_calls=with_calls)
@@ -148,7 +148,7 @@ class MixtureReader:
         return {one: understood(sorted(them, key=lambda turn: turn.index)) for one, them in turns.items()}
 
     def _general_rows(self, picks: Sequence[Pick]) -> dict[str, BothWordings]:
-        strata = {pick.id: pick.stratum for pick in picks if pick.stratum not in (AGENT, RECORDED)}
+        strata = {pick.id: pick.stratum for pick in picks}
         rows: list[Conversation] = self._read("conversations", "conversation_id", list(strata))
         whole = ((make_general_row(row, strata[row.conversation_id]), row.looked_at) for row in rows)
         made = [hide_older(row, looked_at)[0] for row, looked_at in whole]
@@ -196,6 +196,10 @@ def _named(written: BothWordings, name: str) -> BothWordings:
         return written
     calls = written.calls if isinstance(written.calls, str) else written.calls._replace(id=name)
     return BothWordings(written.row._replace(id=name), calls, written.episode)
+
+
+def _chats(picks: Sequence[Pick]) -> list[Pick]:
+    return [pick for pick in picks if pick.stratum not in (AGENT, RECORDED)]
 
 
 def _cut(picks: Sequence[Pick], size: int) -> Iterator[Sequence[Pick]]:
