@@ -8,7 +8,6 @@ gave, or reasoning, messages are wider.
 
 from __future__ import annotations
 
-import itertools
 import os
 import tempfile
 from collections.abc import Sequence
@@ -117,29 +116,42 @@ def lay_out_plain(
     """Lay general chats out as the columns of a table, as `columns_of` does with rows that say no more than this.
 
     Args:
-        chats: `license`, `model`, `messages` (role, content, train) and `conversations` (AgentInstruct's form).
+        chats: `license`, `model` and `messages` (role, content, train).
         ids: what they are called in the release.
         sources: their strata.
     """
     schema = schema_of(table, with_calls=with_calls)
     given = {"id": pa.array(ids, pa.string()), "source": pa.array(sources, pa.string())}
-    given |= {name: chats[name] for name in ("license", "model", "messages", "conversations")}
-    if table == "tool_calls" or with_calls:
-        given["messages"] = _widen(chats["messages"].combine_chunks())
+    messages = chats["messages"].combine_chunks()
+    given |= {"license": chats["license"], "model": chats["model"]}
+    if table == "conversations":
+        given["conversations"] = _as_turns(messages)
+    else:
+        given["messages"] = _widen(messages) if table == "tool_calls" or with_calls else messages
     nothing = {field.name: pa.nulls(len(ids), field.type) for field in schema if field.name not in given}
     return pa.table([(given | nothing)[name] for name in schema.names], names=schema.names).cast(schema)
 
 
 def _widen(messages: pa.Array) -> pa.Array:
     """Return messages with columns for calls, all of them null."""
-    said = messages.flatten()
-    held = [said.field(name) for name, _ in _MESSAGE]
+    said = messages.values
     nulls = [pa.nulls(len(said), kind) for _, kind in _MESSAGE_WITH_CALLS[len(_MESSAGE) :]]
-    fields = [pa.field(name, kind) for name, kind in _MESSAGE_WITH_CALLS]
-    held = [values.cast(field.type) for values, field in zip(held, fields, strict=False)]
-    lengths = pc.list_value_length(messages).to_pylist()
-    offsets = pa.array([0, *itertools.accumulate(lengths)], pa.int32())
-    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays([*held, *nulls], fields=fields))
+    return _structs(messages.offsets, [said.field(name) for name, _ in _MESSAGE] + nulls, _MESSAGE_WITH_CALLS)
+
+
+def _as_turns(messages: pa.Array) -> pa.Array:
+    """Return messages in AgentInstruct's form, as `write_messages` does."""
+    role, content, train = (messages.values.field(name) for name, _ in _MESSAGE)
+    is_reply = pc.equal(role, "assistant")
+    speaker = pc.if_else(is_reply, "gpt", pc.if_else(pc.equal(role, "user"), "human", role))
+    return _structs(messages.offsets, [speaker, content, pc.if_else(is_reply, train, None)], _TURNS)
+
+
+def _structs(offsets: pa.Array, columns: Sequence[pa.Array], named: Sequence[tuple[str, pa.DataType]]) -> pa.Array:
+    """Return lists of structs, whose fields are these."""
+    cast = [values.cast(kind) for values, (_, kind) in zip(columns, named, strict=True)]
+    fields = [pa.field(name, kind) for name, kind in named]
+    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(cast, fields=fields))
 
 
 def narrow_messages(table: str, rows: pa.Table) -> pa.Table:

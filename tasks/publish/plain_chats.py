@@ -25,10 +25,7 @@ _SHAPE = """
 """
 _SQL = f"""
     SELECT conversation_id AS id, license, source_model AS model,
-        list_transform(messages, lambda m: {{'role': m.role, 'content': m.content, 'train': m.train}}) AS messages,
-        list_transform(messages, lambda m: {{
-            'from': CASE m.role WHEN 'assistant' THEN 'gpt' WHEN 'user' THEN 'human' ELSE m.role END,
-            'value': m.content, 'loss': CASE WHEN m.role = 'assistant' THEN m.train END}}) AS conversations
+        list_transform(messages, lambda m: {{'role': m.role, 'content': m.content, 'train': m.train}}) AS messages
     FROM conversations WHERE conversation_id IN (SELECT unnest(?::VARCHAR[]))
         AND looked_at IS NOT NULL AND regexp_full_match({_SHAPE}, 's?(ua)+')
 """
@@ -44,7 +41,7 @@ class PlainChats(NamedTuple):
     @classmethod
     def read(cls, warehouse: Warehouse, picks: Sequence[Pick], versions: Versions) -> PlainChats:
         """Read those of the picks that are plain."""
-        rows = warehouse.columns(_SQL, ([pick.id for pick in picks],), versions=versions)
+        rows = warehouse.columns(_SQL, ([pick.id for pick in picks],), versions=versions).combine_chunks()
         ids = rows["id"].to_pylist()
         return cls(rows, dict(zip(ids, range(len(ids)), strict=True)))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from environments.registry import Worlds
 from formats.releases.release_folder import ReleaseRow
-from schemas.episode import Episode, Turn
+from schemas.episode import Turn
 from schemas.foreign_row import ForeignRow
 from schemas.message import Message
 from schemas.record import digest
@@ -28,8 +28,10 @@ from tasks.workshop import Workshop
 
 AT_ONCE = 2000
 """Rows that are looked at together where only little of each is kept."""
+STRETCH = 10_000
+"""Rows whose plain chats are read together, as columns: each reading passes over the whole table."""
 BLOCK = 5000
-"""Rows that are read together: each reading passes over its whole table."""
+"""Rows of which the others are read together."""
 CHUNK = 500
 """Rows that are rendered together."""
 OF_ITS_PARENT = 0.5
@@ -64,7 +66,7 @@ class MixtureReader:
         picks = [pick for pick in picks if pick.copy == 1]
         tasks = self._tasks([pick.id for pick in picks if pick.stratum == AGENT])
         known = self._instructions(sorted(set(tasks.values())))
-        asked = self._questions([pick.id for pick in picks if pick.stratum not in (AGENT, RECORDED)])
+        asked = self._questions([pick.id for pick in _chats(picks)])
         for some in _cut(picks, AT_ONCE):
             specs = self._specs(tasks[pick.id] for pick in some if pick.stratum == AGENT)
             yield from kin_of_recorded(self._recorded(some))
@@ -80,14 +82,20 @@ class MixtureReader:
 
     def chunks(self, picks: Sequence[Pick], *, with_calls: bool) -> Iterator[Chunk]:
         """Yield rows in every table of a release, in the order of `picks`, some at a time."""
-        warehouse, versions = self._workshop.warehouse, self._versions
+        for stretch in _cut(picks, STRETCH):  # each a call of its own: what it held is gone before the next is read
+            yield from self._stretch(stretch, with_calls)
+
+    def _stretch(self, picks: Sequence[Pick], with_calls: bool) -> Iterator[Chunk]:
+        plain = PlainChats.read(self._workshop.warehouse, _chats(picks), self._versions)
         for block in _cut(picks, BLOCK):
-            chats = [pick for pick in block if pick.stratum not in (AGENT, RECORDED)]
-            plain = PlainChats.read(warehouse, chats, versions)
-            rows = self._agent_rows(block) | self._general_rows([p for p in chats if p.id not in plain.place])
-            rows |= word_recorded(self._recorded(block))
-            for some in _cut(block, CHUNK):
-                yield _render(some, rows, plain, with_calls=with_calls)
+            yield from self._block(block, plain, with_calls)
+
+    def _block(self, picks: Sequence[Pick], plain: PlainChats, with_calls: bool) -> Iterator[Chunk]:
+        others = [pick for pick in _chats(picks) if pick.id not in plain.place]
+        rows = self._agent_rows(picks) | self._general_rows(others)
+        rows |= word_recorded(self._recorded(picks))
+        for some in _cut(picks, CHUNK):
+            yield _render(some, rows, plain, with_calls=with_calls)
 
     def _recorded(self, picks: Sequence[Pick]) -> list[ForeignRow]:
         mine = sorted({pick.id for pick in picks if pick.stratum == RECORDED})
@@ -131,8 +139,8 @@ class MixtureReader:
         return said
 
     def _turns(self, episodes: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
-        latest: list[Episode] = self._read("latest_episodes", "episode_id", episodes)
-        landings = {(one.episode_id, one.landing) for one in latest}
+        sql = "SELECT episode_id, landing FROM latest_episodes WHERE episode_id IN (SELECT unnest(?::VARCHAR[]))"
+        landings = set(self._workshop.warehouse.query(sql, (list(episodes),), versions=self._versions))
         turns: dict[str, list[Turn]] = defaultdict(list)
         for turn in self._read("turns", "episode_id", episodes):
             if (turn.episode_id, turn.landing) in landings:
@@ -140,7 +148,7 @@ class MixtureReader:
         return {one: understood(sorted(them, key=lambda turn: turn.index)) for one, them in turns.items()}
 
     def _general_rows(self, picks: Sequence[Pick]) -> dict[str, BothWordings]:
-        strata = {pick.id: pick.stratum for pick in picks if pick.stratum not in (AGENT, RECORDED)}
+        strata = {pick.id: pick.stratum for pick in picks}
         rows: list[Conversation] = self._read("conversations", "conversation_id", list(strata))
         whole = ((make_general_row(row, strata[row.conversation_id]), row.looked_at) for row in rows)
         made = [hide_older(row, looked_at)[0] for row, looked_at in whole]
@@ -188,6 +196,10 @@ def _named(written: BothWordings, name: str) -> BothWordings:
         return written
     calls = written.calls if isinstance(written.calls, str) else written.calls._replace(id=name)
     return BothWordings(written.row._replace(id=name), calls, written.episode)
+
+
+def _chats(picks: Sequence[Pick]) -> list[Pick]:
+    return [pick for pick in picks if pick.stratum not in (AGENT, RECORDED)]
 
 
 def _cut(picks: Sequence[Pick], size: int) -> Iterator[Sequence[Pick]]:

@@ -6,7 +6,7 @@ and seen, the world's `tools` dialect says how that is worded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import orjson
 
@@ -70,14 +70,20 @@ def _with_thoughts(own: Dialect, said: Sequence[Message], turns: Sequence[Turn])
 
 def _with_thought(own: Dialect, message: Message, turn: Turn) -> Turn | None:
     """Return the turn with the thought that its message was worded from: its own, one filled in, or none."""
-    bare = turn.model_copy(update={"thought": None, "reasoning": message.reasoning_content})
-    before, _, after = own.write(bare.model_copy(update={"thought": _MARK})).content.partition(_MARK)
-    filled = message.content[len(before) : len(message.content) - len(after)]
-    for thought in (turn.thought, None, filled):
-        made = bare.model_copy(update={"thought": thought})
+    reasoned = turn.model_copy(update={"reasoning": message.reasoning_content})
+    for thought in _thoughts(own, message, reasoned):
+        made = reasoned if thought == reasoned.thought else reasoned.model_copy(update={"thought": thought})
         if own.write(made) == message:
             return made
     return None
+
+
+def _thoughts(own: Dialect, message: Message, turn: Turn) -> Iterator[str | None]:
+    """Yield what a message may have been worded from; the last is looked for where the others were not it."""
+    yield turn.thought
+    yield None
+    before, _, after = own.write(turn.model_copy(update={"thought": _MARK})).content.partition(_MARK)
+    yield message.content[len(before) : len(message.content) - len(after)]
 
 
 def _think_apart(message: Message) -> Message:

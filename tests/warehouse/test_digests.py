@@ -4,7 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from schemas.release import Release, SourceDigest
+from warehouse import warehouse as in_blocks
 from warehouse.warehouse import Warehouse
 
 
@@ -86,3 +89,15 @@ def test_the_digest_of_an_earlier_version_can_be_asked_for(warehouse: Warehouse,
     warehouse.land("rejections", [make.rejection(2)], key="two")
     assert warehouse.digest("rejections", version) == digest != warehouse.digest("rejections")
     assert warehouse.digest("conversations", -1) == warehouse.digest("conversations")
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 100])
+def test_a_table_is_digested_in_blocks_as_it_is_in_one(
+    warehouse: Warehouse, make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    warehouse.land("episodes", [make.episode(n, tried) for n in range(5) for tried in ("one", "two")], key="some")
+    warehouse.land("turns", [turn for n in range(5) for turn in make.turns(n, "one")], key="some")
+    whole = [warehouse.digest(table) for table in ("episodes", "turns", "rejections")]
+    monkeypatch.setattr(in_blocks, "_BLOCK_ROWS", rows)
+    assert [warehouse.digest(table) for table in ("episodes", "turns", "rejections")] == whole
+    assert warehouse.digest("turns", of="SELECT * FROM turns WHERE index = 0") != whole[1]
