@@ -106,5 +106,5 @@ def of_a_release(row: ReleaseRow) -> AuditedRow:
         model=row.model,
         license=row.license,
         claims_success=(row.reward or 0) >= 1,
-        is_chat=row.environment is None and row.origin is None,
+        is_chat=row.is_chat,
     )
