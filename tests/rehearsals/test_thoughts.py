@@ -38,7 +38,7 @@ def thoughts(action: str, *visible: str, fault: str | None = None, n: int = 60) 
         (
             'get_neighbors({"variable":"#0","relation":"travel.port"})',
             (OS_TASK,),
-            "to use get_neighbors on travel.port.",
+            "use get_neighbors on travel.port.",
         ),
         ('count({"variable":"#1"})', (OS_TASK,), "to use count."),
         ("ACTION: put mug 1 in/on desk 2", (OS_TASK,), "to put mug 1 in/on desk 2"),
