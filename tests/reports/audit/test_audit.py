@@ -32,6 +32,15 @@ def said(text: str, *calls: str, train: bool = True, thought: str | None = None)
     return Message(role="assistant", content=text, train=train, tool_calls=made, reasoning_content=thought)
 
 
+def calling(arguments: str) -> Message:
+    return Message(
+        role="assistant",
+        content="",
+        train=True,
+        tool_calls=(ToolCall(call_id="bash", name="bash", arguments=arguments),),
+    )
+
+
 def gave(text: str, call: str = "bash") -> Message:
     return Message(role="tool", content=text, tool_call_id=call)
 
@@ -72,6 +81,10 @@ PLANTED: dict[str, list[Sequence[Message]]] = {
     "control_codes": [
         (TASK, ACTED, user("220\r\n\x1b]0;root@287e: /\x07root@287e:/# "), ANSWERED),
         (TASK, ACTED, user("\x1b[01;31mroot\x1b[m"), ANSWERED),
+    ],
+    "broken_arguments": [
+        (user("Count."), calling('{"q": "reset'), gave("220"), said("220")),
+        (user("Count."), calling('["ls"]'), gave("220"), said("220")),
     ],
     "calls_without_tools": [(user("Count."), said("", "python"), gave("220", "python"), said("220"))],
     "unanswered_call": [
@@ -190,6 +203,22 @@ def test_what_a_reader_marked_is_a_defect_too(tmp_path: Path) -> None:
         assert defect in audit_rows(read_any(path, importers())).by_defect()
 
 
+def test_rows_that_differ_in_what_was_not_read_are_no_copies(tmp_path: Path) -> None:
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "image", "source": at}]},
+                {"role": "assistant", "content": "A."},
+            ]
+        }
+        for at in ("cat.png", "cat.png", "dog.png")
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    copies = [one.place for one in audit_rows(read_any(path, importers())).findings if one.defect == "duplicate"]
+    assert copies == ["rows.jsonl:2"]
+
+
 def test_every_defect_has_a_case() -> None:
     together = {"repeated_prefix", "repeated_id", "duplicate", "no_provenance", "repeated_call_id"}
     assert PLANTED.keys() | together == DEFECTS.keys()
@@ -241,3 +270,25 @@ def test_the_command_tells_counts_places_and_what_no_format_knows(
     assert run(["audit", str(tmp_path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["rows"] == 2 and [one["reason"] for one in told["unread"]] == ["no_format", "no_turns"]
+
+
+def test_several_sets_are_audited_one_by_one_and_the_exit_code_is_the_worst(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(name: str, text: str) -> str:
+        turns = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": text}]
+        (tmp_path / name).write_text(json.dumps({"id": name, "model": "m", "messages": turns}) + "\n")
+        return str(tmp_path / name)
+
+    sound, leaking = write("a.jsonl", "Hello."), write("b.jsonl", "[INST]")
+    (tmp_path / "empty.jsonl").write_text("")
+    empty, missing = str(tmp_path / "empty.jsonl"), str(tmp_path / "none.jsonl")
+    assert run(["audit", sound, leaking, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["audits"]
+    assert [(one["path"], one["faulty"]) for one in told] == [(sound, 0), (leaking, 1)]
+    assert run(["audit", leaking, sound, "--strict"]) == 1
+    assert run(["audit", empty, sound]) == 1 and f"{sound}: 1 rows" in capsys.readouterr().out
+    assert run(["audit", missing, empty, sound, "--json"]) == 2
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)["audits"]) == 1
+    assert "no such file or folder" in said.err and "holds no row" in said.err
