@@ -38,8 +38,10 @@ def losses(importer: Importer, given: Given) -> list[Lost]:
 
 
 def say_losses(importer: Importer, given: Given) -> None:
-    """Say what could not be represented, and how a recipe takes the set."""
+    """Say of a set what could not be represented, and how a recipe takes it; nothing where no row of it is here."""
     name, lost = set_name(importer, given), losses(importer, given)
+    if not Warehouse(Settings().home).count("foreign_rows", '"set" = ?', (name,)):
+        return
     if lost:
         more = f" (the first {SHOWN} of {len(lost)})" if len(lost) > SHOWN else ""
         say_table(f"Has no place here, and stands in the raw rows alone{more}", TableOf(Lost._fields, [*lost[:SHOWN]]))

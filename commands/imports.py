@@ -5,9 +5,11 @@ What becomes of rows is decided by the kind of their format, nowhere by its name
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from commands.import_recordings import import_recordings
@@ -25,8 +27,10 @@ from tasks.ingest.admit import admit_conversations
 
 _REJECTED = (
     "SELECT reason, source, detail FROM rejections "
-    "WHERE stage IN ('import', 'ingest') OR (stage = 'admit' AND build IS NULL)"
+    "WHERE (stage IN ('import', 'ingest') OR (stage = 'admit' AND build IS NULL))"
 )
+MOST_NAMED = 20
+"""Files that the query of what was turned away names; of more, it shows all that imports ever turned away."""
 LINT_ROWS = 20
 """Rejected rows that --lint shows to a person."""
 
@@ -61,7 +65,7 @@ def run_import(format_: str, paths: list[Path], said: Mapping[str, str], lint: b
         counts = +WAYS[importer.kind](importer, files, given, json)
         is_set = importer.kind == "sets"
         lost = {"losses": [one._asdict() for one in losses(importer, given)]} if json and is_set else {}
-        _report(format_, Counter(counts), json, lost)
+        _report(format_, Counter(counts), json, lost, files)
         if is_set and not json:
             say_losses(importer, given)
         _end(importer, counts)
@@ -145,7 +149,7 @@ def _report_lint(format_: str, rows: list[Complaint | None], json: bool) -> None
         say_table(f"Would be rejected{more}", TableOf(Complaint._fields, [*bad[:LINT_ROWS]]))
 
 
-def _report(format_: str, counts: Counter[str], json: bool, more: Mapping[str, object]) -> None:
+def _report(format_: str, counts: Counter[str], json: bool, more: Mapping[str, object], files: Sequence[Path]) -> None:
     kept, again = counts.pop("kept", 0), counts.pop("imported_before", 0) + counts.pop("rejected_before", 0)
     besides = {name: counts.pop(name) for name in MORE if name in counts}
     rejected = sum(counts.values())
@@ -167,7 +171,16 @@ def _report(format_: str, counts: Counter[str], json: bool, more: Mapping[str, o
         say(MORE[name].format(count=count))
     if rejected:
         say_table("Turned away", TableOf(("reason", "rows"), counts.most_common()))
-        say(f'The rows: trajmill sql "{_REJECTED}"')
+        say(f"The rows: trajmill sql {quote(_REJECTED + _of_files(files))}")
+
+
+def _of_files(files: Sequence[Path]) -> str:
+    """Return the condition that a row came from one of some files: their names stand in its source."""
+    names = sorted({file.name for file in files})
+    if len(names) > MOST_NAMED:
+        return ""
+    named = "|".join(map(re.escape, names)).replace("'", "''")
+    return f" AND regexp_matches(source, '(^|/)({named})([^.\\w]|$)')"
 
 
 def _end(importer: Importer, counts: Counter[str]) -> None:

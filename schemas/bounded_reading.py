@@ -113,10 +113,26 @@ def parse_json(raw: bytes, most_parts: int | None = None) -> Any:
     except orjson.JSONDecodeError as error:
         if str(error).startswith("depth limit"):
             raise _too_deep() from error
-        raise NotJson("not_json", str(error)) from error
+        raise NotJson("not_json", _not_utf8(raw) or str(error)) from error
     if len(_KEY.findall(raw)) != count_keys(value):
         _require_single_keys(raw)
     return value
+
+
+def _not_utf8(raw: bytes) -> str | None:
+    """Say which byte is no UTF-8, and what to do; None = all are."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        at = error.start
+    else:
+        return None
+    try:
+        raw.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        told = f"byte {at + 1} of the value is 0x{raw[at]:02x}, which is no UTF-8 there; convert the file to UTF-8"
+        return f"{told}, from Latin-1 say with iconv -f latin1 -t utf-8"
+    return f"byte {at + 1} of the value begins half a character (a lone surrogate), which no text can hold"
 
 
 def count_keys(value: Any) -> int:

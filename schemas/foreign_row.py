@@ -22,7 +22,7 @@ class ForeignRow(Record):
     """One trajectory of a foreign set: read, not proven. A mixture takes it only where its recipe names the set."""
 
     row_id: str
-    """h(set, the row's own id, messages, tools, model)."""
+    """h(set, the row's own id, messages, tools, model; where there are any, the parts that were not read)."""
     set: str
     """Name under which the set was imported; recipes name it."""
     format: str
@@ -54,6 +54,8 @@ class ForeignRow(Record):
     """SPDX name of the row's licence, or of the set's."""
     losses: tuple[LeftOver, ...] = ()
     """What of the raw row could not be represented."""
+    unread_parts: str | None = None
+    """Digest of the parts of what was said that could not be represented, such as pictures; None = there are none."""
     source_id: str | None = None
     """The row's own id."""
     source_file: str
@@ -69,6 +71,11 @@ class ForeignRow(Record):
     def source(self) -> str:
         """File and line, as rejections name them."""
         return f"{self.source_file}:{self.source_line}"
+
+    @property
+    def first_id(self) -> str:
+        """The id that it had before parts that were not read told rows apart."""
+        return digest("foreign row", self.set, self.source_id, self.messages, self.tools, self.model)
 
     @classmethod
     def make(cls, *, raw: bytes, messages: tuple[Message, ...], **fields: object) -> ForeignRow:
@@ -86,5 +93,5 @@ class ForeignRow(Record):
                 **fields,
             }
         )
-        id_ = digest("foreign row", made.set, made.source_id, made.messages, made.tools, made.model)
+        id_ = digest(made.first_id, made.unread_parts) if made.unread_parts else made.first_id
         return made.model_copy(update={"row_id": id_})

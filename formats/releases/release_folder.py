@@ -63,6 +63,16 @@ class ReleaseRow(NamedTuple):
     """train or validation: in which files it lies."""
 
     @property
+    def is_chat(self) -> bool:
+        """Whether it is general chat: no agent acts in it."""
+        return self.environment is None and self.origin is None
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether it is of a foreign set: an agent's, which nothing here has judged."""
+        return self.origin is not None and self.source != "agent"
+
+    @property
     def has_calls(self) -> bool:
         """Whether it says more than the role and content of messages."""
         return self.tools is not None or any(

@@ -14,6 +14,7 @@ from formats.releases.spoken import BROKEN_ARGUMENTS, has_broken_calls, spoken, 
 
 REASONS = {
     "general_chat": "is general chat: it has no steps",
+    "unproven": "is of a foreign set: nothing has judged it, so no episode of it passed",
     BROKEN_ARGUMENTS: "has a call whose arguments are no JSON object",
 }
 
@@ -25,8 +26,8 @@ def write_steps(release: ReleaseFolder, folder: Path, given: Given) -> Exported:
 
 def cut_steps(row: ReleaseRow) -> Iterator[dict[str, Any] | str]:
     """Yield a row's steps, or why it has none."""
-    if row.environment is None:
-        yield "general_chat"
+    if row.is_chat or row.is_unproven:
+        yield "general_chat" if row.is_chat else "unproven"
         return
     if has_broken_calls(row.messages):
         yield BROKEN_ARGUMENTS

@@ -70,7 +70,7 @@ def _add(messages: list[Message], part: Mapping[str, Any], losses: LeftOvers) ->
     if kind == "message_action":
         losses.rest(part, _ACTION, "content[].")
         thought = text_or_none(part.get("reasoning_content")) or text_or_none(part.get("description"))
-        said = text_of(part.get("content"), losses, "content[].content")
+        said = text_of(part.get("content"), losses, "content[].content", is_agents=True)
         return [*messages, Message(role="assistant", content=said, train=True, reasoning_content=thought)]
     if kind in ("text_observation", "web_observation", "image_observation"):
         return [*messages, _seen(messages, part, losses)]

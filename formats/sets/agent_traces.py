@@ -23,7 +23,7 @@ from schemas.rejection import Rejection
 
 _COUNTED = ("prompt", "num_user_messages", "num_tool_calls", "trace")
 """Columns that say again what the messages say."""
-_ROW = ("messages", "tools", "harness", "session_id", "metadata", *_COUNTED, *NAMES, *ABOUT)
+_ROW = ("messages", "system", "tools", "harness", "session_id", "metadata", *_COUNTED, *NAMES, *ABOUT)
 
 
 def read_trace(value: Mapping[str, Any], losses: LeftOvers) -> RowTold:

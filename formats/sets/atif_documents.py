@@ -69,7 +69,7 @@ def _messages(step: Mapping[str, Any], losses: LeftOvers) -> Iterator[Message]:
     is_model_s = not step.get("is_copied_context") and step.get("llm_call_count") != 0
     yield Message(
         role=role,
-        content=text_of(step.get("message"), losses, "steps[].message"),
+        content=text_of(step.get("message"), losses, "steps[].message", is_agents=role == "assistant"),
         train=role == "assistant" and is_model_s,
         tool_calls=calls if role == "assistant" else (),
         reasoning_content=text_or_none(step.get("reasoning_content")) if role == "assistant" else None,

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from formats.json_values import UNREADABLE_VALUE, Unread, Value, read_values
+from formats.releases.spoken import arguments_of
 from schemas.foreign_row import ForeignRow, LeftOver
 from schemas.message import Message
+from schemas.record import digest
 from schemas.rejection import Rejection
 
 UNREADABLE_SET: Mapping[str, str] = {
@@ -21,6 +23,7 @@ UNREADABLE_SET: Mapping[str, str] = {
     "not_an_object": "is a number, a list, null",
     "no_turns": "has no list of turns, or an empty one: a task without an attempt, say",
     "malformed_turn": "has a turn that is no object, or whose content is no text",
+    "unread_part": "has something an agent said or did in a form that is not read, such as a picture among its words",
     "unknown_role": "has a turn of a role or class that the format does not have",
     "unknown_version": "is of a version of the format that is not read",
     "nothing_done": "holds no word and no call of an agent",
@@ -28,6 +31,8 @@ UNREADABLE_SET: Mapping[str, str] = {
 """Reasons for which a row of a foreign set is turned away."""
 NO_ROWS = ("export.json",)
 """Files of a folder of ours that say something about the rows, and hold none."""
+BROKEN = "calls[].arguments (no JSON object; kept as they stand)"
+"""The loss of a call whose arguments were cut off, say: what was called with them nobody can tell."""
 MOST_LOSSES = 100
 """Different losses of a row that are told one by one; keys are somebody else's words, and may be as many as words."""
 _OTHERS = "other keys"
@@ -62,9 +67,12 @@ class LeftOvers:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self._parts: list[str] = []
 
-    def add(self, what: str, count: int = 1) -> None:
-        """Count something that has no place."""
+    def add(self, what: str, count: int = 1, part: Any = None) -> None:
+        """Count something that has no place; rows that differ in a `part` of what was said are two."""
+        if part is not None:
+            self._parts.append(digest(part))
         known = what in self._counts or len(self._counts) < MOST_LOSSES
         self._counts[what if known else _OTHERS] += count
 
@@ -73,6 +81,11 @@ class LeftOvers:
         for key, held in value.items():
             if key not in known and held not in (None, "", [], {}):
                 self.add(f"{place}{key}")
+
+    @property
+    def parts(self) -> str | None:
+        """A digest of the parts of what was said that were lost; None = there are none."""
+        return digest(*self._parts) if self._parts else None
 
     def told(self) -> tuple[LeftOver, ...]:
         """Return them, sorted."""
@@ -114,6 +127,9 @@ def make_row(file: str, row: Value | Unread, common: SetOf, read: Read) -> Forei
         told = read(row.value, losses)
         if not any(_is_done(message) for message in told.messages):
             raise NoTrajectory("nothing_done", f"{len(told.messages)} messages, none of which an agent said")
+        calls = [call for message in told.messages for call in message.tool_calls]
+        if broken := sum(arguments_of(call) is None for call in calls):
+            losses.add(BROKEN, broken)
     except NoTrajectory as error:
         source = f"{file}:{row.line}"
         return Rejection.make(stage="import", reason=error.reason, detail=str(error), source=source, raw=row.raw)
@@ -130,6 +146,7 @@ def make_row(file: str, row: Value | Unread, common: SetOf, read: Read) -> Forei
         claimed_reward=told.reward,
         license=told.license or common.license,
         losses=losses.told(),
+        unread_parts=losses.parts,
         source_id=told.row_id,
         source_file=file,
         source_line=row.line,

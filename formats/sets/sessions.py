@@ -7,11 +7,11 @@ and of the hub's trace viewer (`message` events). What else a harness writes (sn
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from formats.sets.chat_rows import read_messages
 from formats.sets.reading import LeftOvers, NoTrajectory, RowTold
-from formats.sets.turns import arguments_text, object_of, text_of, text_or_none
+from formats.sets.turns import arguments_text, object_of, text_or_none
 
 Event = Mapping[str, Any]
 _HARNESSES = {
@@ -23,15 +23,7 @@ _HARNESSES = {
 """Type of an event -> the harness that writes such (as `datasets` 5.2 tells them)."""
 _REPEATED = ("event_msg", "turn_context", "session_meta", "session", "session_start")
 """Events that say again what others say, or something of the whole."""
-
-
-class _Block(NamedTuple):
-    """What a list of content blocks holds."""
-
-    words: list[Any]
-    thoughts: list[str]
-    calls: list[dict[str, Any]]
-    results: list[dict[str, Any]]
+_ROLES = {"toolResult": "tool"}
 
 
 def is_event(value: object) -> bool:
@@ -75,7 +67,12 @@ def _turns(event: Event, said: Event, payload: Event, losses: LeftOvers) -> Iter
     elif kind == "response_item":
         yield from _of_codex(payload, losses)
     elif kind in ("user", "assistant", "system", "message") and said.get("role"):
-        yield from _of_blocks(said, losses)
+        yield {
+            "role": _ROLES.get(str(said["role"]), said["role"]),
+            "content": said.get("content"),
+            "tool_calls": said.get("toolCalls") or said.get("tool_calls"),
+            "tool_call_id": said.get("toolCallId") or said.get("tool_call_id"),
+        }
 
 
 def _of_codex(item: Event, losses: LeftOvers) -> Iterator[dict[str, Any]]:
@@ -95,35 +92,3 @@ def _of_codex(item: Event, losses: LeftOvers) -> Iterator[dict[str, Any]]:
         yield {"role": "assistant", "content": "", "reasoning_content": "\n\n".join(filter(None, parts))}
     else:
         losses.add(f"response_item {kind}")
-
-
-def _of_blocks(said: Event, losses: LeftOvers) -> Iterator[dict[str, Any]]:
-    """Yield the turns of a message of content blocks: results first, then what was said, thought and called."""
-    role = {"toolResult": "tool"}.get(str(said.get("role")), said.get("role"))
-    answers = said.get("toolCallId") or said.get("tool_call_id")
-    if not isinstance(said.get("content"), list):
-        calls = said.get("toolCalls") or said.get("tool_calls")
-        yield {"role": role, "content": said.get("content"), "tool_calls": calls, "tool_call_id": answers}
-        return
-    block = _sort(said["content"], losses)
-    yield from block.results
-    if block.words or block.thoughts or block.calls or not block.results:
-        turn = {"role": role, "content": block.words, "tool_calls": block.calls, "tool_call_id": answers}
-        yield {**turn, "reasoning_content": "\n\n".join(block.thoughts)}
-
-
-def _sort(parts: list[Any], losses: LeftOvers) -> _Block:
-    block = _Block([], [], [], [])
-    for part in parts:
-        kind = part.get("type") if isinstance(part, dict) else None
-        if kind in ("tool_use", "toolCall"):
-            arguments = part.get("input", part.get("arguments"))
-            block.calls.append({"id": part.get("id"), "function": {"name": part.get("name"), "arguments": arguments}})
-        elif kind == "tool_result":
-            text = text_of(part.get("content"), losses, "tool_result.content")
-            block.results.append({"role": "tool", "content": text, "tool_call_id": part.get("tool_use_id")})
-        elif kind == "thinking" and isinstance(part.get("thinking"), str):
-            block.thoughts.append(part["thinking"])
-        else:
-            block.words.append(part)
-    return block

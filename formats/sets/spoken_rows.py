@@ -20,8 +20,8 @@ from formats.sets.turns import (
     read_tools,
     text_of,
     text_or_none,
+    trained_of,
     turns_of,
-    with_masks,
     world_of,
 )
 from schemas.message import Message, Role, ToolCall
@@ -36,6 +36,7 @@ _ROLES: Mapping[str, Role] = {
     **dict.fromkeys(("observation", "tool", "function", "function_response", "tool_response", "ipython"), "tool"),
 }
 _CALLING = ("function_call", "tool_call")
+_CALLS = ("tool_calls", "toolCalls", "function_call")
 _TURN = ("from", "role", "value", "content", *NAMES)
 _TURNS = ("conversations", "conversation", "messages")
 _KNOWN = ("id", "item_id", *_TURNS, *NAMES, "system", "tools", "model", "license", "reward", "success")
@@ -53,7 +54,8 @@ def read_spoken(value: Mapping[str, Any], losses: LeftOvers) -> RowTold:
     first = [Message(role="system", content=system)] if isinstance(system, str) and system.strip() else []
     turns = turns_of(value, *_TURNS)
     said = [_message(turn, number, losses) for number, turn in enumerate(turns)]
-    said = with_masks(value, turns, said, losses)
+    trained = trained_of(value, turns, [one.role for one in said], losses)
+    said = [one.model_copy(update={"train": is_trained}) for one, is_trained in zip(said, trained, strict=True)]
     losses.rest(value, _KNOWN)
     row_id = text_or_none(value.get("id")) or text_or_none(value.get("item_id"))
     success, reward = value.get("success"), value.get("reward")
@@ -75,7 +77,9 @@ def _message(turn: Mapping[str, Any], number: int, losses: LeftOvers) -> Message
     if role is None:
         raise NoTrajectory("unknown_role", f"turn {number} is by {name!r}; known are {', '.join(_ROLES)}")
     content = turn.get("value") if turn.get("value") is not None else turn.get("content")
-    text = text_of(content, losses, "turns[].value")
+    text = text_of(content, losses, "turns[].value", is_agents=role == "assistant")
+    if unread := [key for key in _CALLS if turn.get(key)]:
+        raise NoTrajectory("unread_part", f"turn {number} has {unread[0]}, which this format lacks; `openai` reads it")
     losses.rest(turn, _TURN, "turns[].")
     calls: tuple[ToolCall, ...] = ()
     if str(name).lower() in _CALLING:

@@ -11,7 +11,7 @@ import orjson
 
 from formats.chats.masks import UnknownMask, read_mask, row_masks
 from formats.sets.reading import LeftOvers, NoTrajectory
-from schemas.message import Message, ToolCall
+from schemas.message import Message, Role, ToolCall
 from schemas.record import canonical_json
 
 UNKNOWN_MASK = "a mask that says neither yes nor no (its replies are not trained on)"
@@ -37,11 +37,12 @@ def turns_of(value: Mapping[str, Any], *names: str) -> Sequence[Mapping[str, Any
     return turns
 
 
-def text_of(content: Any, losses: LeftOvers, place: str) -> str:
+def text_of(content: Any, losses: LeftOvers, place: str, *, is_agents: bool = False) -> str:
     """Return a content's text; parts that are no text are lost, and told by their type.
 
     Raises:
-        NoTrajectory: it is neither text nor a list of parts.
+        NoTrajectory: it is neither text nor a list of parts; or an agent's, and a part is no text: what an agent did is
+            trained on whole or not at all.
     """
     if content is None or isinstance(content, str):
         return content or ""
@@ -55,31 +56,33 @@ def text_of(content: Any, losses: LeftOvers, place: str) -> str:
             texts.append(part["text"])
         else:
             kind = part.get("type") if isinstance(part, dict) else type(part).__name__
-            losses.add(f"{place}[{kind}]")
+            if is_agents:
+                raise NoTrajectory("unread_part", f"{place}: a part of type {kind!r} is not read")
+            losses.add(f"{place}[{kind}]", part=part)
     return "\n\n".join(texts)
 
 
-def with_masks(
-    value: Mapping[str, Any], turns: Sequence[Mapping[str, Any]], messages: Sequence[Message], losses: LeftOvers
-) -> list[Message]:
-    """Set on what the loss counts: replies, but for those that their turn or the row takes out.
+def trained_of(
+    value: Mapping[str, Any], turns: Sequence[Mapping[str, Any]], roles: Sequence[Role], losses: LeftOvers
+) -> list[bool]:
+    """Say of each turn whether the loss counts it: replies, but for those that their turn or the row takes out.
 
     Where nothing is said a reply is trained on, as loaders of such rows do; what is said and means nothing is told, and
     not trained on.
     """
     try:
-        of_row = row_masks(value, [message.role for message in messages])
+        of_row = row_masks(value, roles)
     except UnknownMask:
         losses.add(UNKNOWN_MASK)
-        of_row = [False] * len(messages)
+        of_row = [False] * len(roles)
     made = []
-    for turn, message, mask in zip(turns, messages, of_row, strict=True):
+    for turn, role, mask in zip(turns, roles, of_row, strict=True):
         try:
-            trained = message.role == "assistant" and mask is not False and read_mask(turn) is not False
+            trained = role == "assistant" and mask is not False and read_mask(turn) is not False
         except UnknownMask:
             losses.add(UNKNOWN_MASK)
             trained = False
-        made.append(message.model_copy(update={"train": trained}))
+        made.append(trained)
     return made
 
 

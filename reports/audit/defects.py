@@ -11,6 +11,7 @@ DEFECTS: Mapping[str, str] = {
     "empty_turn": "has a turn that says and calls nothing",
     "leaked_markup": "has marks of a chat template, of calls or of thoughts among an agent's words",
     "control_codes": "has codes that steer a terminal (colours, titles) in its text",
+    "broken_arguments": "has a call whose arguments are no JSON object",
     "calls_without_tools": "calls a function that it does not declare",
     "unanswered_call": "ends in the middle of an action, or has a call whose result is missing",
     "stray_result": "has a result that answers no call",
@@ -47,6 +48,8 @@ class AuditedRow(NamedTuple):
     claims_success: bool = False
     losses: tuple[str, ...] = ()
     """What its reader could not represent."""
+    unread_parts: str | None = None
+    """Digest of the parts of what was said that it could not represent; None = there are none."""
     is_chat: bool = False
     """Whether it is known to be general chat: no agent acts in it."""
 

@@ -90,6 +90,7 @@ def _of_a_set(row: ForeignRow) -> AuditedRow:
         license=row.license,
         claims_success=bool(row.claimed_success) or (row.claimed_reward or 0) >= 1,
         losses=tuple(loss.what for loss in row.losses),
+        unread_parts=row.unread_parts,
     )
 
 
@@ -105,5 +106,5 @@ def of_a_release(row: ReleaseRow) -> AuditedRow:
         model=row.model,
         license=row.license,
         claims_success=(row.reward or 0) >= 1,
-        is_chat=row.environment is None and row.origin is None,
+        is_chat=row.is_chat,
     )

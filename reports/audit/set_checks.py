@@ -32,7 +32,7 @@ class SetChecks:
         """Look at a row; yield what can be said of it at once."""
         self._rows += 1
         self._unnamed += not row.model and row.license in (None, "unknown")
-        content = digest([_said(message) for message in row.messages])
+        content = digest([_said(message) for message in row.messages], row.unread_parts)
         if row.row_id is not None and (first := self._ids.setdefault(row.row_id, row.place)) != row.place:
             yield DefectFound("repeated_id", row.place, f"the id {row.row_id!r} is that of {first}")
         if (first := self._contents.setdefault(content, row.place)) != row.place:

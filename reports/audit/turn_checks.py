@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import orjson
 
+from formats.releases.spoken import arguments_of
 from formats.sets.adp_documents import BY_THE_AGENT
 from formats.sets.spoken_rows import NO_CALL
 from formats.sets.turns import REPEATED_ID
@@ -37,6 +38,7 @@ def check_turns(row: AuditedRow) -> Told:
     found = next((match for text in texts(row.messages) if (match := _CONTROL.search(text))), None)
     if found:
         yield "control_codes", f"a text holds {found[0]!r}"
+    yield from _check_arguments(row)
     yield from _check_tools(row)
     yield from _check_links(row)
     yield from ((_MARKED[loss], loss) for loss in row.losses if loss in _MARKED)
@@ -63,6 +65,13 @@ def _leak(message: Message, row: AuditedRow) -> str | None:
 def _first(pattern: re.Pattern[str], text: str) -> str | None:
     found = pattern.search(text)
     return found[0] if found else None
+
+
+def _check_arguments(row: AuditedRow) -> Told:
+    for at, message in enumerate(row.messages):
+        for call in message.tool_calls:
+            if arguments_of(call) is None:
+                yield "broken_arguments", f"turn {at} calls {call.name} with {call.arguments[:80]!r}"
 
 
 def _check_tools(row: AuditedRow) -> Told:

@@ -31,7 +31,7 @@ def land_foreign_rows(warehouse: Warehouse, rows: Iterable[ForeignRow | Rejectio
 
     A row that an import before brought is counted as imported before; a second one of this import is a duplicate.
     """
-    before = set(warehouse.column(TABLE, "row_id"))
+    before = dict(warehouse.query(f"SELECT row_id, raw_sha256 FROM {TABLE}"))
     told = set(warehouse.column("rejections", "rejection_id", "stage = 'import'"))
     first: dict[str, str] = {}
     counts: Counter[str] = Counter()
@@ -48,8 +48,9 @@ def land_foreign_rows(warehouse: Warehouse, rows: Iterable[ForeignRow | Rejectio
                 told.add(row.rejection_id)
             else:
                 first[row.row_id] = row.source
-                counts["imported_before" if row.row_id in before else "kept"] += 1
-                kept += [] if row.row_id in before else [row]
+                was_here = row.row_id in before or before.get(row.first_id) == row.raw_sha256
+                counts["imported_before" if was_here else "kept"] += 1
+                kept += [] if was_here else [row]
         _land(warehouse, kept, list(rejections.values()))
     return +counts
 

@@ -119,6 +119,15 @@ def test_so_it_is_in_an_array(rows: Any, spoiled: str) -> None:
     assert [isinstance(row, Rejection) for row in found] in ([False, True, False], [False, True, True, False])
 
 
+@pytest.mark.parametrize("name", GOOD)
+def test_a_line_in_another_encoding_is_told_its_byte_and_what_to_do(rows: Any, name: str) -> None:
+    (rejected,) = rows(name, '{"query": "café"}'.encode("latin-1"))
+    told = "byte 15 of the value is 0xe9, which is no UTF-8 there; convert the file to UTF-8"
+    assert isinstance(rejected, Rejection) and rejected.detail.startswith(told)
+    with pytest.raises(NotJson, match="begins half a character"):
+        parse_json(b'["\xed\xa0\x80"]')
+
+
 def test_a_format_whose_values_have_more_parts_says_how_many() -> None:
     raw = b"[" + b"0," * MAX_PARTS + b"0]"
     assert len(parse_json(raw, MAX_PARTS + 10)) == MAX_PARTS + 1

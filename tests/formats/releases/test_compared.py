@@ -105,6 +105,8 @@ def test_every_trained_turn_is_a_step_after_all_that_stood_before_it() -> None:
     assert (first["prompt"], first["completion"]) == ([SYSTEM, TASK], [{"role": "assistant", "content": "ls"}])
     assert second["prompt"] == [SYSTEM, TASK, *first["completion"], {"role": "user", "content": "saw ls"}]
     assert (second["id"], second["step"], second["steps"], second["reward"]) == ("r/1", 1, 2, 1.0)
-    assert [*cut_steps(row._replace(environment=None))] == ["general_chat"]
+    assert [*cut_steps(row._replace(environment=None, origin=None))] == ["general_chat"]
+    foreign = row._replace(source="recorded", origin="recorded", reward=None)
+    assert [*cut_steps(foreign)] == [*cut_steps(foreign._replace(environment=None))] == ["unproven"]
     assert [*cut_steps(row._replace(messages=BROKEN))] == ["broken_arguments"]
-    assert steps.REASONS.keys() == {"general_chat", "broken_arguments"}
+    assert steps.REASONS.keys() == {"general_chat", "unproven", "broken_arguments"}

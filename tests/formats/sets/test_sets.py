@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from environments.registry import importers
-from formats.sets.reading import MOST_LOSSES, UNREADABLE_SET
+from formats.sets.reading import BROKEN, MOST_LOSSES, UNREADABLE_SET
 from formats.sets.turns import UNKNOWN_MASK
 from schemas.foreign_row import ForeignRow
 from schemas.message import Message
@@ -289,6 +289,14 @@ SPOILED: dict[str, list[tuple[str, object]]] = {
         ("openai", {"messages": [{"role": "assistant", "tool_calls": "x"}]}),
         ("atif", {"schema_version": "ATIF-v1.8", "steps": [{"source": "agent", "tool_calls": [1]}]}),
     ],
+    "unread_part": [
+        ("openai", {"messages": [{"role": "assistant", "content": [{"type": "server_tool_use", "name": "find"}]}]}),
+        ("traces", {"messages": [{"role": "assistant", "content": [{"type": "image", "source": {}}]}]}),
+        ("agentinstruct", {"conversations": [{"from": "gpt", "value": "So.", "tool_calls": [CALL]}]}),
+        ("agentflan", {"conversation": [{"role": "assistant", "content": [{"type": "tool_use", "name": "bash"}]}]}),
+        ("atif", {"schema_version": "ATIF-v1.8", "steps": [{"source": "agent", "message": [{"type": "image"}]}]}),
+        ("adp", {"content": [{"class_": "message_action", "content": [{"type": "image"}]}]}),
+    ],
     "unknown_role": [
         ("openai", {"messages": [{"role": "oracle", "content": "?"}]}),
         ("agentinstruct", {"conversations": [{"from": None, "value": "?"}]}),
@@ -355,3 +363,84 @@ def test_a_mask_of_the_whole_row_holds_and_one_that_means_nothing_trains_nothing
     weighed = {"messages": [ASKED.model_dump(), {"role": "assistant", "content": "So.", "weight": 0.5}]}
     made = row(tmp_path, "openai", weighed)
     assert made.n_trained == 0 and told(made) == [UNKNOWN_MASK]
+
+
+BLOCKS: list[dict[str, Any]] = [
+    {"role": "user", "content": "How many files?"},
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "Count them.", "signature": "x"},
+            {"type": "text", "text": "I look."},
+            {"type": "tool_use", "id": "t1", "name": "bash", "input": {"command": "ls"}},
+        ],
+    },
+    {
+        "role": "user",
+        "content": [
+            {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "a b"}]},
+            {"type": "text", "text": "Be brief."},
+        ],
+    },
+    {"role": "assistant", "content": [{"type": "text", "text": "Two."}]},
+]
+
+
+@pytest.mark.parametrize("name", ["openai", "traces"])
+def test_blocks_of_anthropics_messages_are_calls_results_and_thoughts(tmp_path: Path, name: str) -> None:
+    tools = [{"name": "bash", "description": "", "input_schema": {}}]
+    made = row(tmp_path, name, {"system": "You count.", "tools": tools, "messages": BLOCKS, "train": [0, 0, 0, 1]})
+    assert shape(made) == [
+        ("system", "You count.", 0, False),
+        ("user", "How many files?", 0, False),
+        ("assistant", "I look.", 1, False),
+        ("tool", "a b", 0, False),
+        ("user", "Be brief.", 0, False),
+        ("assistant", "Two.", 0, True),
+    ]
+    called, gave = made.messages[2:4]
+    assert (called.reasoning_content, called.tool_calls[0].arguments) == ("Count them.", '{"command":"ls"}')
+    assert gave.tool_call_id == called.tool_calls[0].call_id == "t1"
+    assert json.loads(made.tools or "") == [TOOL] and told(made) == ["thinking.signature"]
+
+
+def test_what_follows_a_result_within_one_message_is_a_turn_of_its_own(tmp_path: Path) -> None:
+    content = [*BLOCKS[1]["content"], BLOCKS[2]["content"][0], {"type": "text", "text": "Two."}]
+    made = row(tmp_path, "openai", {"messages": [BLOCKS[0], {"role": "assistant", "content": content}]})
+    assert shape(made)[1:] == [
+        ("assistant", "I look.", 1, True),
+        ("tool", "a b", 0, False),
+        ("assistant", "Two.", 0, True),
+    ]
+
+
+@pytest.mark.parametrize("key", ["arguments", "input", "args", "parameters"])
+def test_arguments_of_a_call_are_read_under_any_of_their_names(tmp_path: Path, key: str) -> None:
+    call = {"id": "c", "name": "bash", key: {"command": "ls"}}
+    made = row(tmp_path, "openai", {"messages": [ASKED.model_dump(), {"role": "assistant", "tool_calls": [call]}]})
+    assert made.messages[1].tool_calls[0].arguments == '{"command":"ls"}'
+
+
+def test_arguments_that_are_no_object_are_kept_and_told(tmp_path: Path) -> None:
+    cut = {**CALL, "function": {"name": "bash", "arguments": '{"q": "reset'}}
+    made = row(tmp_path, "openai", {"messages": [ASKED.model_dump(), {**CALLED, "tool_calls": [cut]}]})
+    assert told(made) == [BROKEN] and made.messages[1].tool_calls[0].arguments == '{"q": "reset'
+
+
+def test_a_key_of_a_message_is_told_where_another_role_alone_has_it(tmp_path: Path) -> None:
+    asked = {**ASKED.model_dump(exclude_defaults=True), "tool_calls": [CALL], "reasoning": "?", "tool_call_id": "c"}
+    made = row(tmp_path, "openai", {"messages": [asked, CALLED]})
+    assert told(made) == ["messages[].reasoning", "messages[].tool_call_id", "messages[].tool_calls"]
+
+
+def test_rows_that_differ_in_a_picture_or_a_call_are_two(tmp_path: Path) -> None:
+    def showing(url: str) -> list[dict[str, Any]]:
+        return [{"role": "user", "content": [{"type": "image_url", "image_url": url}]}, CALLED]
+
+    def calling(path: str) -> list[dict[str, Any]]:
+        return [BLOCKS[0], {"role": "assistant", "content": [{"type": "tool_use", "name": "ls", "input": path}]}]
+
+    values = [{"messages": made} for made in (*map(showing, "ab"), *map(calling, "ab"), BLOCKS, BLOCKS)]
+    made = [one for one in read(tmp_path, "openai", *values) if isinstance(one, ForeignRow)]
+    assert len(made) == len(values) and len({one.row_id for one in made}) == 5
+    assert [one.row_id == one.first_id for one in made] == [False, False, True, True, True, True]

@@ -32,6 +32,15 @@ def said(text: str, *calls: str, train: bool = True, thought: str | None = None)
     return Message(role="assistant", content=text, train=train, tool_calls=made, reasoning_content=thought)
 
 
+def calling(arguments: str) -> Message:
+    return Message(
+        role="assistant",
+        content="",
+        train=True,
+        tool_calls=(ToolCall(call_id="bash", name="bash", arguments=arguments),),
+    )
+
+
 def gave(text: str, call: str = "bash") -> Message:
     return Message(role="tool", content=text, tool_call_id=call)
 
@@ -72,6 +81,10 @@ PLANTED: dict[str, list[Sequence[Message]]] = {
     "control_codes": [
         (TASK, ACTED, user("220\r\n\x1b]0;root@287e: /\x07root@287e:/# "), ANSWERED),
         (TASK, ACTED, user("\x1b[01;31mroot\x1b[m"), ANSWERED),
+    ],
+    "broken_arguments": [
+        (user("Count."), calling('{"q": "reset'), gave("220"), said("220")),
+        (user("Count."), calling('["ls"]'), gave("220"), said("220")),
     ],
     "calls_without_tools": [(user("Count."), said("", "python"), gave("220", "python"), said("220"))],
     "unanswered_call": [
@@ -188,6 +201,22 @@ def test_what_a_reader_marked_is_a_defect_too(tmp_path: Path) -> None:
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps([value]))
         assert defect in audit_rows(read_any(path, importers())).by_defect()
+
+
+def test_rows_that_differ_in_what_was_not_read_are_no_copies(tmp_path: Path) -> None:
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "image", "source": at}]},
+                {"role": "assistant", "content": "A."},
+            ]
+        }
+        for at in ("cat.png", "cat.png", "dog.png")
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    copies = [one.place for one in audit_rows(read_any(path, importers())).findings if one.defect == "duplicate"]
+    assert copies == ["rows.jsonl:2"]
 
 
 def test_every_defect_has_a_case() -> None:

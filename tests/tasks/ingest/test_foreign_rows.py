@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from commands.cli import run
+from environments.registry import importers
+from tasks.ingest.foreign_rows import land_foreign_rows
 from warehouse.warehouse import Warehouse
 
 ROW = {"id": "x_1", "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!", "score": 1}]}
@@ -47,3 +50,35 @@ def test_rows_land_once_and_every_row_is_counted(
     assert [row[:4] for row in rows] == [("theirs", "recorded", "unknown", "MIT")] * 2
     assert json.loads(rows[0][4]) == ROW
     assert imported(path, home, capsys)["imported"] == 2, "under another name it is another set"
+
+
+def test_rows_that_differ_in_a_picture_all_land_and_one_of_an_earlier_home_comes_in_once(tmp_path: Path) -> None:
+    def showing(url: str) -> dict[str, object]:
+        asked = {"role": "user", "content": [{"type": "image_url", "image_url": url}]}
+        return {"messages": [asked, {"role": "assistant", "content": "A cat."}]}
+
+    path = write(tmp_path, showing("a.png"), showing("b.png"), showing("b.png"))
+    rows = list(importers()["openai"].rows([path], {"license": "MIT"}))
+    before = rows[0].model_copy(update={"row_id": rows[0].first_id, "unread_parts": None})
+    warehouse = Warehouse(tmp_path / "home")
+    assert land_foreign_rows(warehouse, [before]) == {"kept": 1}
+    assert land_foreign_rows(warehouse, rows) == {"imported_before": 1, "kept": 1, "duplicate": 1}
+    assert land_foreign_rows(warehouse, rows[1:2]) == {"imported_before": 1}
+
+
+def test_what_an_import_says_is_of_its_own_files_and_of_rows_that_are_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
+    first, other = tmp_path / "a's.jsonl", tmp_path / "b.jsonl"
+    first.write_text('{"messages": []}\n')
+    other.write_text('{"messages": []}\n' + json.dumps(ROW) + "\n")
+    assert run(["import", "openai", str(other), "--name", "theirs"]) == 0
+    assert "Nothing of theirs was proven" in capsys.readouterr().out
+    assert run(["import", "openai", str(first), "--name", "mine"]) == 1
+    said = capsys.readouterr().out
+    assert "1 rejected" in said and "proven" not in said
+    hint = next(line for line in said.splitlines() if line.startswith("The rows: trajmill sql "))
+    assert run([*shlex.split(hint)[3:], "--csv"]) == 0
+    told = capsys.readouterr().out
+    assert "no_turns" in told and "a's.jsonl:1" in told and "b.jsonl" not in told
