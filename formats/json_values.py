@@ -7,7 +7,7 @@ bounds of `schemas.bounded_reading`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,13 +102,12 @@ def cut_values(path: Path) -> Iterator[Piece]:
     if is_parquet(path):
         yield from (Piece(*row) for row in cut_parquet(path))
         return
-    last = 0
+    text, last = open_text(path), 0
     try:
-        text = open_text(path)
         for piece in _choose_cut(text.peek(_HEAD_BYTES))(text):
             last = piece.line
             yield piece
-    except Damaged as damage:
+    except Damaged as damage:  # between values; where it is in one, that one is told
         yield Piece(last + 1, b"", str(damage))
 
 
@@ -141,7 +140,7 @@ def _is_object(raw: bytes) -> bool:
 
 def _cut_lines(text: Text, after: int = 0) -> Iterator[Piece]:
     line = after
-    while raw := text.readline(MAX_VALUE_BYTES):
+    while raw := (yield from _next_line(text, line + 1)):
         line += 1
         is_whole = raw.endswith(b"\n") or len(raw) < MAX_VALUE_BYTES
         if raw := raw.strip():
@@ -152,6 +151,18 @@ def _cut_lines(text: Text, after: int = 0) -> Iterator[Piece]:
         while not is_whole:
             rest = text.readline(MAX_VALUE_BYTES)
             is_whole = rest.endswith(b"\n") or len(rest) < MAX_VALUE_BYTES
+
+
+def _next_line(text: Text, line: int) -> Generator[Piece, None, bytes]:
+    """Return the next line; where the file is damaged in it what was read of it is told, and nothing follows."""
+    try:
+        return text.readline(MAX_VALUE_BYTES)
+    except Damaged as damage:
+        raw = damage.before.strip()
+        if is_whole := _is_object(raw):
+            yield Piece(line, raw)
+        yield Piece(line + is_whole, b"" if is_whole else raw, str(damage))
+        return b""
 
 
 def _spread(text: Text, first: bytes) -> bytes | None:

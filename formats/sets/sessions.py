@@ -1,7 +1,8 @@
 """Sessions of coding agents as their harness wrote them: one file of events, one session.
 
 Claude Code (`user` and `assistant` events with content blocks), Codex (`response_item` events) and the sessions of Pi
-and of the hub's trace viewer (`message` events). What else a harness writes (snapshots, counts) is lost, and told.
+and of the hub's trace viewer (`message` events). What else a harness writes (snapshots, counts, its own words) is lost,
+and told.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from formats.sets.chat_rows import read_messages
+from formats.sets.content_blocks import CALLS, RESULT
 from formats.sets.reading import LeftOvers, NoTrajectory, RowTold
+from formats.sets.session_lines import by_people_and_models, join_lines, parts_of
 from formats.sets.turns import arguments_text, object_of, text_or_none
 
 Event = Mapping[str, Any]
@@ -21,9 +24,9 @@ _HARNESSES = {
     "session_start": "droid",
 }
 """Type of an event -> the harness that writes such (as `datasets` 5.2 tells them)."""
-_REPEATED = ("event_msg", "turn_context", "session_meta", "session", "session_start")
-"""Events that say again what others say, or something of the whole."""
 _ROLES = {"toolResult": "tool"}
+UNASKED = "replies to the harness's own words alone (not trained on)"
+"""The loss of replies before which nobody asked anything."""
 
 
 def is_event(value: object) -> bool:
@@ -39,18 +42,53 @@ def read_session(events: Iterable[Event], losses: LeftOvers) -> RowTold:
     """
     turns: list[dict[str, Any]] = []
     agent = session = model = None
-    for event in events:
+    is_unasked = False
+    for event in join_lines(events, losses):
         payload, said = object_of(event.get("payload")), object_of(event.get("message"))
         agent = agent or text_or_none(event.get("harness")) or _HARNESSES.get(str(event.get("type")))
         session = session or _session_of(event, payload)
+        kept = by_people_and_models(event, losses)
+        if kept is None:
+            is_unasked = is_unasked or not turns or _is_reply(turns[-1])
+            continue
         model = model or text_or_none(said.get("model")) or text_or_none(payload.get("model"))
-        made = list(_turns(event, said, payload, losses))
-        if not made and event.get("type") not in _REPEATED:
-            losses.add(f"events of type {event.get('type')}")
-        turns += made
+        made = list(_turns(kept, losses))
+        for turn in made:
+            is_unasked = is_unasked and not _is_asked(turn)
+            _add(turns, {**turn, "weight": 0} if is_unasked and turn["role"] == "assistant" else turn, event)
+        if is_unasked and made:
+            losses.add(UNASKED)
     if not turns:
         raise NoTrajectory("no_turns", "none of its events is a turn")
     return RowTold(messages=read_messages(turns, losses), row_id=session, model=model, agent=agent)
+
+
+def _is_reply(turn: Mapping[str, Any]) -> bool:
+    """Whether a turn ends what was asked for: an agent's, and it waits for no result."""
+    calls = (part for part in parts_of(turn.get("content")) if isinstance(part, dict) and part.get("type") in CALLS)
+    return turn["role"] == "assistant" and not turn.get("tool_calls") and not any(calls)
+
+
+def _is_asked(turn: Mapping[str, Any]) -> bool:
+    """Whether a person says something in a turn: what calls gave stands under the same role."""
+    parts = parts_of(turn.get("content"))
+    return turn["role"] == "user" and any(not isinstance(one, dict) or one.get("type") != RESULT for one in parts)
+
+
+def _add(turns: list[dict[str, Any]], turn: dict[str, Any], event: Event) -> None:
+    """Add a turn; what Codex logs of one turn of the model, item by item, is one."""
+    before = turns[-1] if turns else {}
+    is_same = before.get("role") == turn["role"] == "assistant" and before.get("weight") == turn.get("weight")
+    if not is_same or event.get("type") != "response_item":
+        turns.append(turn)
+        return
+    thoughts = (before.get("reasoning_content"), turn.get("reasoning_content"))
+    turns[-1] = {
+        **turn,
+        "content": [*parts_of(before.get("content")), *parts_of(turn.get("content"))],
+        "tool_calls": [*(before.get("tool_calls") or ()), *(turn.get("tool_calls") or ())],
+        "reasoning_content": "\n\n".join(filter(None, thoughts)) or None,
+    }
 
 
 def _session_of(event: Event, payload: Mapping[str, Any]) -> str | None:
@@ -60,12 +98,12 @@ def _session_of(event: Event, payload: Mapping[str, Any]) -> str | None:
     return named or text_or_none(event.get("id") if is_first else of_codex)
 
 
-def _turns(event: Event, said: Event, payload: Event, losses: LeftOvers) -> Iterator[dict[str, Any]]:
-    kind = event.get("type")
+def _turns(event: Event, losses: LeftOvers) -> Iterator[dict[str, Any]]:
+    kind, said = event.get("type"), object_of(event.get("message"))
     if event.get("isSidechain"):
         losses.add("events of sub-agents")
     elif kind == "response_item":
-        yield from _of_codex(payload, losses)
+        yield from _of_codex(object_of(event.get("payload")), losses)
     elif kind in ("user", "assistant", "system", "message") and said.get("role"):
         yield {
             "role": _ROLES.get(str(said["role"]), said["role"]),
@@ -73,6 +111,8 @@ def _turns(event: Event, said: Event, payload: Event, losses: LeftOvers) -> Iter
             "tool_calls": said.get("toolCalls") or said.get("tool_calls"),
             "tool_call_id": said.get("toolCallId") or said.get("tool_call_id"),
         }
+    else:
+        losses.add(f"events of type {kind}")
 
 
 def _of_codex(item: Event, losses: LeftOvers) -> Iterator[dict[str, Any]]:

@@ -9,8 +9,10 @@ import json
 import lzma
 import random
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -172,6 +174,54 @@ def test_a_packed_file_that_is_cut_off_keeps_what_came_before_and_says_so_once(t
     assert len(whole) > 500 and not any(piece.fault for piece in whole)
     assert (last.reason, last.line) == ("cut_off", len(whole) + 1)
     assert f"packed with {packing} is damaged" in last.fault
+
+
+def unpacked(begin: Callable[[], Any], packed: bytes) -> bytes:
+    """What can be unpacked of bytes that are cut off, a few at a time as `zcat` and its like do."""
+    unpacker = begin()
+    return b"".join(unpacker.decompress(packed[n : n + 16]) for n in range(0, len(packed), 16))
+
+
+@pytest.mark.parametrize(
+    ("packing", "begin"),
+    [
+        ("gzip", lambda: zlib.decompressobj(31)),
+        ("bzip2", bz2.BZ2Decompressor),
+        ("xz", lzma.LZMADecompressor),
+        ("zstd", lambda: zstandard.ZstdDecompressor().decompressobj()),
+    ],
+)
+@pytest.mark.parametrize("form", ["lines", "array"])
+def test_every_value_that_can_still_be_unpacked_is_read(
+    tmp_path: Path, packing: str, begin: Callable[[], Any], form: str
+) -> None:
+    text = noise(2_000)
+    packed = PACKED[packing](text if form == "lines" else b"[" + text.strip().replace(b"\n", b",") + b"]")
+    for left in (1, 7, 20, len(packed) // 5):
+        there = unpacked(begin, packed[:-left])
+        *whole, last = cut_values(write(tmp_path, packed[:-left]))
+        assert len(whole) == there.count(b"}") and not any(piece.fault for piece in whole)
+        assert (last.reason, last.line) == ("cut_off", len(whole) + 1)
+        assert last.raw == (there.strip().rpartition(b"}")[2].strip(b"\n,]"))
+
+
+@pytest.mark.parametrize("at", [-6, 4000, 30_000])
+def test_a_gzip_file_with_a_changed_byte_keeps_what_came_before_it(tmp_path: Path, at: int) -> None:
+    packed = bytearray(gzip.compress(noise(600)))
+    packed[at] ^= 0xFF
+    given, unpacker = b"", zlib.decompressobj(31)
+    with pytest.raises(zlib.error):
+        for byte in packed:
+            given += unpacker.decompress(bytes([byte]))
+    pieces = list(cut_values(write(tmp_path, bytes(packed))))
+    assert len(pieces) >= given.count(b"}") > 0
+    assert [piece.reason for piece in pieces if "gzip is damaged" in piece.fault] == ["cut_off"]
+
+
+def test_a_small_gzip_file_cut_in_half_is_read(tmp_path: Path) -> None:
+    packed = gzip.compress(LINES.encode())
+    *whole, last = cut_values(write(tmp_path, packed[: len(packed) - 12]))
+    assert whole and "the file ends before" in last.fault
 
 
 SPREAD: dict[str, tuple[str, int]] = {

@@ -148,3 +148,114 @@ def test_a_row_of_traces_without_messages_is_read_from_its_events(tmp_path: Path
     row = {"harness": "claude_code", "session_id": "s9", "messages": None, "trace": CLAUDE[1:4] + CLAUDE[5:]}
     (made,) = read(tmp_path / "rows.jsonl", json.dumps(row))
     assert isinstance(made, ForeignRow) and (made.source_id, made.agent, len(made.messages)) == ("s9", "claude_code", 4)
+
+
+def said(role: str, content: object, **more: object) -> dict[str, Any]:
+    """One line of Claude Code."""
+    named = {"message": {"role": role, "content": content, **({"id": more.pop("id")} if "id" in more else {})}}
+    return {"type": role, "sessionId": "s1", **named, **more}
+
+
+THOUGHT = {"type": "thinking", "thinking": "Count them.", "signature": "x"}
+WORDS = {"type": "text", "text": "I look."}
+CALLED = [{"type": "tool_use", "id": f"t{n}", "name": "Bash", "input": {}} for n in range(2)]
+GIVEN = [{"type": "tool_result", "tool_use_id": f"t{n}", "content": "a b"} for n in range(2)]
+
+
+def session(path: Path, *events: dict[str, Any]) -> ForeignRow:
+    (made,) = read(path / "session.jsonl", lines([*events]))
+    assert isinstance(made, ForeignRow), made
+    return made
+
+
+def test_lines_of_one_message_are_one_message(tmp_path: Path) -> None:
+    parts = (THOUGHT, WORDS, WORDS, CALLED[0])
+    made = session(
+        tmp_path,
+        said("user", "How many files?"),
+        *(said("assistant", [part], id="m1") for part in parts),
+        said("user", [GIVEN[0]]),
+        said("assistant", [CALLED[1]], id="m1"),
+        said("user", [GIVEN[1]]),
+        said("assistant", "Two.", id="m2"),
+    )
+    assert [(m.role, m.content) for m in made.messages] == [
+        ("user", "How many files?"),
+        ("assistant", "I look."),
+        ("tool", "a b"),
+        ("tool", "a b"),
+        ("assistant", "Two."),
+    ]
+    reply = made.messages[1]
+    assert (reply.reasoning_content, [call.call_id for call in reply.tool_calls]) == ("Count them.", ["t0", "t1"])
+    assert made.n_trained == 2
+
+
+def test_items_of_one_turn_of_codex_are_one_message(tmp_path: Path) -> None:
+    text = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "I look."}]}
+    made = session(tmp_path, *CODEX[:5], {"type": "response_item", "payload": text}, *CODEX[5:])
+    assert [m.role for m in made.messages] == ["user", "assistant", "tool", "assistant"]
+    reply = made.messages[1]
+    assert (reply.content, reply.reasoning_content, len(reply.tool_calls)) == ("I look.", "Count them.", 1)
+    assert made.n_trained == 2
+
+
+OWN: dict[str, dict[str, Any]] = {
+    "isMeta": said("user", "Base directory for this skill", isMeta=True),
+    "a summary": said("user", "So far:", isCompactSummary=True),
+    "a command": said("user", "<command-name>/cost</command-name>\n<command-args></command-args>"),
+    "its output": said("user", "<local-command-stdout>3 $</local-command-stdout>"),
+    "an interruption": said("user", [{"type": "text", "text": "[Request interrupted by user]"}]),
+    "an error": said("assistant", "API Error", isApiErrorMessage=True),
+    "no model": {"type": "assistant", "message": {"role": "assistant", "model": "<synthetic>", "content": "None."}},
+    "codex": {
+        "type": "response_item",
+        "payload": {"type": "message", "role": "user", "content": "<environment_context>x</environment_context>"},
+    },
+}
+
+
+@pytest.mark.parametrize("own", OWN)
+def test_a_harness_s_own_words_are_no_turn_and_counted(tmp_path: Path, own: str) -> None:
+    made = session(tmp_path, said("user", "Why?"), said("assistant", "So."), OWN[own], said("user", "And?"))
+    assert [m.content for m in made.messages] == ["Why?", "So.", "And?"]
+    assert sum(loss.count for loss in made.losses if loss.what.startswith("the harness's own words")) == 1
+
+
+def test_a_reminder_beside_a_person_s_words_is_left_out_and_words_around_a_tag_stay(tmp_path: Path) -> None:
+    reminder = {"type": "text", "text": "<system-reminder>Be brief.</system-reminder>"}
+    mine = "<command-name>x</command-name> is what?"
+    made = session(tmp_path, said("user", [{"type": "text", "text": mine}, reminder]), said("assistant", "So."))
+    assert made.messages[0].content == mine
+
+
+def test_a_reply_to_a_harness_alone_is_not_trained_on(tmp_path: Path) -> None:
+    asked = [said("user", "Why?"), said("assistant", [CALLED[0]]), said("user", [GIVEN[0]])]
+    alone = [OWN["isMeta"], said("assistant", [CALLED[1]]), said("user", [GIVEN[1]]), said("assistant", "Done.")]
+    made = session(
+        tmp_path,
+        *asked,
+        OWN["isMeta"],
+        said("assistant", "So."),
+        *alone,
+        said("user", "And?"),
+        said("assistant", "No."),
+    )
+    trained = [m.train for m in made.messages if m.role == "assistant"]
+    assert trained == [True, True, False, False, True]
+    assert any("not trained on" in loss.what for loss in made.losses)
+
+
+def test_keys_of_events_are_counted_by_path(tmp_path: Path) -> None:
+    event = said("assistant", [THOUGHT, WORDS], cwd="/", toolUseResult={"file": {"a": {"b": 1}}, "ok": True})
+    event["message"]["usage"] = {"input_tokens": 3, "cache": {"a": 1, "b": 2}}
+    made = session(tmp_path, said("user", "Why?", version="2"), event)
+    assert {(loss.what, loss.count) for loss in made.losses} == {
+        ("events[].cwd", 1),
+        ("events[].message.usage.cache", 1),
+        ("events[].message.usage.input_tokens", 1),
+        ("events[].toolUseResult.file", 1),
+        ("events[].toolUseResult.ok", 1),
+        ("events[].version", 1),
+        ("thinking.signature", 1),
+    }
