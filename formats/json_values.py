@@ -91,6 +91,16 @@ def read_values(path: Path) -> Iterator[Value | Unread]:
             yield Unread(line, raw, error.reason, str(error))
 
 
+def list_of(value: Any) -> Any:
+    """Return the list that a text of JSON holds, as tables of texts (Parquet, CSV) have it; anything else as it is."""
+    if not isinstance(value, str) or value.lstrip()[:1] != "[":
+        return value
+    try:
+        return parse_json(value.encode())
+    except (NotJson, UnicodeEncodeError):
+        return value
+
+
 def cut_values(path: Path) -> Iterator[Piece]:
     """Yield the values of a file in its order; the form is found by content, and blank lines are no values.
 
