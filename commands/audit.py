@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from commands.last_words import tell
 from commands.terminal import say, say_json, say_table
 from environments.registry import importers
 from reports.audit.audit import Audit, audit_rows
 from reports.audit.defects import DEFECTS
 from reports.audit.read_any import NO_FORMAT, read_any
 from reports.funnel import TableOf
-from schemas.errors import NothingFound
+from schemas.errors import InputError, NothingFound
 
 SHOWN = 20
 """Losses and unread rows that a person is shown; --json has all."""
 
 
-def run_audit(path: Path, format_: str | None, strict: bool, json: bool) -> None:
-    """Audit what a path names and say what was found; with `strict`, exit code 1 where anything was.
+def run_audit(paths: Sequence[Path], format_: str | None, strict: bool, json: bool) -> None:
+    """Audit each path's set and say what was found; with `strict`, exit code 1 where anything was in any of them.
 
-    Raises:
-        NothingFound: there is no row.
+    One that cannot be audited costs no other; the exit code is the worst of all. With `json` one set is one object, and
+    several are a list under `audits`.
     """
+    told: list[dict[str, object]] = []
+    code = 0
+    for path in paths:
+        try:
+            found = _audit(path, format_)
+        except (InputError, NothingFound) as error:
+            code = max(code, tell(str(error), 1 if isinstance(error, NothingFound) else 2))
+            continue
+        if json:
+            told.append(_facts(path, found))
+        else:
+            _say(path, found)
+        if strict and (found.findings or any(one.reason != NO_FORMAT for one in found.unread)):
+            code = max(code, 1)
+    if told:
+        say_json(told[0] if len(paths) == 1 else {"audits": told})
+    if code:
+        raise SystemExit(code)
+
+
+def _audit(path: Path, format_: str | None) -> Audit:
     found = audit_rows(read_any(path, importers(), format_))
     if not found.rows and not found.unread:
         raise NothingFound(f"{path} holds no row, so there is nothing to audit")
-    if json:
-        say_json(_facts(found))
-    else:
-        _say(path, found)
-    if strict and (found.findings or any(one.reason != NO_FORMAT for one in found.unread)):
-        raise SystemExit(1)
+    return found
 
 
-def _facts(found: Audit) -> dict[str, object]:
+def _facts(path: Path, found: Audit) -> dict[str, object]:
     return {
+        "path": str(path),
         "rows": found.rows,
         "faulty": found.faulty,
         "by_defect": dict(sorted(found.by_defect().items())),

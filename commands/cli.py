@@ -158,7 +158,9 @@ def import_(
 
 @app.command()
 def audit(
-    path: Annotated[Path, typer.Argument(help="A release's folder, or a file or folder of trajectories.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Releases' folders, or files or folders of trajectories.")
+    ],
     format_: Annotated[
         str | None, typer.Option("--format", help="Format of a foreign set, where it is not found by itself.")
     ] = None,
@@ -169,7 +171,7 @@ def audit(
     """Say what is wrong with any set of trajectories; nothing is changed or imported."""
     from commands.audit import run_audit
 
-    run_audit(path, format_, strict, json)
+    run_audit(paths, format_, strict, json)
 
 
 @app.command(cls=ExportCommand)
@@ -391,7 +393,8 @@ def run(arguments: list[str]) -> int:
         # typer ends so where a pipe is broken, and says nothing
         code = tell_unheard(silent=looks) if is_unheard(ended.__context__) else ended.code
     except typer.TyperException as error:
-        code = tell(f"{error.format_message()} See trajmill --help", 2)
+        asked = getattr(error, "ctx", None)
+        code = tell(f"{error.format_message()} See {asked.command_path if asked else 'trajmill'} --help", 2)
     except NothingFound as error:
         code = tell(str(error), 1)
     except (ConfigError, InputError) as error:

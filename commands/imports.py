@@ -29,6 +29,8 @@ _REJECTED = (
     "SELECT reason, source, detail FROM rejections "
     "WHERE (stage IN ('import', 'ingest') OR (stage = 'admit' AND build IS NULL))"
 )
+_IN_QUOTES = '"$`!'
+"""What means something to a shell between double quotes."""
 MOST_NAMED = 20
 """Files that the query of what was turned away names; of more, it shows all that imports ever turned away."""
 LINT_ROWS = 20
@@ -171,7 +173,9 @@ def _report(format_: str, counts: Counter[str], json: bool, more: Mapping[str, o
         say(MORE[name].format(count=count))
     if rejected:
         say_table("Turned away", TableOf(("reason", "rows"), counts.most_common()))
-        say(f"The rows: trajmill sql {quote(_REJECTED + _of_files(files))}")
+        sql = _REJECTED + _of_files(files)
+        spelled = quote(sql) if set(sql) & set(_IN_QUOTES) else f'"{sql}"'
+        say(f"The rows: trajmill sql {spelled}")
 
 
 def _of_files(files: Sequence[Path]) -> str:
@@ -180,7 +184,7 @@ def _of_files(files: Sequence[Path]) -> str:
     if len(names) > MOST_NAMED:
         return ""
     named = "|".join(map(re.escape, names)).replace("'", "''")
-    return f" AND regexp_matches(source, '(^|/)({named})([^.\\w]|$)')"
+    return f" AND regexp_matches(source, '(^|/)({named})([^.\\w]|\\z)')"
 
 
 def _end(importer: Importer, counts: Counter[str]) -> None:

@@ -15,7 +15,9 @@ _FAILED = re.compile(r"\b(error|no such|not found|denied|cannot|syntax|failed|in
 _TABLE = re.compile(r"\b(?:from|join|into|update|table)\s+(?:[`\"\[]([^`\"\]]+)|(\w+))", re.IGNORECASE)
 _NAMED_QUERY = re.compile(r"\b(\w+)\s+as\s*\(", re.IGNORECASE)
 _FENCE = re.compile(r"```(?:bash|sh|sql)?\s*\n(.*?)```", re.DOTALL)
-_CALL = re.compile(r"\w+\((\{.*\})\)", re.DOTALL)
+_CALL = re.compile(r"(\w+)\((\{.*\})\)", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z_. -]{0,60}")
+"""An argument that a thought may say: no number, which might be what was asked for."""
 _STATEMENT = re.compile(r"^\s*(select|with|insert|update|delete|create|alter|drop|pragma|explain)\b", re.IGNORECASE)
 _ANSWER = re.compile(r"(final answer|act:\s*(answer|finish)|^answer\b|^finish\b)", re.IGNORECASE | re.MULTILINE)
 _PROGRAM = re.compile(
@@ -72,12 +74,16 @@ def _command_in(action: str) -> str | None:
         return fenced[1]
     if labelled := _LABELLED.fullmatch(action):
         return labelled[1]
-    called = _CALL.fullmatch(action)
-    try:
-        given = json.loads(called[1]) if called else {}
-    except json.JSONDecodeError:
-        given = {}
+    given = _given_in(_CALL.fullmatch(action))
     return next((str(given[name]) for name in ("command", "sql", "action") if name in given), None)
+
+
+def _given_in(called: re.Match[str] | None) -> dict[str, object]:
+    """Return the arguments of a call; none where there is no call, or they are broken."""
+    try:
+        return json.loads(called[2]) if called else {}
+    except json.JSONDecodeError:
+        return {}
 
 
 def _moment(conversation: str) -> str:
@@ -100,4 +106,9 @@ def _plan_shell(command: str) -> str:
     names = dict.fromkeys(_PROGRAM.findall(command))
     if not names and _WORDS.fullmatch(command.strip()):
         return f"to {command.strip()}"
-    return f"to work with {' and '.join(names)}" if names else "to run this and read its output"
+    if names:
+        return f"to work with {' and '.join(names)}"
+    if called := _CALL.fullmatch(command):
+        on = [value for value in _given_in(called).values() if isinstance(value, str) and _NAME.fullmatch(value)]
+        return f"to use {called[1]}" + (f" on {' and '.join(on)}" if on else "")
+    return "to run this and read its output"

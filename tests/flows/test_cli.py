@@ -220,6 +220,8 @@ def test_export_to_the_hub_without_a_token_says_where_to_get_one(call: Call, smo
         (("import",), "Missing argument 'FORMAT'"),
         (("reject", "x"), "Missing option '--reason'"),
         (("config",), "Missing command"),
+        (("audit", "--nope", "x"), "See trajmill audit --help"),
+        (("config", "show", "x"), "See trajmill config show --help"),
     ],
 )
 def test_a_wrong_call_says_what_is_allowed_and_does_nothing(

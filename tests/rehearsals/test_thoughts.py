@@ -35,6 +35,12 @@ def thoughts(action: str, *visible: str, fault: str | None = None, n: int = 60) 
         ('bash({"command":"cd /srv/app && find . -type f"})', (OS_TASK,), "find"),
         ('execute_sql({"sql":"SELECT city\\nFROM shop"})', (DB_TASK,), "query the shop table"),
         ("SELECT city FROM shop WHERE id = 3", (DB_TASK,), "shop"),
+        (
+            'get_neighbors({"variable":"#0","relation":"travel.port"})',
+            (OS_TASK,),
+            "use get_neighbors on travel.port.",
+        ),
+        ('count({"variable":"#1"})', (OS_TASK,), "to use count."),
         ("ACTION: put mug 1 in/on desk 2", (OS_TASK,), "to put mug 1 in/on desk 2"),
         ('take_action({"action":"take mug 1 from desk 2"})', (OS_TASK,), "to take mug 1 from desk 2"),
         ("INSERT INTO shop VALUES (3, 'Ulm')", (DB_TASK,), "add the new row"),

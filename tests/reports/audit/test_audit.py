@@ -270,3 +270,25 @@ def test_the_command_tells_counts_places_and_what_no_format_knows(
     assert run(["audit", str(tmp_path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["rows"] == 2 and [one["reason"] for one in told["unread"]] == ["no_format", "no_turns"]
+
+
+def test_several_sets_are_audited_one_by_one_and_the_exit_code_is_the_worst(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(name: str, text: str) -> str:
+        turns = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": text}]
+        (tmp_path / name).write_text(json.dumps({"id": name, "model": "m", "messages": turns}) + "\n")
+        return str(tmp_path / name)
+
+    sound, leaking = write("a.jsonl", "Hello."), write("b.jsonl", "[INST]")
+    (tmp_path / "empty.jsonl").write_text("")
+    empty, missing = str(tmp_path / "empty.jsonl"), str(tmp_path / "none.jsonl")
+    assert run(["audit", sound, leaking, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["audits"]
+    assert [(one["path"], one["faulty"]) for one in told] == [(sound, 0), (leaking, 1)]
+    assert run(["audit", leaking, sound, "--strict"]) == 1
+    assert run(["audit", empty, sound]) == 1 and f"{sound}: 1 rows" in capsys.readouterr().out
+    assert run(["audit", missing, empty, sound, "--json"]) == 2
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)["audits"]) == 1
+    assert "no such file or folder" in said.err and "holds no row" in said.err
