@@ -142,7 +142,6 @@ def _read_model(value: dict[str, Any]) -> str | None:
     return normalise_model(name) if isinstance(name, str) else None
 
 
-_PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
 IMPORTER = Importer(
     name="sharegpt",
     kind="chats",
@@ -152,5 +151,4 @@ IMPORTER = Importer(
     read=lambda paths, given: read_chats(paths, read_chat),
     reasons=UNREADABLE,
     contract=READING,
-    suffixes=(*(f"{kind}{packed}" for kind in (".json", ".jsonl", ".ndjson") for packed in _PACKED), ".parquet"),
 )

@@ -98,3 +98,20 @@ def test_what_an_older_reading_of_a_raw_row_gave_is_superseded_and_comes_back(tm
     assert land_foreign_rows(warehouse, [new]) == {"imported_before": 1}
     assert land_foreign_rows(warehouse, [old]) == {"imported_before": 1, "superseded": 1}
     assert warehouse.query(away) == [(new.row_id,)]
+
+
+@pytest.mark.parametrize("command", [["import", "openai", "--home", "home"], ["import", "openai", "--lint"], ["audit"]])
+def test_files_of_a_folder_that_are_not_read_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
+    (tmp_path / "sets").mkdir()
+    write(tmp_path / "sets", ROW).rename(tmp_path / "sets" / "set.log")
+    (tmp_path / "sets" / "README.md").write_text("# A set")
+    home = [str(tmp_path / one) if one == "home" else one for one in command]
+    assert run([*home, str(tmp_path / "sets"), "--json"]) == 0
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert told["skipped"] == {"files": 1, "first": ["README.md"]}
+    assert 1 in (told.get("imported"), told.get("would_import"), told.get("rows"))
+    assert "1 files of the folder were not read: README.md" in said.err
