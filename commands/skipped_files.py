@@ -12,7 +12,8 @@ from formats.catalogue import MOST_NAMED, name_files
 def say_skipped(skipped: Sequence[Path]) -> None:
     """Say which files were not read, where there are any."""
     if skipped:
-        say_aside(f"{len(skipped):,} files of the folder were not read: {name_files(skipped)}")
+        files = "1 file" if len(skipped) == 1 else f"{len(skipped):,} files"
+        say_aside(f"not read of the folder: {files} ({name_files(skipped)})")
 
 
 def skipped_facts(skipped: Sequence[Path]) -> dict[str, object]:

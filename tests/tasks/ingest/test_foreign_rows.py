@@ -114,4 +114,4 @@ def test_files_of_a_folder_that_are_not_read_are_named(
     told = json.loads(said.out)
     assert told["skipped"] == {"files": 1, "first": ["README.md"]}
     assert 1 in (told.get("imported"), told.get("would_import"), told.get("rows"))
-    assert "1 files of the folder were not read: README.md" in said.err
+    assert "not read of the folder: 1 file (README.md)" in said.err
