@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from commands.last_words import tell
+from commands.skipped_files import say_skipped, skipped_facts
 from commands.terminal import say, say_json, say_table
 from environments.registry import importers
 from reports.audit.audit import Audit, audit_rows
@@ -13,6 +14,7 @@ from reports.audit.defects import DEFECTS
 from reports.audit.read_any import NO_FORMAT, read_any
 from reports.funnel import TableOf
 from schemas.errors import InputError, NothingFound
+from schemas.rejection import Rejection
 
 SHOWN = 20
 """Losses and unread rows that a person is shown; --json has all."""
@@ -32,8 +34,10 @@ def run_audit(paths: Sequence[Path], format_: str | None, strict: bool, json: bo
         except (InputError, NothingFound) as error:
             code = max(code, tell(str(error), 1 if isinstance(error, NothingFound) else 2))
             continue
+        skipped = [Path(one.source) for one in found.unread if one.reason == NO_FORMAT]
+        say_skipped(skipped)
         if json:
-            told.append(_facts(path, found))
+            told.append(_facts(path, found) | skipped_facts(skipped))
         else:
             _say(path, found)
         if strict and (found.findings or any(one.reason != NO_FORMAT for one in found.unread)):
@@ -79,10 +83,15 @@ def _say(path: Path, found: Audit) -> None:
             TableOf(("defect", "rows", "a row", "place", "such as"), [*rows]),
         )
     if found.unread:
-        told = [(one.source, one.reason, one.detail) for one in found.unread[:SHOWN]]
+        told = [(one.source, one.reason, one.detail) for one in _unread(found)[:SHOWN]]
         say_table(
             f"Rows that could not be read: {len(found.unread):,}", TableOf(("place", "reason", "detail"), [*told])
         )
     if found.losses:
         lost = found.losses.most_common(SHOWN)
         say_table("What an import would keep in the raw row alone", TableOf(("what", "rows"), [*lost]))
+
+
+def _unread(found: Audit) -> list[Rejection]:
+    """Rows first, then the files that are no set."""
+    return sorted(found.unread, key=lambda one: one.reason == NO_FORMAT)

@@ -16,6 +16,7 @@ from commands.import_recordings import import_recordings
 from commands.import_rows import read_rows
 from commands.import_sets import import_set, losses, say_losses
 from commands.import_tasks import import_tasks
+from commands.skipped_files import say_skipped, skipped_facts
 from commands.terminal import say, say_aside, say_json, say_table
 from environments.registry import importers
 from formats.catalogue import Given, Importer, Kind, choose
@@ -60,14 +61,15 @@ def run_import(format_: str, paths: list[Path], said: Mapping[str, str], lint: b
     if missing:
         raise InputError(f"no such file: {', '.join(missing)}")
     given = importer.settle(said, formats.values())
-    files = list(importer.files(paths))
+    files, skipped = importer.find(paths)
+    say_skipped(skipped)
     if lint:
-        _report_lint(format_, list(_lint(importer, files, given)), json)
+        _report_lint(format_, list(_lint(importer, files, given)), json, skipped_facts(skipped))
     else:
         counts = +WAYS[importer.kind](importer, files, given, json)
         is_set = importer.kind == "sets"
         lost = {"losses": [one._asdict() for one in losses(importer, given)]} if json and is_set else {}
-        _report(format_, Counter(counts), json, lost, files)
+        _report(format_, Counter(counts), json, lost | skipped_facts(skipped), files)
         if is_set and not json:
             say_losses(importer, given)
         _end(importer, counts)
@@ -137,13 +139,13 @@ def _lint(importer: Importer, paths: Sequence[Path], given: Given) -> Iterator[C
         yield Complaint(row.reason, row.source, row.detail) if isinstance(row, Rejection) else None
 
 
-def _report_lint(format_: str, rows: list[Complaint | None], json: bool) -> None:
+def _report_lint(format_: str, rows: list[Complaint | None], json: bool, besides: Mapping[str, object]) -> None:
     bad = [row for row in rows if row is not None]
     good = len(rows) - len(bad)
     if json:
         by_reason = dict(sorted(Counter(row.reason for row in bad).items()))
         counts = {"imported": 0, "would_import": good, "rejected": len(bad), "by_reason": by_reason}
-        say_json({**counts, "rows": [row._asdict() for row in bad]})
+        say_json({**counts, "rows": [row._asdict() for row in bad], **besides})
         return
     say(f"{format_}: {good:,} would come in, {len(bad):,} would be rejected; nothing was imported")
     if bad:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from formats.chats.chat import ChatRow
+from formats.json_values import holds_values
 from formats.releases.attempts import AttemptsOf
 from formats.releases.release_folder import ReleaseFolder
 from schemas.errors import ConfigError, InputError
@@ -35,6 +36,8 @@ ROWS: Mapping[Kind, type] = {
     "sets": ForeignRow,
 }
 """What a reader yields beside rejections, by the kind of its format; the order is that in which formats are listed."""
+MOST_NAMED = 4
+"""Files that are named where some are not read."""
 ENTRY_POINTS = {"IMPORTER": "trajmill.importers", "EXPORTER": "trajmill.exporters"}
 
 Given = Mapping[str, str]
@@ -55,6 +58,24 @@ class Option:
 LICENSE = Option("license", "SPDX name of the rows' licence", default="unknown")
 SOURCE_MODEL = Option("source-model", "who wrote the replies, where rows do not say")
 CONFIG = Option("config", "the config on whose sandbox and engines they are tried", default="demo")
+
+
+class FilesFound(NamedTuple):
+    """Of what was named for an import."""
+
+    files: list[Path]
+    skipped: list[Path]
+    """Files of folders that are not read."""
+
+
+def name_files(paths: Sequence[Path]) -> str:
+    """Name some files for people: the first few, and how many more; empty where there are none.
+
+    >>> name_files([Path(one) for one in "abcdef"])
+    'a, b, c, d and 2 more'
+    """
+    more = f" and {len(paths) - MOST_NAMED:,} more" if len(paths) > MOST_NAMED else ""
+    return ", ".join(path.name for path in paths[:MOST_NAMED]) + more
 
 
 class Landing(NamedTuple):
@@ -117,8 +138,9 @@ class Importer(Format):
     read: Callable[[Sequence[Path], Given], Iterator[object]]
     """Yields every row of some files, in order, as what `ROWS` says or as a Rejection; raises InputError for a file
     that cannot be read at all. It reads and nothing else."""
-    suffixes: tuple[str, ...] = (".json", ".jsonl")
-    """Files that are taken of a folder; empty: `read` is given the folder itself."""
+    suffixes: tuple[str, ...] | None = None
+    """Files that are taken of a folder; None: those that hold JSON values, whatever they are called (`holds_values`);
+    empty: `read` is given the folder itself."""
     contract: int = 1
     """Raised by hand when the same file is read otherwise; of chats what a newer reading gives supersedes the older."""
     tried: bool = False
@@ -139,20 +161,29 @@ class Importer(Format):
                 raise TypeError(f"importer {self.name} of kind {self.kind} gave a {type(row).__name__}")
             yield row
 
-    def files(self, paths: Iterable[Path]) -> Iterator[Path]:
-        """Yield the files to read; of a folder those with the format's suffixes, sorted.
+    def find(self, paths: Iterable[Path]) -> FilesFound:
+        """Find the files to read; of a folder those that the format takes, sorted.
 
         Raises:
             InputError: a folder holds none.
         """
+        files, skipped = list[Path](), list[Path]()
         for path in paths:
-            if not path.is_dir() or not self.suffixes:
-                yield path
+            if not path.is_dir() or self.suffixes == ():
+                files.append(path)
                 continue
-            found = sorted(p for p in path.rglob("*") if p.name.endswith(self.suffixes) and not p.is_dir())
-            if not found:
-                raise InputError(f"the folder {path} holds no {' or '.join(self.suffixes)} file")
-            yield from found
+            there = sorted(one for one in path.rglob("*") if not one.is_dir())
+            taken = {one for one in there if self._takes(one)}
+            left = [one for one in there if one not in taken]
+            if not taken:
+                wanted = f"{' or '.join(self.suffixes)} file" if self.suffixes else "file of JSON values or Parquet"
+                raise InputError(f"the folder {path} holds no {wanted}; {name_files(left) or 'nothing'} is there")
+            files += sorted(taken)
+            skipped += left
+        return FilesFound(files, skipped)
+
+    def _takes(self, path: Path) -> bool:
+        return holds_values(path) if self.suffixes is None else path.name.endswith(self.suffixes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ bounds of `schemas.bounded_reading`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from formats.json_scanner import BLANKS, UNPARSED, Scanner
 from formats.parquet_rows import cut_parquet
 from formats.unpacked import Damaged, Text, is_parquet, open_text
 from schemas.bounded_reading import MAX_VALUE_BYTES, NotJson, parse_json
+from schemas.errors import InputError
 from schemas.rejection import Rejection
 
 UNREADABLE_VALUE: Mapping[str, str] = {
@@ -24,6 +26,8 @@ UNREADABLE_VALUE: Mapping[str, str] = {
     "repeated_key": "has an object in which a key stands twice",
 }
 """Reasons for which a value cannot be read, in every format of JSON values."""
+_CALLED = re.compile(r"\.(?:(?:json|jsonl|ndjson)(?:\.(?:gz|bz2|xz|zst))?|parquet)$", re.IGNORECASE)
+_BEGINS = re.compile(rb'\s*(?:\[\s*)?\{\s*["}]')
 _HEAD_BYTES = 64 * 1024
 """What the form is told by."""
 _CHUNK_BYTES = 1024 * 1024
@@ -89,6 +93,29 @@ def read_values(path: Path) -> Iterator[Value | Unread]:
             yield Value(line, raw, parse_json(raw) if value is UNPARSED else value)
         except NotJson as error:
             yield Unread(line, raw, error.reason, str(error))
+
+
+def holds_values(path: Path) -> bool:
+    """Whether a file of a folder holds values: it is called so, or begins as Parquet, an object or a list of such does.
+
+    What a name promises is read, so that what is wrong with it is told.
+    """
+    if _CALLED.search(path.name):
+        return True
+    try:
+        return is_parquet(path) or _BEGINS.match(open_text(path).peek(_HEAD_BYTES)) is not None
+    except InputError:
+        return False
+
+
+def list_of(value: Any) -> Any:
+    """Return the list that a text of JSON holds, as tables of texts (Parquet, CSV) have it; anything else as it is."""
+    if not isinstance(value, str) or value.lstrip()[:1] != "[":
+        return value
+    try:
+        return parse_json(value.encode())
+    except (NotJson, UnicodeEncodeError):
+        return value
 
 
 def cut_values(path: Path) -> Iterator[Piece]:

@@ -14,11 +14,13 @@ from formats.chats.chat import UNREADABLE, Chat, Said, Unreadable, normalise_mod
 from formats.chats.masks import UnknownMask, row_masks
 from formats.chats.told_calls import UnpairedCall, pair_calls, read_tools
 from formats.chats.told_messages import MEDIA_KEYS, ROLES, names_of, read_message, shows_media
+from formats.json_values import list_of
 from schemas.message import Message, Role
 
-READING = 2
+READING = 3
 """Raised by hand when rows are read otherwise: a file that came in before is read again, and what that gives instead
-supersedes what it gave. 2 = null-filled columns, masks, tool chats, media, content parts, Alpaca, cleaning."""
+supersedes what it gave. 2 = null-filled columns, masks, tool chats, media, content parts, Alpaca, cleaning. 3 = lists
+that are spelled as texts of JSON, and the last rows of a packed file that is cut off."""
 _LISTED = ("conversations", "messages", "conversation", "items", "dialog", "dialogue", "turns")
 _PLAIN_KEYS = frozenset({"id", "model", "source_model", "conversations", "messages"})
 _ASKED, _ANSWERED = ("instruction", "prompt", "question"), ("output", "response", "completion", "answer")
@@ -56,7 +58,8 @@ def _read_any(value: Any) -> Chat | Unreadable:
         return Unreadable("not_an_object", f"a row is an object, this is {type(value).__name__}")
     if value.get("plugins"):  # FastChat's clean_sharegpt drops them: the replies used tools that the text hides
         return Unreadable("tool_roles", f"plugins: {str(value['plugins'])[:200]}")
-    listed = next((value[key] for key in _LISTED if isinstance(value.get(key), list) and value[key]), None)
+    lists = (list_of(value[key]) for key in _LISTED if value.get(key))
+    listed = next((one for one in lists if isinstance(one, list) and one), None)
     messages = _read_alpaca(value) if listed is None else _read_listed(value, listed)
     if isinstance(messages, Unreadable):
         return messages
@@ -106,9 +109,9 @@ def _read_alpaca(value: Mapping[str, Any]) -> list[Message] | Unreadable:
     asked = next((value[key] for key in _ASKED if isinstance(value.get(key), str) and value[key].strip()), None)
     answered = next((value[key] for key in _ANSWERED if isinstance(value.get(key), str)), None)
     if asked is None or answered is None:
-        return Unreadable(
-            "no_messages", f"no list of messages, and no instruction with output; keys: {names_of(value)}"
-        )
+        texts = [key for key in _LISTED if isinstance(value.get(key), str) and value[key]]
+        there = f"{texts[0]} is a text that holds no JSON list" if texts else f"keys: {names_of(value)}"
+        return Unreadable("no_messages", f"no list of messages, and no instruction with output; {there}")
     given = value.get("input")
     system = value.get("system")
     messages = [Message(role="system", content=system)] if isinstance(system, str) and system.strip() else []
@@ -139,7 +142,6 @@ def _read_model(value: dict[str, Any]) -> str | None:
     return normalise_model(name) if isinstance(name, str) else None
 
 
-_PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
 IMPORTER = Importer(
     name="sharegpt",
     kind="chats",
@@ -149,5 +151,4 @@ IMPORTER = Importer(
     read=lambda paths, given: read_chats(paths, read_chat),
     reasons=UNREADABLE,
     contract=READING,
-    suffixes=(*(f"{kind}{packed}" for kind in (".json", ".jsonl", ".ndjson") for packed in _PACKED), ".parquet"),
 )

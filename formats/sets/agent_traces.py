@@ -21,6 +21,8 @@ from schemas.bounded_reading import MAX_VALUE_BYTES
 from schemas.foreign_row import ForeignRow
 from schemas.rejection import Rejection
 
+READING = 2
+"""2 = lines of one message are one, a harness's own words are none, keys of events are counted."""
 _COUNTED = ("prompt", "num_user_messages", "num_tool_calls", "trace")
 """Columns that say again what the messages say."""
 _ROW = ("messages", "system", "tools", "harness", "session_id", "metadata", *_COUNTED, *NAMES, *ABOUT)
@@ -93,4 +95,5 @@ IMPORTER = Importer(
     options=(NAME, LICENSE),
     read=read_files,
     reasons=UNREADABLE_SET,
+    contract=READING,
 )

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from formats.chats.masks import UnknownMask, read_mask, row_masks
+from formats.json_values import list_of
 from formats.sets.reading import LeftOvers, NoTrajectory
 from schemas.message import Message, Role, ToolCall
 from schemas.record import canonical_json
@@ -23,14 +24,15 @@ _OF_A_WORLD = re.compile(r"([A-Za-z][A-Za-z0-9-]*(?:_[A-Za-z][A-Za-z0-9-]*)*)_\d
 
 
 def turns_of(value: Mapping[str, Any], *names: str) -> Sequence[Mapping[str, Any]]:
-    """Return the turns under the first of some names that holds any.
+    """Return the turns under the first of some names that holds any; a list may be spelled as a text of JSON.
 
     Raises:
         NoTrajectory: there are none, or one is no object.
     """
-    turns = next((value[name] for name in names if value.get(name)), None)
+    turns = list_of(next((value[name] for name in names if value.get(name)), None))
     if not isinstance(turns, list):
-        raise NoTrajectory("no_turns", f"there is no list under {' or '.join(names)}")
+        there = ", but a text that holds no JSON list" if isinstance(turns, str) else ""
+        raise NoTrajectory("no_turns", f"there is no list under {' or '.join(names)}{there}")
     for number, turn in enumerate(turns):
         if not isinstance(turn, dict):
             raise NoTrajectory("malformed_turn", f"turn {number} is a {type(turn).__name__}, no object")

@@ -41,7 +41,8 @@ def read_any(
         return
     sets = {name: one for name, one in importers.items() if one.kind == "sets"}
     known = next(iter(sets.values()))
-    for file in known.files([path]):
+    found = known.find([path])
+    for file in found.files:
         try:
             name = format_ or find_format(file)
         except InputError as error:
@@ -51,6 +52,9 @@ def read_any(
             continue
         for row in choose(sets, name).rows([file], {"license": "unknown"}):
             yield row if isinstance(row, Rejection) else _of_a_set(row)
+    for file in found.skipped:
+        told = "holds neither JSON values nor Parquet"
+        yield Rejection.make(stage="import", reason=NO_FORMAT, detail=told, source=file.name, raw=b"")
 
 
 def find_format(path: Path) -> str:

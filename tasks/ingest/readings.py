@@ -7,6 +7,7 @@ leave a table: one that is superseded is turned away (stage `reading`), and one 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,16 +84,21 @@ class EarlierReadings:
 
     def supersede(self, warehouse: Warehouse, key: str, file: str) -> int:
         """Turn away what this reading gave no more, take back what it gives again; return how many were turned away."""
-        gone = sorted(self.ids - self.turned_away)
-        if not gone and not self._back:
-            return 0
-        (number,) = warehouse.query(_NUMBER)[0]
-        told = f"a newer reading of {file} does not give this row"
-        words = [_word(one, "superseded", told, number + 1) for one in gone]
-        again = f"a newer reading of {file} gives this row again"
-        words += [_word(one, TAKEN_BACK, again, number + 1) for one in sorted(self._back)]
-        warehouse.land("rejections", words, key=f"{key}/superseded")
-        return len(gone)
+        return land_words(warehouse, self.ids - self.turned_away, self._back, key, file)
+
+
+def land_words(warehouse: Warehouse, gone: Iterable[str], back: Iterable[str], key: str, file: str) -> int:
+    """Turn away rows that a newer reading gives no more, take back others; return how many were turned away."""
+    gone, back = sorted(gone), sorted(back)
+    if not gone and not back:
+        return 0
+    (number,) = warehouse.query(_NUMBER)[0]
+    told = f"a newer reading of {file} does not give this row"
+    words = [_word(one, "superseded", told, number + 1) for one in gone]
+    again = f"a newer reading of {file} gives this row again"
+    words += [_word(one, TAKEN_BACK, again, number + 1) for one in back]
+    warehouse.land("rejections", words, key=f"{key}/superseded")
+    return len(gone)
 
 
 def _word(one: str, reason: str, detail: str, number: int) -> Rejection:

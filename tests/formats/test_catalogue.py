@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.metadata
 import inspect
 import re
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from environments.registry import importers
-from formats.catalogue import CONFIG, LICENSE, Exporter, Given, Importer, Option, choose, find_exporters
+from formats.catalogue import CONFIG, LICENSE, Exporter, Given, Importer, Option, choose, find_exporters, name_files
 from schemas.errors import ConfigError, InputError
 
 
@@ -88,10 +89,48 @@ def test_options_take_their_defaults_and_are_looked_at_before_anything_is_read(t
 def test_a_folder_is_its_files_or_itself(tmp_path: Path) -> None:
     for name in ("b.tsv", "a.tsv", "c.json"):
         (tmp_path / name).touch()
-    assert [path.name for path in make(suffixes=(".tsv",)).files([tmp_path])] == ["a.tsv", "b.tsv"]
-    assert list(make(suffixes=()).files([tmp_path])) == [tmp_path]
+    assert [path.name for path in make(suffixes=(".tsv",)).find([tmp_path]).files] == ["a.tsv", "b.tsv"]
+    assert make(suffixes=()).find([tmp_path]).files == [tmp_path]
     with pytest.raises(InputError, match=r"holds no \.txt file"):
-        list(make(suffixes=(".txt",)).files([tmp_path]))
+        make(suffixes=(".txt",)).find([tmp_path])
+
+
+FOLDER: dict[str, bytes] = {
+    "a.json": b"no JSON, but called so",
+    "b.jsonl.gz": gzip.compress(b'{"a": 1}\n'),
+    "c.ndjson": b'{"a": 1}\n',
+    "d.log": b'{"a": 1}\n',
+    "deeper/e": b' [\n{"a": 1}]',
+    "f.log.gz": gzip.compress(b'{"a": 1}\n'),
+    "g.parquet": b"PAR1",
+    "h.data": b"PAR1",
+}
+NOT_READ: dict[str, bytes] = {
+    "LICENSE": b"MIT",
+    "README.md": b"[a link](x)",
+    "bad.bin": b"\x1f\x8b\x08",
+    "deeper/set.toml": b"[set]\na = 1",
+    "rows.csv": b'a\n{"a": 1}\n',
+    "template.jinja": b"{% if a %}{{ a }}{% endif %}",
+}
+
+
+def test_of_a_folder_every_format_takes_what_holds_json_values_and_names_the_rest(tmp_path: Path) -> None:
+    for name, content in (FOLDER | NOT_READ).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    found = make().find([tmp_path])
+    assert [str(path.relative_to(tmp_path)) for path in found.files] == sorted(FOLDER)
+    assert [str(path.relative_to(tmp_path)) for path in found.skipped] == sorted(NOT_READ)
+    assert name_files(found.skipped) == "LICENSE, README.md, bad.bin, set.toml and 2 more"
+    by_itself = {name for name, importer in importers(installed=False).items() if importer.suffixes is not None}
+    assert by_itself == {"alfworld", "bird", "mind2web", "webshop"}
+
+
+def test_a_folder_without_any_says_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b")
+    with pytest.raises(InputError, match=r"holds no file of JSON values or Parquet; rows\.csv is there"):
+        make().find([tmp_path])
 
 
 def test_a_declaration_that_makes_no_sense_is_told_where_it_is_made() -> None:

@@ -189,7 +189,6 @@ IMPORTER = Importer(
     options=(Option("products", "WebShop's data, which the sessions are played in", metavar="DIR"), LICENSE),
     read=_read,
     prove=_prove,
-    suffixes=(".jsonl",),
     reasons={
         **UNREADABLE_VALUE,
         "not_a_session": "has a line that is no page of a session",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,16 @@ _PLAIN_ROWS = st.fixed_dictionaries(
 @given(row=_PLAIN_ROWS)
 def test_a_row_of_nothing_but_words_is_read_as_any_other(row: dict[str, Any]) -> None:
     assert sharegpt.read_chat(row) == sharegpt._read_any(row)
+
+
+@pytest.mark.parametrize("key", ["conversations", "messages"])
+def test_a_list_that_is_spelled_as_a_text_of_json_is_read(key: str) -> None:
+    told = messages(("human", "Hi"), ("gpt", "Hello"))
+    assert read_chat({"id": "a", key: json.dumps(told)}) == Chat("a", None, [("user", "Hi"), ("assistant", "Hello")])
+
+
+@pytest.mark.parametrize("text", ["[{'from': 'human'}]", "[1, ", "Hi", "[\ud800]"])
+def test_a_text_that_holds_no_list_is_said_to_be_one(text: str) -> None:
+    found = read_chat({"id": "a", "conversations": text})
+    assert isinstance(found, Unreadable) and found.reason == "no_messages"
+    assert "conversations is a text that holds no JSON list" in found.detail

@@ -227,7 +227,7 @@ def test_a_table_that_fills_columns_comes_in_from_parquet(tmp_path: Path) -> Non
         ),
         tmp_path / "chats.parquet",
     )
-    (path,) = IMPORTER.files([tmp_path])
+    (path,) = IMPORTER.find([tmp_path]).files
     first, second = (row.chat for row in IMPORTER.rows([path], {}) if isinstance(row, ChatRow))
     assert isinstance(first, Chat) and isinstance(second, Chat)
     assert (list(first.messages), trained(second)) == (PLAIN, [False])
@@ -237,4 +237,4 @@ def test_a_folder_gives_its_packed_files_too(tmp_path: Path) -> None:
     names = ["a.json", "b.jsonl.gz", "c.jsonl.zst", "d.parquet", "e.ndjson.xz"]
     for name in (*names, "f.txt"):
         (tmp_path / name).touch()
-    assert [path.name for path in find_importers()["sharegpt"].files([tmp_path])] == names
+    assert [path.name for path in find_importers()["sharegpt"].find([tmp_path]).files] == names

@@ -444,3 +444,12 @@ def test_rows_that_differ_in_a_picture_or_a_call_are_two(tmp_path: Path) -> None
     made = [one for one in read(tmp_path, "openai", *values) if isinstance(one, ForeignRow)]
     assert len(made) == len(values) and len({one.row_id for one in made}) == 5
     assert [one.row_id == one.first_id for one in made] == [False, False, True, True, True, True]
+
+
+@pytest.mark.parametrize(("name", "key"), [("openai", "messages"), ("agentinstruct", "conversations")])
+def test_turns_that_are_spelled_as_a_text_of_json_are_read(tmp_path: Path, name: str, key: str) -> None:
+    turns = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
+    made = row(tmp_path, name, {key: json.dumps(turns)})
+    assert shape(made) == [("user", "Why?", 0, False), ("assistant", "So.", 0, True)]
+    (bad,) = read(tmp_path, name, {key: "So."})
+    assert isinstance(bad, Rejection) and "a text that holds no JSON list" in bad.detail

@@ -10,6 +10,7 @@ import pytest
 
 from commands.cli import run
 from environments.registry import importers
+from schemas.foreign_row import ForeignRow
 from tasks.ingest.foreign_rows import land_foreign_rows
 from warehouse.warehouse import Warehouse
 
@@ -82,3 +83,35 @@ def test_what_an_import_says_is_of_its_own_files_and_of_rows_that_are_here(
     assert run([*shlex.split(hint)[3:], "--csv"]) == 0
     told = capsys.readouterr().out
     assert "no_turns" in told and "a's.jsonl:1" in told and "b.jsonl" not in told
+
+
+def test_what_an_older_reading_of_a_raw_row_gave_is_superseded_and_comes_back(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "home")
+    (new,) = importers(installed=False)["openai"].rows([write(tmp_path, ROW)], {"name": "theirs", "license": "MIT"})
+    other = new.model_dump() | {"messages": new.messages[:1] + new.messages}
+    drop = {"row_id", "raw", "raw_sha256", "n_trained", "trained_tokens", "tokens"}
+    old = ForeignRow.make(raw=new.raw.encode(), **{key: value for key, value in other.items() if key not in drop})
+    away = "SELECT id FROM turned_away WHERE stage = 'reading'"
+    assert land_foreign_rows(warehouse, [old]) == {"kept": 1}
+    assert land_foreign_rows(warehouse, [new]) == {"kept": 1, "superseded": 1}
+    assert warehouse.query(away) == [(old.row_id,)]
+    assert land_foreign_rows(warehouse, [new]) == {"imported_before": 1}
+    assert land_foreign_rows(warehouse, [old]) == {"imported_before": 1, "superseded": 1}
+    assert warehouse.query(away) == [(new.row_id,)]
+
+
+@pytest.mark.parametrize("command", [["import", "openai", "--home", "home"], ["import", "openai", "--lint"], ["audit"]])
+def test_files_of_a_folder_that_are_not_read_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("TRAJMILL_HOME", str(tmp_path / "home"))
+    (tmp_path / "sets").mkdir()
+    write(tmp_path / "sets", ROW).rename(tmp_path / "sets" / "set.log")
+    (tmp_path / "sets" / "README.md").write_text("# A set")
+    home = [str(tmp_path / one) if one == "home" else one for one in command]
+    assert run([*home, str(tmp_path / "sets"), "--json"]) == 0
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert told["skipped"] == {"files": 1, "first": ["README.md"]}
+    assert 1 in (told.get("imported"), told.get("would_import"), told.get("rows"))
+    assert "not read of the folder: 1 file (README.md)" in said.err
