@@ -45,8 +45,13 @@ class Behind:
         said = "\r\n".join([first, *(line.format(port=self.port) for line in lines), *end, "", body])
         with closing(socket.create_connection(("127.0.0.1", self.port), timeout=20)) as line:
             line.sendall(said.encode("latin-1"))
-            answer = b"".join(iter(lambda: line.recv(65536), b"")).decode("latin-1")
-        return int(answer.split(" ", 2)[1]), answer
+            answer = b""
+            while chunk := line.recv(65536):
+                answer += chunk
+                if answer.startswith(b"HTTP/1.1 101"):  # it stays open until the other side has closed it, too
+                    break
+        said = answer.decode("latin-1")
+        return int(said.split(" ", 2)[1]), said
 
 
 @pytest.fixture(scope="module")
