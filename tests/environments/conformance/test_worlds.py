@@ -35,7 +35,7 @@ from tasks.collect.roll_out import Attempt, Rules, replay_reference, roll_out
 from tasks.verify.episode import verify_episode
 from teachers.scripted import receipt
 
-LONG_REPLY = 32_000
+LONG_REPLY = 16_000
 USER = Message(role="user", content="?")
 GARBAGE = ("", "I cannot do that.", "{}", "### Problem\n", "null", "```", "[1, 2]", '{"problem": 1}')
 NAMED = dict(pair.split("=", 1) for pair in os.environ.get("TRAJMILL_CONFORMANCE", "").split(",") if pair)
