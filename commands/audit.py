@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from commands.last_words import tell
 from commands.skipped_files import say_skipped, skipped_facts
-from commands.terminal import say, say_json, say_table
+from commands.terminal import say, say_aside, say_json, say_table
 from environments.registry import importers
 from reports.audit.audit import Audit, audit_rows
-from reports.audit.defects import DEFECTS
+from reports.audit.defects import DEFECTS, AuditedRow
 from reports.audit.read_any import NO_FORMAT, read_any
 from reports.funnel import TableOf
 from schemas.errors import InputError, NothingFound
@@ -18,6 +19,9 @@ from schemas.rejection import Rejection
 
 SHOWN = 20
 """Losses and unread rows that a person is shown; --json has all."""
+
+SECONDS = 20.0
+"""Between two words on how far an audit is."""
 
 
 def run_audit(paths: Sequence[Path], format_: str | None, strict: bool, json: bool) -> None:
@@ -49,10 +53,20 @@ def run_audit(paths: Sequence[Path], format_: str | None, strict: bool, json: bo
 
 
 def _audit(path: Path, format_: str | None) -> Audit:
-    found = audit_rows(read_any(path, importers(), format_))
+    found = audit_rows(_counted(path, read_any(path, importers(), format_)))
     if not found.rows and not found.unread:
         raise NothingFound(f"{path} holds no row, so there is nothing to audit")
     return found
+
+
+def _counted(path: Path, rows: Iterable[AuditedRow | Rejection]) -> Iterator[AuditedRow | Rejection]:
+    """Hand rows on; tell now and then how many there were."""
+    told = time.monotonic()
+    for number, row in enumerate(rows, 1):
+        yield row
+        if time.monotonic() - told >= SECONDS:
+            told = time.monotonic()
+            say_aside(f"{path}: {number:,} rows looked at so far")
 
 
 def _facts(path: Path, found: Audit) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from commands.audit import run_audit
 from commands.cli import run
 from environments.registry import importers
 from reports.audit.audit import audit_rows
@@ -292,3 +293,21 @@ def test_several_sets_are_audited_one_by_one_and_the_exit_code_is_the_worst(
     said = capsys.readouterr()
     assert len(json.loads(said.out)["audits"]) == 1
     assert "no such file or folder" in said.err and "holds no row" in said.err
+
+
+def test_a_long_audit_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"messages": [{"role": "user", "content": f"Count {n}."}, {"role": "assistant", "content": f"{n}"}]}
+        for n in (1, 2)
+    ]
+    (tmp_path / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setattr("commands.audit.SECONDS", 0.0)
+    run_audit([tmp_path / "chats.jsonl"], None, strict=False, json=True)
+    told = capsys.readouterr()
+    assert json.loads(told.out)["rows"] == 2
+    assert [line.rpartition(": ")[2] for line in told.err.splitlines()] == [
+        "1 rows looked at so far",
+        "2 rows looked at so far",
+    ]
