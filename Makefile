@@ -28,10 +28,10 @@ docs: setup  ## write anew what is generated: tables, formats, schemas, the READ
 	@"$(BIN)/python" -m formats.logs.recorded_episodes --write docs/recorded-episode.schema.json
 	@"$(BIN)/python" -m commands.formats_page --write docs/formats.md
 
-test: setup  ## the tests: about twelve minutes on two cores, no network but loopback
+test: setup  ## the tests: about ten minutes on two cores, no network but loopback
 	@"$(BIN)/python" -m pytest $(PARALLEL) -m "not slow and not nightly and not engines and not trainers and not eft"
 
-test-slow: setup  ## kills in every stage, a fresh clone, cron, planted faults: under twenty-five minutes
+test-slow: setup  ## kills in every stage, a fresh clone, cron, planted faults: under half an hour
 	@"$(BIN)/python" -m pytest $(PARALLEL) -m "slow and not nightly and not engines"
 
 test-nightly: setup  ## what takes long and rarely breaks: kills at random, builds in a row, every interpreter

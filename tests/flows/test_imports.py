@@ -151,7 +151,7 @@ def test_a_report_for_people_says_how_many_and_where_the_rest_is(
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(None, "no such file"), ("folder", "holds no .json or .jsonl file"), ("dir", "")]
+    ("content", "told"), [(None, "no such file"), ("folder", "holds no file of JSON values or Parquet"), ("dir", "")]
 )
 def test_files_that_are_not_there_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, told: str
