@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from schemas.errors import CheckSandboxError, EnvironmentFault, EpisodeError, Ou
 from schemas.rejection import Rejection
 from schemas.task_spec import TaskSpec
 from tasks.together import finish_all
+from tasks.unsettled import LEAST
 
 STAGE = "admit"
 BROKEN = "sandbox_error"
@@ -56,7 +58,7 @@ async def try_all(
     """Try candidates, `at_once` at a time; keep their order. What is let in carries its probes and what it ran on.
 
     Raises:
-        OutageError: the sandbox broke under candidates, and breaks now under a task that it held before.
+        OutageError: the sandbox broke under candidates, and breaks now under a task that it held before, or held none.
     """
     gate = asyncio.Semaphore(at_once)
 
@@ -65,23 +67,36 @@ async def try_all(
             return await _try(await worlds.enter(candidate.spec.environment), candidate)
 
     results = await finish_all(one(candidate) for candidate in candidates)
-    admitted, refused = [r for r in results if isinstance(r, Candidate)], [r for r in results if isinstance(r, Refused)]
-    await _require_walls(worlds, admitted, [one for one in refused if one.reason == BROKEN])
-    return admitted, refused
+    await _require_walls(worlds, candidates, results)
+    return [r for r in results if isinstance(r, Candidate)], [r for r in results if isinstance(r, Refused)]
 
 
-async def _require_walls(worlds: Worlds, admitted: Sequence[Candidate], broken: Sequence[Refused]) -> None:
-    """Tell whose fault a broken sandbox is: one task of each world that was let in is tried again."""
-    proven = {candidate.spec.environment: candidate.spec for candidate in reversed(admitted)}
-    for environment in sorted({one.environment for one in broken} & proven.keys()):
-        try:
-            await admit(await worlds.enter(environment), proven[environment])
-        except (SandboxError, CheckSandboxError) as error:
+async def _require_walls(
+    worlds: Worlds, candidates: Sequence[Candidate], results: Sequence[Candidate | Refused]
+) -> None:
+    """Tell whose fault a broken sandbox is: one task of each world that it held is tried again."""
+    broken, held = Counter[str](), dict[str, TaskSpec]()
+    for candidate, result in zip(candidates, results, strict=True):
+        world = candidate.spec.environment
+        if isinstance(result, Refused) and result.reason == BROKEN:
+            broken[world] += 1
+        else:
+            held.setdefault(world, candidate.spec)
+    for world, count in sorted(broken.items()):
+        told = "" if world in held or count < LEAST else "it held none of them"
+        if world in held:
+            try:
+                await admit(await worlds.enter(world), held[world])
+            except (SandboxError, CheckSandboxError) as error:
+                told = f"now it breaks under one that it held before: {error}"
+            except EpisodeError:
+                continue  # the task's own fault, as it was before
+        if told:
             raise OutageError(
-                f"The sandbox of the {environment} world broke, under {len(broken):,} new tasks and under one that it "
-                f"held before: {error}. Nothing of this round is kept; `trajmill doctor` tries the sandbox. When it "
-                "stands, run the same command again: it goes on here, and what was paid comes from the ledger"
-            ) from error
+                f"The sandbox of the {world} world broke under {count:,} new tasks, and {told}. Nothing of this round "
+                "is kept; `trajmill doctor` tries the sandbox. When it stands, run the same command again: it goes on "
+                "here, and what was paid comes from the ledger"
+            )
 
 
 async def _try(world: World, candidate: Candidate) -> Candidate | Refused:

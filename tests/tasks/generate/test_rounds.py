@@ -21,6 +21,7 @@ from schemas.task_spec import Probe, Script, TaskSpec
 from tasks.generate.admit import TRIES, Candidate, try_all
 from tasks.generate.novelty import NoveltyGate
 from tasks.generate.rounds import derive_tasks, generate_round, split_by_growth, split_by_novelty
+from tasks.unsettled import LEAST
 from tasks.workshop import Workshop
 from teachers.scripted import Scripted
 
@@ -380,8 +381,21 @@ async def test_a_sandbox_that_breaks_under_a_task_that_it_held_is_an_outage_and_
         assert [one.spec.task_id for one in admitted] == [held.task_id]
         assert [one.reason for one in refused] == ["sandbox_error"]
         return
-    with pytest.raises(OutageError, match=r"os world broke, under 1 new tasks and under one that it held before: gone"):
+    with pytest.raises(OutageError, match="under 1 new tasks, and now it breaks under one that it held before: gone"):
         await try_all(worlds, candidates, 1)
+
+
+@pytest.mark.parametrize("count", [LEAST - 1, LEAST])
+async def test_a_sandbox_that_held_none_of_several_tasks_is_an_outage(
+    make_specs: Callable[[int], list[TaskSpec]], count: int
+) -> None:
+    candidates = [Candidate(spec, "source") for spec in make_specs(count)]
+    worlds = Worlds({"os": Gatekeeper(number=SandboxError("died"))}, entered=True)
+    if count < LEAST:
+        assert [one.reason for one in (await try_all(worlds, candidates, 4))[1]] == ["sandbox_error"] * count
+        return
+    with pytest.raises(OutageError, match=f"broke under {count} new tasks, and it held none of them"):
+        await try_all(worlds, candidates, 4)
 
 
 async def test_questions_are_derived_only_where_the_database_world_is_open(
