@@ -93,7 +93,7 @@ async def _require_walls(
                 continue  # the task's own fault, as it was before
         if told:
             raise OutageError(
-                f"The sandbox of the {world} world broke under {count:,} new tasks, and {told}. Nothing of this round "
+                f"The sandbox of the {world} world broke under {count:,} new tasks, and {told}. None of these tasks "
                 "is kept; `trajmill doctor` tries the sandbox. When it stands, run the same command again: it goes on "
                 "here, and what was paid comes from the ledger"
             )
