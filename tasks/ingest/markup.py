@@ -9,11 +9,15 @@ from __future__ import annotations
 import functools
 import html
 import re
-from collections.abc import Callable
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 _PROSE = "p|div|ul|ol|table|pre|h[1-6]|blockquote|b|strong|i|em|code|a|s|del|sub|sup|span|u|li"
-_ELEMENT = re.compile(rf"<({_PROSE})(?:\s[^<>]*)?>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
-_BREAK = re.compile(r"[ \t]*<br\s*/?>\n?", re.IGNORECASE)
+_OPENING = re.compile(rf"<({_PROSE})(?:\s[^<>]*)?>", re.IGNORECASE)
+_CLOSING = re.compile(rf"</({_PROSE})\s*>", re.IGNORECASE)
+_BREAK = re.compile(r"(?<![ \t])[ \t]*+<br\s*/?>\n?", re.IGNORECASE)
 _WHOLE = re.compile(
     r"\A\s*<(?:p|div|ul|ol|table|pre|h[1-6]|blockquote)[\s>].*</[a-z0-9]+\s*>\s*\Z", re.DOTALL | re.IGNORECASE
 )
@@ -24,11 +28,11 @@ _IS_CODE = re.compile(
 )
 """What is written about HTML, and is no prose marked up with it."""
 _CODE = re.compile(r"```.*?(?:```|\Z)|``.*?``|`[^`\n]*`", re.DOTALL)
-_PRE = re.compile(r"<pre\b[^<>]*>(.*?)</pre\s*>", re.DOTALL | re.IGNORECASE)
-_PRE_CODE = re.compile(r"<code\b([^<>]*)>(.*?)</code\s*>", re.DOTALL | re.IGNORECASE)
+_PRE = re.compile(r"<(pre)\b[^<>]*>", re.IGNORECASE)
+_PRE_CODE = re.compile(r"<(code)\b[^<>]*>", re.IGNORECASE)
 _LANGUAGE = re.compile(r"language-([\w+#.-]+)")
 _TAG = re.compile(r"<[^<>]*>")
-_COPIED_FENCE = re.compile(r"```[ \t]*\n?[ \t]*([\w+#.-]*?)[ \t]*(?:Copy code)+(.*?)\s*?```", re.DOTALL)
+_COPIED_FENCE = re.compile(r"```[ \t]*+\n?[ \t]*+([\w+#.-]*?)[ \t]*+(?:Copy code)+(?!Copy code)(.*?)```", re.DOTALL)
 """FastChat's code_lang_pattern, whose language may be anything between two fences: here it is a word."""
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})", re.MULTILINE)
 _REGENERATED = re.compile(r"\A\s*\d{1,3} / \d{1,3}(?=\s*\n|[A-Z])\s*")
@@ -82,23 +86,56 @@ MENDERS: dict[str, tuple[str, Callable[[str], str]]] = {
 def _mend_prose(text: str) -> str:
     if "<" not in text:
         return text
-    return _BREAK.sub("\n", _ELEMENT.sub(lambda found: _convert(found[0]).strip("\n"), text))
+    return _BREAK.sub("\n", _replace(text, _OPENING, lambda found: _convert(text[found.start : found.end]).strip("\n")))
+
+
+class _Element(NamedTuple):
+    start: int
+    end: int
+    """Place behind its closing tag."""
+    opening: str
+    inner: str
+
+
+def _elements(text: str, opening: re.Pattern[str]) -> Iterator[_Element]:
+    """Yield what tags open, up to the next closing tag of that name; what begins within another is not looked at.
+
+    Closing tags are listed once: a text of many openings that nothing closes is not read to its end for each.
+    """
+    closings: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for closing in _CLOSING.finditer(text):
+        closings[closing[1].lower()].append(closing.span())
+    at = 0
+    for found in opening.finditer(text):
+        later = closings[found[1].lower()]
+        number = bisect_left(later, (found.end(),))
+        if found.start() >= at and number < len(later):
+            begin, at = later[number]
+            yield _Element(found.start(), at, found[0], text[found.end() : begin])
+
+
+def _replace(text: str, opening: re.Pattern[str], change: Callable[[_Element], str]) -> str:
+    parts, at = [], 0
+    for found in _elements(text, opening):
+        parts += [text[at : found.start], change(found)]
+        at = found.end
+    return "".join((*parts, text[at:]))
 
 
 def _rewrite_fence(found: re.Match[str]) -> str:
-    code = found[2].strip("\n")
-    return f"```{found[1]}\n{code}\n```" if code.strip() else ""
+    code = found[2].rstrip().lstrip("\n")
+    return f"```{found[1]}\n{code}\n```" if code else ""
 
 
 def _convert(markup: str) -> str:
-    return _converter()(_PRE.sub(_plain_code, markup))
+    return _converter()(_replace(markup, _PRE, _plain_code))
 
 
-def _plain_code(found: re.Match[str]) -> str:
+def _plain_code(pre: _Element) -> str:
     """Make a page's box of code (a bar with the language and a copy button, then the code) one element."""
-    inner = _PRE_CODE.search(found[1])
-    attributes, code = (inner[1], inner[2]) if inner else ("", found[1])
-    bar = _TAG.sub("", found[1][: inner.start()]).replace("Copy code", "").strip() if inner else ""
+    inner = next(_elements(pre.inner, _PRE_CODE), None)
+    attributes, code = (inner.opening, inner.inner) if inner else ("", pre.inner)
+    bar = _TAG.sub("", pre.inner[: inner.start]).replace("Copy code", "").strip() if inner else ""
     named = _LANGUAGE.search(attributes)
     language = named[1] if named else bar if re.fullmatch(r"[\w+#.-]{1,20}", bar) else ""
     escaped = html.escape(html.unescape(_TAG.sub("", code)).strip("\n"), quote=False)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.cleaning import CleaningConfig
 from tasks.ingest.markup import drop_leftovers, mend_fences, mend_html
+from tasks.ingest.mend import mend_texts
 
 BOX = (
     '<div class="markdown prose"><p>Here:</p><pre><div class="bg-black"><div class="flex"><span>python</span>'
@@ -86,3 +88,30 @@ def test_whole_fences_stay_to_the_letter(text: str) -> None:
 )
 def test_what_a_page_left_is_dropped_and_fractions_stay(text: str, mended: str) -> None:
     assert drop_leftovers(text) == mended
+
+
+LONG = 500_000
+REPEATED = {
+    "elements that nothing closes": ("<div>", "", ""),
+    "closed by another": ("<div>", "", "</p>"),
+    "marks within marks": ("<b><i>", "", ""),
+    "boxes of code": ("<pre>", "<div>", "</div>"),
+    "code in boxes": ("<code>", "<div><pre>", "</pre></div>"),
+    "blanks before a break": (" \t", "<", ""),
+    "blanks in a copied fence": (" \n", "```a Copy code", ""),
+    "copy buttons": ("Copy code", "```a", ""),
+    "copied fences": ("```a Copy code\n", "", "x"),
+    "comparisons": ("<", "", ""),
+    "entities": ("&lt;", "<p>", "</p>"),
+    "list items": ("<li>a", "<ul>", "</ul>"),
+    "tables": ("<table><tr><td>", "", "</table>"),
+}
+"""What a chat may repeat (unit, before, behind): a rule that goes on to the end for each one takes hours over it."""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("unit", "before", "behind"), REPEATED.values(), ids=REPEATED)
+def test_a_long_chat_holds_no_import_up(unit: str, before: str, behind: str) -> None:
+    text = before + unit * (LONG // len(unit)) + behind
+    texts, _ = mend_texts([text, text], CleaningConfig())
+    assert len(texts) == 2
